@@ -1,0 +1,23 @@
+"""The two questions every constructor asks of its arguments before it does any work."""
+
+
+def one_of(name, value, allowed):
+    """Raise ValueError unless `value` is one of `allowed`; return it."""
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, allowed: {', '.join(map(repr, allowed))}.")
+    return value
+
+
+def at_least(name, value, low):
+    """Raise ValueError unless `value` is a whole number >= `low`; return it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} is {value!r}, allowed: whole numbers from {low}.")
+    return value
+
+
+def image_of(name, x, channels, height, width):
+    """Raise ValueError unless `x` is a batch of images (N, channels, height, width)."""
+    if x.ndim != 4 or tuple(x.shape[1:]) != (channels, height, width):
+        raise ValueError(
+            f"{name} takes images of shape (N, {channels}, {height}, {width}), got {tuple(x.shape)}."
+        )
