@@ -1,0 +1,121 @@
+"""What gets recorded: every experiment as a list of cases that share a data set and a recipe."""
+
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import product
+from multiprocessing import get_context
+
+import torch
+
+from .. import data, runs, training
+from ..models import create_model
+from ..models.checks import at_least
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    model: str
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid:
+    about: str
+    cases: list
+    data: dict          # arguments of cnnlib.data.load
+    recipe: dict        # arguments of cnnlib.training.fit
+
+
+GRIDS = {
+    "lenet-activation-pooling": Grid(
+        "LeNet-5 with each activation and each pooling, on MNIST",
+        [
+            Case(f"{activation}-{pooling}", "lenet5_modern", {"activation": activation, "pooling": pooling})
+            for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))
+        ],
+        {"name": "mnist"},
+        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4},
+    ),
+    "lenet-1998": Grid(
+        "LeNet-5 as published, on MNIST padded to 32x32",
+        [Case("lenet5", "lenet5")],
+        {"name": "mnist", "pad": 2},
+        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.0},
+    ),
+    "mnist-cnn": Grid(
+        "The BatchNorm network of a tutorial, with a correct loop: shuffled, tested in evaluation mode",
+        [Case("mnist_cnn", "mnist_cnn")],
+        {"name": "mnist"},
+        {"epochs": 3, "batch_size": 100, "optimizer": "adam", "lr": 1e-3, "schedule": "constant"},
+    ),
+}
+
+
+def grid(experiment):
+    """The declared grid, or a ValueError that lists what there is."""
+    if experiment not in GRIDS:
+        raise ValueError(f"experiment {experiment!r} is not known. Allowed: {', '.join(GRIDS)}.")
+    return GRIDS[experiment]
+
+
+def missing(experiment, seeds, root=None):
+    """(case, seed) pairs of the grid that have no recorded run yet."""
+    return [(case, seed) for seed in range(at_least("seeds", seeds, 1)) for case in grid(experiment).cases
+            if not runs.path_of(experiment, f"{case.name}-seed{seed}", root).exists()]
+
+
+def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True, weights=None):
+    """Train one case with one seed and write its run; with `weights`, keep the trained network there as float16."""
+    plan = grid(experiment)
+    device = device or training.best_device()
+    dataset = data.load(**plan.data, root=data_root)
+    torch.manual_seed(seed)
+    model = create_model(case.model, **case.options)
+    environment = runs.environment(device)
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    history = training.fit(model, dataset, **plan.recipe, seed=seed, device=device, progress=progress)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    run = runs.Run(
+        schema=runs.SCHEMA, experiment=experiment, run=f"{case.name}-seed{seed}",
+        model={"name": case.model, "options": case.options, "parameters": sum(p.numel() for p in model.parameters())},
+        data={**plan.data, "variant": dataset.variant}, recipe=plan.recipe, seed=seed, **environment,
+        command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --threads {torch.get_num_threads()}",
+        wall_seconds=time.perf_counter() - start,
+        images_per_second=len(history) * len(dataset.train) / history.final["seconds"],
+        peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
+        epochs=list(history),
+    )
+    if weights:
+        training.save_weights(model, weights, dtype=torch.float16, metadata={
+            "model": run.model, "mean": dataset.mean, "std": dataset.std, "run": f"{experiment}/{run.run}",
+            "test_error_float32": run.final["test_error"], "data": dataset.variant,
+        })
+    runs.write(run, root)
+    return run
+
+
+def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=None, root=None, say=print):
+    """Write what is missing of an experiment's grid. `jobs` processes share the device; each run is written whole.
+
+    Returns the runs written, in the order in which they finished being asked for.
+    """
+    at_least("jobs", jobs, 1)
+    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    todo = missing(experiment, seeds, root)
+    say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases) * seeds} runs to record.")
+    written = []
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+        futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
+                               progress=jobs == 1) for case, seed in todo]
+        for future in futures:
+            run = future.result()
+            written.append(run)
+            say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs, "
+                f"{run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
+    return written
