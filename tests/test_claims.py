@@ -1,0 +1,127 @@
+"""The ledger: every entry is well formed, every computation still gives what is printed."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cnnlib import claims
+
+LEDGER = claims.load()
+COMPUTED = [claim for claim in LEDGER.values() if claim.computation]
+BIBLIOGRAPHY = Path(__file__).resolve().parents[1] / "book" / "references.bib"
+
+ENTRY = {
+    "id": "C999",
+    "chapter": "lenet",
+    "claim": "Two and two are five.",
+    "seen_in": "a novel",
+    "verdict": "false",
+    "statement": "They are {sum}.",
+    "settled_by": {"computation": '{"sum": 2 + 2}', "expected": {"sum": 4}},
+}
+
+
+def ledger(tmp_path, *entries):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump(list(entries)), encoding="utf-8")
+    return claims.load(path)
+
+
+@pytest.mark.parametrize("claim", COMPUTED, ids=lambda claim: claim.id)
+def test_computation_gives_what_the_ledger_expects(claim):
+    assert claim.confirm() == claim.settled_by["expected"]
+
+
+@pytest.mark.parametrize("claim", COMPUTED, ids=lambda claim: claim.id)
+def test_a_wrong_expected_value_is_noticed(claim):
+    for name, value in claim.settled_by["expected"].items():
+        wrong = {**claim.settled_by["expected"], name: [value, "changed"]}
+        mutant = replace(claim, settled_by={**claim.settled_by, "expected": wrong})
+        with pytest.raises(ValueError, match=f"claim {claim.id}: measured"):
+            mutant.confirm()
+
+
+@pytest.mark.parametrize("claim", COMPUTED, ids=lambda claim: claim.id)
+def test_every_measured_value_is_used_and_repeatable(claim):
+    assert claim.measure() == claim.measure()
+    printed = set(re.findall(r"{(\w+)", claim.statement))
+    assert printed == set(claim.settled_by["expected"]), "a value is measured and never shown, or the reverse"
+
+
+@pytest.mark.parametrize(("chapter", "first", "last"), [("intro", 1, 12), ("lenet", 13, 26)])
+def test_every_claim_of_a_chapter_is_there(chapter, first, last):
+    expected = [f"C{number:03}" for number in range(first, last + 1)]
+    assert [claim.id for claim, _ in claims.show(chapter).rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"verdict": "maybe"}, "verdict is 'maybe', allowed: true, false, imprecise, unverified"),
+        ({"claim": " "}, "claim is ' '"),
+        ({"colour": "red"}, "field 'colour' is not known"),
+        ({"settled_by": {}}, "settled_by is empty"),
+        ({"settled_by": {"computation": "{}"}}, "belong together"),
+        ({"settled_by": {"paper": {"key": "x"}}}, "field 'where' is missing"),
+        ({"settled_by": "a friend"}, "found 'a friend' where a mapping"),
+        ({"statement": "They are {product}."}, "statement names 'product'"),
+    ],
+)
+def test_a_malformed_entry_is_refused(tmp_path, change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ledger(tmp_path, {**ENTRY, **change})
+
+
+@pytest.mark.parametrize("field", claims.FIELDS)
+def test_a_missing_field_is_named(tmp_path, field):
+    entry = {name: value for name, value in ENTRY.items() if name != field}
+    with pytest.raises(ValueError, match=f"field '{field}' is missing"):
+        ledger(tmp_path, entry)
+
+
+def test_an_id_given_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"entry 2 \(C999\): id 'C999' is given twice"):
+        ledger(tmp_path, ENTRY, ENTRY)
+
+
+def test_a_bare_yaml_boolean_is_a_verdict(tmp_path):
+    assert ledger(tmp_path, {**ENTRY, "verdict": False})["C999"].verdict == "false"
+
+
+@pytest.mark.parametrize("source", ["x = 1", "3"])
+def test_a_computation_ends_in_a_dict(source):
+    with pytest.raises(ValueError, match="a computation must end in"):
+        claims.run(source)
+
+
+def test_check_measures_again_and_names_what_it_does_not_know():
+    assert claims.check("C016") == {"size": 28, "parameters": 156}
+    with pytest.raises(ValueError, match="claim 'C000' is not known"):
+        claims.check("C000")
+    with pytest.raises(ValueError, match="C014 has no computation, it is settled by paper"):
+        claims.check("C014")
+    with pytest.raises(ValueError, match="chapter 'poetry' has no claims, allowed: intro, lenet"):
+        claims.show("poetry")
+
+
+def test_the_table_says_the_verdict_in_words_and_shows_the_computation():
+    shown = claims.show("lenet")
+    page = shown._repr_html_()
+    assert page.count('<th scope="row">') == page.count('class="verdict verdict-') == len(shown.rows)
+    assert page.count("<details>") == len(shown.rows)
+    for claim, values in shown.rows:
+        assert f"</span> {claim.verdict}</span>" in page
+        assert claim.sentence(values) in repr(shown).replace("\n     ", " ")
+    assert "{" not in repr(shown)
+    assert repr(shown) == repr(claims.show("lenet"))
+
+
+@pytest.mark.parametrize(
+    "claim", [c for c in LEDGER.values() if "paper" in c.settled_by], ids=lambda claim: claim.id
+)
+def test_papers_are_in_the_bibliography(claim):
+    keys = re.findall(r"^@\w+{([^,]+),", BIBLIOGRAPHY.read_text(encoding="utf-8"), re.MULTILINE)
+    assert claim.settled_by["paper"]["key"] in keys
