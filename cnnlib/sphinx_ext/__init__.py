@@ -1,0 +1,106 @@
+"""Sphinx extension of the book: its widgets on static pages, its address, its time line and its status page.
+
+Nothing here reaches for the network: a built page must work from a file, alone.
+"""
+
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.errors import ExtensionError
+
+from ..repository import repository_url
+from .status import Status
+from .timeline import Timeline
+
+PACKAGE = Path(__file__).resolve().parent.parent
+WIDGET_SCRIPT = PACKAGE / "widgets" / "dist" / "widgets.static.js"
+WIDGET_STYLE = PACKAGE / "widgets" / "widgets.css"
+WIDGET_MARK = 'class="cnnlib-widget'
+
+BINDER = "https://mybinder.org"
+COLAB = "https://colab.research.google.com"
+
+
+class WidgetDirective(Directive):
+    """Place a widget in a Markdown page; its answers are computed while the book is built.
+
+    The argument names a class of `cnnlib.widgets`, the content is YAML with its keyword arguments:
+
+        ```{widget} DrawDigit
+        size: small
+        ```
+    """
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        from cnnlib import widgets                  # imports torch: only pages that show a widget pay for it
+
+        name = self.arguments[0]
+        if name not in widgets.__all__:
+            raise self.error(f"widget {name!r} is unknown; cnnlib.widgets has {', '.join(widgets.__all__)}")
+        options = yaml.safe_load("\n".join(self.content)) or {}
+        return [nodes.raw("", getattr(widgets, name)(**options).to_html(), format="html")]
+
+
+def set_address(app, config):
+    """Give the theme the book's address, and buttons that lead there; without an address, neither."""
+    theme = config.html_theme_options
+    url = repository_url(app.srcdir)
+    theme.pop("repository_url", None)
+    if not url:
+        return
+    theme.update(repository_url=url, use_repository_button=True,
+                 launch_buttons={"binderhub_url": BINDER, "notebook_interface": "jupyterlab"})
+    if url.startswith("https://github.com/"):       # Colab opens notebooks from GitHub only
+        theme["launch_buttons"]["colab_url"] = COLAB
+
+
+def copy_widgets(app):
+    """Put the widgets' script and style sheet beside the theme's files."""
+    if app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    for source in (WIDGET_SCRIPT, WIDGET_STYLE):
+        if not source.is_file():
+            raise ExtensionError(f"{source.name} is missing in {source.parent}; `make widgets` writes it")
+        (static / source.name).write_bytes(source.read_bytes())
+    app.add_css_file(WIDGET_STYLE.name, priority=400)
+
+
+def load_widgets(app, pagename, templatename, context, doctree):
+    """Load the widgets' script on the pages that hold a widget, and only there."""
+    if WIDGET_MARK in context.get("body", ""):
+        app.add_js_file(WIDGET_SCRIPT.name, loading_method="defer")
+
+
+def drop_widget_state(app, env):
+    """Saved ipywidgets state would pull require.js from a CDN; the pages carry their own answers."""
+    for document in getattr(env, "nb_metadata", {}).values():
+        scripts = document.get("js_files", {})
+        for name in [name for name in scripts if name.startswith("ipywidgets")]:
+            del scripts[name]
+
+
+def drop_icon_script(app, exception):
+    """Empty the theme's Font Awesome script (over 1 MB): `book/assets/icons.css` draws the few icons in use."""
+    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
+    if exception is None and script.is_file():
+        script.write_text("/* icons: see icons.css */\n", encoding="utf-8")
+        script.with_name("fontawesome.js.map").unlink(missing_ok=True)
+
+
+def setup(app):
+    app.add_directive("widget", WidgetDirective)
+    app.add_directive("timeline", Timeline)
+    app.add_directive("status", Status)
+    app.connect("config-inited", set_address, priority=100)
+    app.connect("builder-inited", copy_widgets)
+    app.connect("env-updated", drop_widget_state)
+    app.connect("html-page-context", load_widgets)
+    app.connect("build-finished", drop_icon_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,97 @@
+"""The status page: what the book was built with, when its notebooks ran, and where each recorded curve comes from."""
+
+import html
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+from ..paths import DATA
+
+PACKAGES = ("cnnlib", "torch", "torchvision", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipywidgets",
+            "jupyter-book", "sphinx", "sphinx-book-theme", "nbval")
+
+
+class Status(Directive):
+    """Three tables, written anew at each build: environment, notebooks, recorded runs."""
+
+    def run(self):
+        env = self.state.document.settings.env
+        env.note_reread()                           # never served from an older build
+        notebooks = sorted(Path(env.srcdir, "book").glob("*.ipynb"))
+        tables = [
+            ("Environment of this build", ["", ""], environment_rows()),
+            ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
+             [notebook_row(path) for path in notebooks]),
+            *((f"Recorded runs: {name}",
+               ["run", "model", "data", "device", "epochs", "final test error", "seconds", "torch", "date"], rows)
+              for name, rows in run_tables(DATA / "runs")),
+        ]
+        return [section(title, head, rows) for title, head, rows in tables]
+
+
+def environment_rows():
+    """Rows [name, value]: Python, the packages that shape a page, and the processor or GPU torch would use."""
+    rows = [["Python", platform.python_version()]]
+    for name in PACKAGES:
+        try:
+            rows.append([name, version(name)])
+        except PackageNotFoundError:
+            rows.append([name, "not installed"])
+    return [*rows, ["device", device()]]
+
+
+def device():
+    """The device that training cells would use here, in words."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return f"CPU, {os.cpu_count()} cores, {platform.machine()}"
+
+
+def notebook_row(path):
+    """Row of what `tools/notebooks.py execute` wrote into the notebook's metadata."""
+    ran = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("cnnlib", {})
+    return [path.stem, *(str(ran.get(key, "not recorded"))
+                         for key in ("executed", "seconds", "python", "torch", "device"))]
+
+
+def run_tables(folder):
+    """Pairs (experiment, rows), one row a recorded run."""
+    for experiment in sorted(path for path in folder.glob("*") if path.is_dir()):
+        files = sorted(experiment.glob("*.json"))
+        yield experiment.name, [run_row(json.loads(path.read_text(encoding="utf-8"))) for path in files]
+
+
+def run_row(run):
+    model = run["model"]
+    options = ", ".join(f"{key}={value}" for key, value in model["options"].items())
+    return [run["run"], f"{model['name']}({options})", run["data"]["variant"],
+            f"{run['device_name']}, {run['precision']}", str(len(run["epochs"])),
+            f"{run['epochs'][-1]['test_error']:.2%}", f"{run['wall_seconds']:.0f}", run["torch"],
+            run["date"].partition("T")[0]]
+
+
+def section(title, head, rows):
+    """A titled section holding one table that scrolls sideways where the window is narrow."""
+    block = nodes.section(ids=[nodes.make_id(title)])
+    block += nodes.title(title, title)
+    if not rows:
+        block += nodes.paragraph("", "None yet.")
+        return block
+
+    def cells(row):
+        first, *rest = (html.escape(cell) for cell in row)
+        return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+
+    top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head) if any(head) else ""
+    table = (f'<div class="wide-table" tabindex="0" role="region" aria-label="{html.escape(title)}"><table class="table">'
+             + (f"<thead><tr>{top}</tr></thead>" if top else "")
+             + f"<tbody>{''.join(map(cells, rows))}</tbody></table></div>")
+    block += nodes.raw("", table, format="html")
+    return block

@@ -1,0 +1,94 @@
+"""The map of the book: the networks in the order in which they appeared, each with its silhouette.
+
+Names, years and one line of text come from `book/timeline.yml`; shapes and parameter counts from the networks
+themselves. In a silhouette a block's height is its resolution and its width its channels.
+"""
+
+import html
+from math import sqrt
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+
+SOURCE = "book/timeline.yml"
+FIELDS = {"name", "year", "family", "chapter", "new", "grew"}
+OPTIONAL = {"model", "library", "input", "note"}
+
+
+class Timeline(Directive):
+    """An ordered list of networks; those with a chapter in this book are links, the others are said to be coming."""
+
+    def run(self):
+        env = self.state.document.settings.env
+        path = Path(env.srcdir, SOURCE)
+        env.note_dependency(str(path))
+        items = nodes.enumerated_list(classes=["timeline"])
+        for entry in read(path):
+            items += self.item(entry, entry["chapter"] in env.found_docs)
+        return [items]
+
+    def item(self, entry, written):
+        """One network as a list item; `entry` as in the YAML file, `written`: its chapter is in the book."""
+        title = f"{{doc}}`{entry['name']} </{entry['chapter']}>`" if written else f"{entry['name']} *(in preparation)*"
+        text = [f"**{entry['year']}** {title}", "", entry["new"], "", f"Grew into: {entry['grew']}"]
+        item = nodes.list_item(classes=[f"family-{entry['family']}"])
+        if "model" in entry:
+            item += nodes.raw("", silhouette(entry), format="html")
+        self.state.nested_parse(StringList(text, SOURCE), self.content_offset, item)
+        return item
+
+
+def read(path):
+    """Entries of the time line at `path`.
+
+    Raises ValueError if one lacks a field or has one that is not known.
+    """
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in entries:
+        missing, unknown = FIELDS - set(entry), set(entry) - FIELDS - OPTIONAL
+        if missing or unknown:
+            raise ValueError(f"{path.name}: {entry.get('name', entry)}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+    return entries
+
+
+def stages(entry):
+    """The network of an entry: its resolutions with the widest layer at each, [(pixels, channels), ...], and
+    its number of parameters."""
+    import torch
+
+    import cnnlib
+
+    if entry.get("library") == "torchvision":
+        import torchvision
+
+        options = {"init_weights": False, "aux_logits": False} if entry["model"] == "googlenet" else {}
+        with torch.device("meta"):                  # shapes only: no weights are drawn
+            net = getattr(torchvision.models, entry["model"])(**options)
+    else:
+        net = cnnlib.create_model(entry["model"])
+    found = cnnlib.summary(net, tuple(entry["input"]))
+    widest = {}                                     # keyed by resolution, in the order of the forward pass
+    for row in found.rows:
+        if len(row.output_shape) == 4 and row.type == "Conv2d":
+            _, channels, height, _ = row.output_shape
+            widest[height] = max(channels, widest.get(height, 0))
+    return list(widest.items()), found.total_params
+
+
+def silhouette(entry):
+    """SVG of the stages on a square-root scale, so that 224 pixels and 7 fit one picture."""
+    shape, parameters = stages(entry)
+    x, blocks = 0, []
+    for pixels, channels in shape:
+        height, width = 4 * sqrt(pixels), 1.1 * sqrt(channels)
+        blocks.append(f'<rect x="{x:.1f}" y="{30 - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="1"/>')
+        x += width + 3
+    said = ", ".join(f"{pixels}×{pixels} with {channels} channels" for pixels, channels in shape)
+    count = f"{parameters / 1e6:.1f} million" if parameters >= 1e6 else f"{parameters:,}"
+    note = html.escape(entry.get("note", ""))
+    return (f'<figure class="silhouette"><svg viewBox="0 0 165 60" role="img" '
+            f'aria-label="{html.escape(entry["name"])}: {said}">{"".join(blocks)}</svg>'
+            f"<figcaption>{count} parameters{'; ' + note if note else ''}</figcaption></figure>")

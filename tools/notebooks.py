@@ -1,0 +1,224 @@
+"""Keep the book's notebooks executed, clean and pointing at the book's address.
+
+    python tools/notebooks.py execute [NOTEBOOK ...]   run in order, write results, then strip
+    python tools/notebooks.py strip   [NOTEBOOK ...]   drop widget state, keep results and cell ids
+    python tools/notebooks.py check   [NOTEBOOK ...]   say what is wrong; exit 1 if anything is
+    python tools/notebooks.py stamp   [URL]            write the address into every first cell (URL: set it, too)
+
+Without names all of `book/*.ipynb` are meant. Notebooks are committed executed, and the pages are built from
+what is stored in them; `check` therefore looks for all that nbval would let pass.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from cnnlib.repository import configured_url, github_origin, https_url, repository_url  # noqa: E402
+
+CELL_TIMEOUT = 180                       # seconds; the same limit as nbval's in the Makefile
+LARGEST = 1_500_000                      # bytes
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
+RAN = ("executed", "seconds", "python", "torch", "device")
+# Three or more parts, so that "/255" or "a/b" in a text is no path; not the tail of a web address or of a tag.
+LOCAL_PATH = re.compile(r"(?<![\w.:/<~-])(?:/(?:[\w.-]+/){2,}[\w.-]+|[A-Z]:\\\\?Users\\)")
+
+COLAB_ID = "colab"
+COLAB_SOURCE = '''\
+# Google Colab only: install this book's library. Everywhere else this cell does nothing.
+import sys
+
+REPOSITORY = "@URL@"
+if "google.colab" in sys.modules:
+    if not REPOSITORY:
+        raise RuntimeError("This copy of the book has no public address to install cnnlib from: "
+                           "set `repository: url:` in _config.yml, then run `make stamp`.")
+    %pip install -q "cnnlib @ git+{REPOSITORY}"
+'''
+
+
+def colab_cell(url):
+    """Source of the first cell of every notebook for the book's address `url` ("" if it has none)."""
+    return COLAB_SOURCE.replace("@URL@", url).rstrip("\n")
+
+
+def stamp(nb, url):
+    """Write the address into the notebook's first cell; insert that cell if there is none yet."""
+    if not nb.cells or nb.cells[0].get("id") != COLAB_ID:
+        nb.cells.insert(0, nbformat.v4.new_code_cell(id=COLAB_ID))
+    nb.cells[0].source = colab_cell(url)
+    nb.cells[0].metadata = nbformat.from_dict({"tags": ["remove-cell"]})     # runs, but is not on the page
+
+
+def stamped_url(nb):
+    """The address in the notebook's first cell; None if that cell is missing or was changed by hand."""
+    if not nb.cells or nb.cells[0].cell_type != "code" or nb.cells[0].get("id") != COLAB_ID:
+        return None
+    found = re.search(r'^REPOSITORY = "(.*)"$', nb.cells[0].source, re.M)
+    if not found or nb.cells[0].source != colab_cell(found[1]) or "remove-cell" not in nb.cells[0].metadata.get("tags", []):
+        return None
+    return found[1]
+
+
+def set_address(config, url):
+    """Write `url` into the `repository:` block of `_config.yml` at path `config`, leaving all else as it is."""
+    text = config.read_text(encoding="utf-8")
+    new, found = re.subn(r'^(repository:\n(?:[ #].*\n)*?  url: ).*$', rf'\g<1>"{https_url(url)}"', text, count=1, flags=re.M)
+    if not found:
+        raise ValueError(f"{config.name} has no `url:` under `repository:`")
+    config.write_text(new, encoding="utf-8")
+
+
+def execute(nb, folder):
+    """Run all cells of `nb` in order in a fresh kernel, working in `folder`; note when, how long and on what."""
+    from nbclient import NotebookClient
+
+    from cnnlib.sphinx_ext.status import device
+
+    import torch
+
+    start = time.perf_counter()
+    NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
+                   resources={"metadata": {"path": str(folder)}}).execute()
+    nb.metadata["cnnlib"] = {
+        "executed": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "seconds": round(time.perf_counter() - start, 1),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "torch": torch.__version__,
+        "device": device(),
+    }
+
+
+def strip(nb):
+    """Drop saved widget state and live views (their HTML stays) and whatever differs from machine to machine.
+
+    Raises ValueError for a plain ipywidget: on a page it would look alive and never answer.
+    """
+    nb.metadata = nbformat.from_dict({"cnnlib": nb.metadata.get("cnnlib", {}),
+                                      "kernelspec": KERNEL, "language_info": LANGUAGE})
+    for number, cell in enumerate(nb.cells, 1):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if WIDGET_VIEW in data and "text/html" not in data:
+                raise ValueError(f"cell {number} shows a plain ipywidget; chapters show cnnlib.widgets only")
+            data.pop(WIDGET_VIEW, None)
+        if cell.cell_type == "code":
+            cell.metadata.pop("execution", None)
+
+
+def check(nb, size=0):
+    """List of what is wrong with a notebook, [] if it may be committed. `size` is that of its file in bytes."""
+    problems = []
+
+    def wrong(cell, text):
+        problems.append(f"cell {nb.cells.index(cell) + 1} ({cell.get('id', 'no id')}): {text}")
+
+    if size > LARGEST:
+        problems.append(f"{size:,} bytes; the limit is {LARGEST:,}")
+    if "widgets" in nb.metadata:
+        problems.append("holds saved widget state (metadata.widgets)")
+    if missing := [key for key in RAN if key not in nb.metadata.get("cnnlib", {})]:
+        problems.append(f"does not say how it was executed ({', '.join(missing)} missing): run `make notebooks`")
+    if stamped_url(nb) is None:
+        problems.append("the first cell is not the Colab cell: run `make stamp`")
+
+    ids = [cell.get("id", "") for cell in nb.cells]
+    if len(set(ids)) < len(ids):
+        problems.append("cell ids are missing or used twice")
+    if any(id.isdigit() for id in ids):
+        problems.append("cell ids are plain numbers: they were renumbered and will not stay with their cells")
+
+    code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
+    for expected, cell in enumerate(code, 1):
+        if cell.execution_count is None:
+            wrong(cell, "was not executed")
+        elif cell.execution_count != expected:
+            wrong(cell, f"was executed as number {cell.execution_count}, not {expected}: run all in order")
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            check_output(cell, output, wrong)
+        if LOCAL_PATH.search(cell.source):
+            wrong(cell, f"names a local path: {LOCAL_PATH.search(cell.source)[0]}")
+    return problems
+
+
+def check_output(cell, output, wrong):
+    """Report through `wrong(cell, text)` what a stored output must not be."""
+    if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+        wrong(cell, f"stores the error {output.ename}: {output.evalue}")
+    data = output.get("data", {})
+    if WIDGET_VIEW in data:
+        wrong(cell, "stores a live widget view")
+    if any(kind.startswith("image/") for kind in data):
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if not alt.strip() or re.search(r"\.(png|svg|jpe?g)$", alt):
+            wrong(cell, "shows an image without a text in metadata mystnb.image.alt")
+    text = output.get("text", "") + json.dumps({kind: value for kind, value in data.items()
+                                                if not kind.startswith("image/")}, ensure_ascii=False)
+    if found := LOCAL_PATH.search(text.replace("<\\\\/", "</")):
+        wrong(cell, f"names a local path: {found[0]}")
+
+
+def check_addresses(stamped, root=ROOT):
+    """Problems with the addresses in the first cells: {notebook name: address}."""
+    setting, origin = configured_url(root), github_origin(root)
+    if setting:
+        return [f"{name}: stamped with {url or 'no address'!r}, but _config.yml says {setting!r}: run `make stamp`"
+                for name, url in stamped.items() if url != setting]
+    if len(set(stamped.values())) > 1:
+        return [f"notebooks are stamped with different addresses {sorted(set(stamped.values()))}: run `make stamp`"]
+    if origin and set(stamped.values()) - {origin}:
+        print(f"note: the notebooks do not install cnnlib from origin, {origin}; `make stamp` makes them")
+    return []
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["execute", "strip", "check", "stamp"])
+    parser.add_argument("names", nargs="*", metavar="NOTEBOOK | URL")
+    args = parser.parse_args(argv)
+
+    if args.command == "stamp":
+        for url in args.names[:1]:
+            set_address(ROOT / "_config.yml", url)
+        url = repository_url(ROOT)
+        paths = sorted(ROOT.glob("book/*.ipynb"))
+        print(f"first cells install cnnlib from {url}" if url else "no address is set: first cells will say so on Colab")
+    else:
+        paths = [Path(name) for name in args.names] or sorted(ROOT.glob("book/*.ipynb"))
+    if not paths:
+        sys.exit("no notebooks found in book/")
+
+    problems, stamped = [], {}
+    for path in paths:
+        nb = nbformat.read(path, as_version=4)
+        if args.command == "check":
+            problems += [f"{path.name}: {problem}" for problem in check(nb, path.stat().st_size)]
+            stamped[path.name] = stamped_url(nb)
+            continue
+        print(f"{args.command} {path.name}", flush=True)
+        if args.command == "stamp":
+            stamp(nb, url)
+        if args.command == "execute":
+            execute(nb, path.parent)
+        if args.command in ("execute", "strip"):
+            strip(nb)
+        nbformat.write(nb, path)
+    if args.command == "check":
+        problems += check_addresses({name: url for name, url in stamped.items() if url is not None})
+        print(*problems or [f"{len(paths)} notebooks: executed in order, clean, stamped"], sep="\n")
+        sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()
