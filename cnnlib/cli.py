@@ -71,7 +71,8 @@ def _train(args):
     if args.save and history:
         training.save_weights(model, args.save, metadata={
             "model": {"name": args.model, "options": dict(map(_option, args.option))},
-            "mean": dataset.mean, "std": dataset.std, "data": dataset.variant, "test_error": history.final["test_error"],
+            "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
+            "test_error": history.final["test_error"],
         })
         print(f"weights: {args.save}")
 

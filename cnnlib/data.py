@@ -279,4 +279,5 @@ def _check_file(path, length, md5):
         raise ValueError(f"{path} is truncated or not the right file: {path.stat().st_size:,} of {length:,} bytes. "
                          "Delete it and load again.")
     if hashlib.md5(path.read_bytes()).hexdigest() != md5:
-        raise ValueError(f"{path} is corrupted: its checksum is not that of the published file. Delete it and load again.")
+        raise ValueError(f"{path} is corrupted: its checksum is not that of the published file. "
+                         "Delete it and load again.")

@@ -84,7 +84,8 @@ def read(path):
         raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: {SCHEMA}.")
     if set(content) != names:
         raise ValueError(f"{path}: missing {sorted(names - set(content))}, unknown {sorted(set(content) - names)}.")
-    if [e.get("epoch") for e in content["epochs"]] != list(range(1, len(content["epochs"]) + 1)) or not content["epochs"]:
+    numbers = [epoch.get("epoch") for epoch in content["epochs"]]
+    if not numbers or numbers != list(range(1, len(numbers) + 1)):
         raise ValueError(f"{path}: its epochs are not 1, 2, 3, ...")
     for epoch in content["epochs"]:
         if set(epoch) != set(EPOCH_KEYS):
@@ -124,9 +125,12 @@ def _processor():
 
 
 def _commit():
-    """The commit of the checkout, with a + if the library differs from it; "" outside a checkout."""
+    """The commit of the checkout, with a + if what decides a run differs from it; "" outside a checkout."""
     if CHECKOUT is None:
         return ""
+
     def git(*args):
         return subprocess.run(["git", "-C", str(CHECKOUT), *args], capture_output=True, text=True).stdout.strip()
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "cnnlib/*.py", "cnnlib/models", "cnnlib/experiments") else "")
+
+    decisive = ("cnnlib/models", "cnnlib/data.py", "cnnlib/training.py", "cnnlib/experiments/grids.py")
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", *decisive) else "")

@@ -69,7 +69,8 @@ class Summary:
             for line in lines
         ]
         rule = "-" * max(map(len, text))
-        return "\n".join([f"{self.model}, input {_by(self.input_size)}", rule, text[0], rule, *text[1:-1], rule, text[-1]])
+        title = f"{self.model}, input {_by(self.input_size)}"
+        return "\n".join([title, rule, text[0], rule, *text[1:-1], rule, text[-1]])
 
     __repr__ = __str__
 
@@ -108,7 +109,7 @@ def summary(model, input_size):
         raise ValueError(f"model is {type(model).__name__}, allowed: a torch.nn.Module.")
     shape = tuple(input_size)
     if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"input_size is {input_size!r}, allowed: positive whole numbers, batch first, e.g. (1, 3, 224, 224).")
+        raise ValueError(f"input_size is {input_size!r}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
 
     parameters = dict(model.named_parameters(remove_duplicate=False))
     result = Summary(type(model).__name__, shape)
@@ -238,7 +239,9 @@ class _Tracer(TorchFunctionMode):
 
 
 # Functions of one tensor that change neither its shape nor what its units see.
-_POINTWISE = {"batch_norm", "relu", "dropout", "sigmoid", "tanh", "gelu", "silu", "hardswish", "relu6", "local_response_norm"}
+_POINTWISE = {
+    "batch_norm", "dropout", "gelu", "hardswish", "local_response_norm", "relu", "relu6", "sigmoid", "silu", "tanh",
+}
 
 
 def _tensors(tree):

@@ -1,6 +1,7 @@
 """Training in one readable loop: `fit`, `evaluate`, and weights on disk (safetensors, nothing is unpickled)."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -109,8 +110,10 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 bar.update()
             train_loss = loss_sum.item() / len(data.train)      # waits for the device: the clock stops after it
             seconds += time.perf_counter() - start
-            if train_loss != train_loss or train_loss == float("inf"):
-                raise FloatingPointError(f"the training loss became {train_loss} in epoch {epoch}; try a lower lr than {lr}.")
+            if not math.isfinite(train_loss):
+                raise FloatingPointError(
+                    f"the training loss became {train_loss} in epoch {epoch}; try a lower lr than {lr}."
+                )
             test = evaluate(model, data.test)
             history.append({
                 "epoch": epoch, "seconds": seconds, "lr": optim.param_groups[0]["lr"],

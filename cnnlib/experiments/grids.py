@@ -6,12 +6,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 
 from .. import data, runs, training
 from ..models import create_model
 from ..models.checks import at_least
+from ..paths import DATA
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Grid:
     cases: list
     data: dict          # arguments of cnnlib.data.load
     recipe: dict        # arguments of cnnlib.training.fit
+    keep: dict = field(default_factory=dict)    # run -> file in data/weights that keeps its trained network
 
 
 GRIDS = {
@@ -37,13 +40,14 @@ GRIDS = {
             for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))
         ],
         {"name": "mnist"},
-        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4},
+        {"epochs": 10, "batch_size": 128, "optimizer": "adam", "lr": 0.003, "schedule": "one-cycle"},
+        keep={"relu-max-seed0": "lenet5_modern.safetensors"},
     ),
     "lenet-1998": Grid(
         "LeNet-5 as published, on MNIST padded to 32x32",
         [Case("lenet5", "lenet5")],
         {"name": "mnist", "pad": 2},
-        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.0},
+        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.02, "momentum": 0.9, "schedule": "one-cycle"},
     ),
     "mnist-cnn": Grid(
         "The BatchNorm network of a tutorial, with a correct loop: shuffled, tested in evaluation mode",
@@ -67,8 +71,8 @@ def missing(experiment, seeds, root=None):
             if not runs.path_of(experiment, f"{case.name}-seed{seed}", root).exists()]
 
 
-def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True, weights=None):
-    """Train one case with one seed and write its run; with `weights`, keep the trained network there as float16."""
+def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True):
+    """Train one case with one seed, write its run, and its weights (as float16) if the grid keeps them."""
     plan = grid(experiment)
     device = device or training.best_device()
     dataset = data.load(**plan.data, root=data_root)
@@ -91,10 +95,12 @@ def record_one(experiment, case, seed, *, data_root=None, device=None, root=None
         peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
         epochs=list(history),
     )
-    if weights:
-        training.save_weights(model, weights, dtype=torch.float16, metadata={
-            "model": run.model, "mean": dataset.mean, "std": dataset.std, "run": f"{experiment}/{run.run}",
-            "test_error_float32": run.final["test_error"], "data": dataset.variant,
+    if run.run in plan.keep:
+        model.half().float()        # what the file will hold, so that the error in its header is its own
+        folder = DATA / "weights" if root is None else Path(root)
+        training.save_weights(model, folder / plan.keep[run.run], dtype=torch.float16, metadata={
+            "model": run.model, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
+            "run": f"{experiment}/{run.run}", "test_error": training.evaluate(model, dataset.test)["error"],
         })
     runs.write(run, root)
     return run
