@@ -1,0 +1,84 @@
+// Entry of the bundle for pages without a kernel: gives each widget's spec a model that has the methods of
+// anywidget's and replays the recorded answers, and hands it to the same renderer.
+import { renderers } from "./renderers.js";
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+/** The recorded answer to `state`, or undefined outside the grid. See pack_answers in base.py. */
+function recorded({ inputs, grid, answers }, state) {
+  let position = 0;
+  for (const name of inputs) {
+    const step = grid[name].findIndex((value) => same(value, state[name]));
+    if (step < 0) return undefined;
+    position = position * grid[name].length + step;
+  }
+  const digits = answers.index.slice(position * answers.width, (position + 1) * answers.width);
+  const row = answers.unique[[...digits].reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
+  return Object.fromEntries(answers.fields.map((field, i) => [field, row[i]]));
+}
+
+/** 1, 2, 3, 4, 7 -> "1–4, 7". */
+function list(values) {
+  const runs = [];
+  for (const value of values)
+    if (runs.length && value === runs.at(-1)[1] + 1) runs.at(-1)[1] = value;
+    else runs.push([value, value]);
+  return runs.map(([first, last]) => (first === last ? first : `${first}–${last}`)).join(", ");
+}
+
+export function makeModel(spec) {
+  const state = { ...spec.state, grid: spec.grid }, listeners = new Map(), unsaved = new Set();
+  let answered = { ...state };                          // the last state that has an answer
+  const emit = (event) => [...(listeners.get(event) || [])].forEach((listener) => listener());
+  const patch = (values) => {                           // first every value, then the events: no view mixes two states
+    const changed = Object.keys(values).filter((name) => !same(state[name], values[name]));
+    for (const name of changed) { state[name] = values[name]; unsaved.add(name); }
+    for (const name of changed) emit(`change:${name}`);
+    if (changed.length) emit("change");
+  };
+  return {
+    get: (name) => state[name],
+    set: (name, value) => patch(typeof name === "object" ? name : { [name]: value }),
+    on: (events, listener) => events.split(" ").forEach((event) =>
+      listeners.set(event, (listeners.get(event) || new Set()).add(listener))),
+    off: (events, listener) => events
+      ? events.split(" ").forEach((event) => listener ? listeners.get(event)?.delete(listener) : listeners.delete(event))
+      : listeners.clear(),
+    save_changes() {
+      const asked = spec.inputs.filter((name) => unsaved.has(name));
+      unsaved.clear();
+      if (!asked.length) return;
+      const answer = recorded(spec, state);
+      if (answer) {
+        patch({ answer, error: "" });
+        answered = { ...state };
+      } else {                                          // never a new input beside an old answer: go back
+        const strange = asked.filter((name) => !spec.grid[name].some((value) => same(value, state[name])));
+        const error = strange.map((name) => `${name.replace("_", " ")} ${state[name]} is not recorded on this page; `
+          + `recorded are ${list(spec.grid[name])}. Run the notebook for any other.`).join(" ");
+        patch({ ...Object.fromEntries(spec.inputs.map((name) => [name, answered[name]])), error });
+        spec.inputs.forEach((name) => emit(`change:${name}`));     // also a control that shows the refused value
+      }
+      unsaved.clear();
+    },
+    send: () => console.warn("cnnlib: this page has no kernel to send to"),
+  };
+}
+
+async function mount(host) {
+  host.dataset.mounted = "fallback";                    // the table stays if the widget is unknown or fails
+  const spec = JSON.parse(host.querySelector("script[type='application/json']").textContent);
+  const render = renderers[spec.widget];
+  if (!render) return;
+  const el = document.createElement("div");
+  await render({ model: makeModel(spec), el });
+  host.querySelector(".cnnlib-fallback").replaceWith(el);
+  host.dataset.mounted = "static";
+}
+
+const start = () => document.querySelectorAll(".cnnlib-widget:not([data-mounted])")
+  .forEach((host) => mount(host).catch(console.error));
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();

@@ -1,0 +1,156 @@
+// What the widgets share: elements, labelled controls bound to the model, tables, charts.
+// Every control has a visible label, works by keyboard and keeps JupyterLab's shortcuts away from its keys.
+import { plot } from "./plot.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child != null && child !== false));
+  return node;
+}
+
+/** An HTML element: h("p", { class: "note", onclick: f }, "text", node, [more]). */
+export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+
+/** An SVG element, the same way. */
+export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+/** 1234567 -> "1,234,567"; options as in Number.toLocaleString. */
+export const number = (value, options) => value.toLocaleString("en", options);
+
+/** A table: `columns` are labels or { label, numeric: true }; `update(rows)` fills it.
+ *  A cell is text, a node, or { text, key } where key becomes data-value; the first one heads its row.
+ *  A row may be { cells, current: true } to be marked. */
+export function table(caption, columns) {
+  columns = columns.map((column) => (typeof column === "string" ? { label: column } : column));
+  const body = h("tbody"), kind = (i) => (columns[i].numeric ? "cnn-number" : null);
+  const element = h("div", { class: "cnn-table", tabindex: 0, role: "group", "aria-label": caption }, h("table", {},
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, columns.map(({ label }, i) => h("th", { scope: "col", class: kind(i) }, label)))),
+    body));
+  const cell = (value, i) => h(i ? "td" : "th", {
+    scope: i ? null : "row", class: kind(i), "data-value": value?.key,
+  }, value?.key ? String(value.text) : value instanceof Node ? value : String(value));
+  const update = (rows) => body.replaceChildren(...rows.map((row) =>
+    h("tr", { class: row.current && "cnn-current" }, (row.cells || row).map(cell))));
+  return { element, update };
+}
+
+/** A chart of Observable Plot that follows its width and the theme's colours.
+ *  `options(width)` returns Plot's options, `describe()` the text read instead of the picture. */
+export function chart({ options, describe }) {
+  const picture = h("div", { class: "cnn-chart", role: "img" });
+  const draw = () => {
+    const width = Math.floor(picture.clientWidth);
+    if (!width) return;                                 // not on the page yet; the observer draws it then
+    const figure = plot({ width, ...options(width), style: { background: "none", color: "inherit" } });
+    figure.setAttribute("aria-hidden", "true");
+    picture.setAttribute("aria-label", describe());
+    picture.replaceChildren(figure);
+  };
+  const stop = whenResized(picture, draw);
+  return { element: picture, draw, stop };
+}
+
+/** Call `draw` when the width of `element` changes, at the latest in the next frame; returns the way to stop. */
+export function whenResized(element, draw) {
+  let width = 0;
+  const observer = new ResizeObserver(() => requestAnimationFrame(() => {
+    if (element.clientWidth !== width) { width = element.clientWidth; draw(); }
+  }));
+  observer.observe(element);
+  return () => observer.disconnect();
+}
+
+/** The frame of a widget and its controls.
+ *
+ *  ui.controls, ui.results   where controls and results go (results hide while there is no answer)
+ *  ui.root                   the element `.cnn`
+ *  ui.on(events, f)          listen to the model until ui.cleanup()
+ *  ui.defer(f)               run f at cleanup
+ *  ui.say(text)              tell a screen reader, politely, once things are quiet
+ *  ui.ask({ name: value })   set traits and let the kernel, or the recording, answer
+ *  ui.slider | select | checkbox (name, { label, ... })   a control bound to the trait
+ *  ui.cleanup                to be returned by render
+ */
+export function widget({ model, el, title }) {
+  const undo = [];
+  const on = (events, listener) => {
+    model.on(events, listener);
+    undo.push(() => events.split(" ").forEach((event) => model.off(event, listener)));
+  };
+  const badge = h("span", { class: "cnn-badge", "data-value": "origin" });
+  const alert = h("p", { class: "cnn-error", role: "alert", "data-value": "error" });
+  const controls = h("div", { class: "cnn-controls" }), results = h("div", { class: "cnn-results" });
+  const voice = h("p", { class: "cnn-unseen", "aria-live": "polite" });
+  const root = h("div", { class: "cnn", role: "group", "aria-label": title, "data-widget": model.get("widget_name") },
+    h("div", { class: "cnn-head" }, h("p", { class: "cnn-title" }, title), badge), controls, alert, results, voice);
+  el.append(root);
+
+  const state = () => {
+    const recorded = model.get("origin") === "recorded";
+    badge.textContent = recorded ? "recorded" : "kernel";
+    badge.title = recorded ? "Replays answers computed when the book was made" : "Answered by the running kernel";
+    alert.textContent = model.get("error");
+    results.hidden = !Object.keys(model.get("answer")).length;
+  };
+  on("change:origin change:error change:answer", state);
+  state();
+
+  const ask = (values) => { model.set(values); model.save_changes(); };
+  let timer;
+  const say = (text) => { clearTimeout(timer); timer = setTimeout(() => { voice.textContent = text; }, 500); };
+  undo.push(() => clearTimeout(timer));
+
+  /** Show the trait in its control, now and on every change. */
+  const bound = (name, show) => { on(`change:${name}`, show); show(); };
+
+  /** A slider over the recorded values of `name`; `typed: true` adds a field that takes any integer. */
+  function slider(name, { label, format = String, typed = false }) {
+    const values = () => [...new Set([...model.get("grid")[name], model.get(name)])].sort((a, b) => a - b);
+    const range = h("input", { type: "range", min: 0, step: 1, "data-input": name, ...quiet,
+      oninput: () => ask({ [name]: values()[range.value] }) });
+    const shown = h("output", { "aria-hidden": "true" });
+    const field = typed && h("input", { type: "number", step: 1, "aria-label": `${label}, typed`, ...quiet,
+      onchange: () => { if (field.value !== "") ask({ [name]: field.valueAsNumber }); } });
+    bound(name, () => {
+      const value = model.get(name);
+      range.max = values().length - 1;
+      range.value = values().indexOf(value);
+      range.setAttribute("aria-valuetext", format(value));
+      if (field) field.value = value; else shown.textContent = format(value);
+    });
+    return h("div", { class: "cnn-field" },
+      h("label", {}, h("span", { class: "cnn-label" }, label, field ? null : shown), range), field);
+  }
+
+  /** A choice among the recorded values of `name`, or among `options` ([value, text] pairs). */
+  function select(name, { label, options = model.get("grid")[name].map((value) => [value, String(value)]) }) {
+    const box = h("select", { "data-input": name, ...quiet,
+      onchange: () => ask({ [name]: options[box.selectedIndex][0] }) },
+      options.map(([, text]) => h("option", {}, text)));
+    bound(name, () => { box.selectedIndex = options.findIndex(([value]) => value === model.get(name)); });
+    return h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, label), box);
+  }
+
+  function checkbox(name, { label }) {
+    const box = h("input", { type: "checkbox", "data-input": name, ...quiet,
+      onchange: () => ask({ [name]: box.checked }) });
+    bound(name, () => { box.checked = model.get(name); });
+    return h("label", { class: "cnn-check" }, box, label);
+  }
+
+  return { root, controls, results, on, ask, say, slider, select, checkbox, bound,
+    defer: (f) => undo.push(f), cleanup: () => undo.splice(0).forEach((f) => f()) };
+}
+
+/** Attributes of an input that keep JupyterLab from taking its arrow keys. */
+export const quiet = { "data-lm-suppress-shortcuts": "true" };
+
+export const button = (label, onclick, attributes) =>
+  h("button", { type: "button", class: "cnn-button", ...quiet, onclick, ...attributes }, label);
