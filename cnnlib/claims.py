@@ -194,7 +194,10 @@ class Ledger:
     rows: list
 
     def __repr__(self):
-        wrapper = textwrap.TextWrapper(100, initial_indent=" " * 5, subsequent_indent=" " * 5, break_on_hyphens=False)
+        margin = " " * 5
+        wrapper = textwrap.TextWrapper(
+            100, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
+        )
         lines = []
         for claim, values in self.rows:
             lines.append(f"{claim.id} {VERDICTS[claim.verdict]} {claim.verdict}: {claim.claim}")

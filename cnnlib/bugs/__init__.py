@@ -1,0 +1,153 @@
+"""The bug museum: short programs with a real mistake in them, and checks that tell whether a repair holds.
+
+    >>> from cnnlib import bugs
+    >>> bugs.show("D55")                    # the faulty program and what it does; cause and repair folded
+    >>> bugs.check("D55", my_function)      # what passes now, and what still fails and why
+
+Each chapter has a file with its exhibits and one file each for the faulty and for the repaired programs.
+"""
+
+import contextlib
+import html
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ..highlight import python_html
+
+__all__ = ["Exhibit", "Report", "check", "get", "list_exhibits", "show"]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One mistake.
+
+    Attributes:
+        id: name of the exhibit, such as "D55".
+        title: what the exhibit is about, without giving the mistake away.
+        task: what the program is meant to do, and how it is called.
+        faulty, repaired: the program, a class or function whose source is shown, or a text.
+        symptom: computes what the author of the program saw, one or two sentences.
+        checks: name -> function of a program that returns None, or says what is wrong with it.
+        exposed_by: names of the checks that the faulty program fails; it passes all others.
+        explanation: why it happens, and what the repair changes.
+    """
+
+    id: str
+    title: str
+    task: str
+    faulty: object
+    repaired: object
+    symptom: Callable
+    checks: dict
+    exposed_by: tuple
+    explanation: str
+
+    def __repr__(self):
+        # Neither cause nor repair: in a notebook they are folded.
+        program = textwrap.indent(_source(self.faulty).strip("\n"), "    ")
+        return "\n\n".join([f"{self.id}: {self.title}", self.task, program, f"What was seen: {self.seen()}"])
+
+    def seen(self):
+        """The symptom, computed; the same at every call, and the random state is left as it was."""
+        with _seeded():
+            return self.symptom()
+
+    def _repr_html_(self):
+        exposed = " and ".join(f"“{name}”" for name in self.exposed_by)
+        hidden = f'<span class="visually-hidden"> of exhibit {self.id}</span>'
+        return (
+            '<div class="cnnlib-html cnnlib-bug">'
+            f'<p class="bug-title"><strong>{self.id}: {html.escape(self.title)}</strong></p>'
+            f"<p>{html.escape(self.task)}</p>{python_html(_source(self.faulty))}"
+            f'<p class="bug-symptom"><strong>What was seen:</strong> {html.escape(self.seen())}</p>'
+            f"<details><summary>The cause{hidden}</summary>"
+            f"<p>{html.escape(self.explanation)}</p><p>Exposed by the check {html.escape(exposed)}.</p></details>"
+            f"<details><summary>A repair{hidden}</summary>{python_html(_source(self.repaired))}</details></div>"
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks of an exhibit say of a program: check name -> None or what is wrong."""
+
+    id: str
+    results: dict
+
+    @property
+    def passed(self):
+        return bool(self.results) and not self.failures
+
+    @property
+    def failures(self):
+        """The checks that fail, with their messages."""
+        return {name: problem for name, problem in self.results.items() if problem}
+
+    def __repr__(self):
+        if not self.results:
+            return f"… {self.id}: no repair yet; hand in your own version of the program."
+        lines = [f"✗ {name}: {problem}" if problem else f"✓ {name}" for name, problem in self.results.items()]
+        good = len(self.results) - len(self.failures)
+        return "\n".join([f"{self.id}: {good} of {len(self.results)} checks pass.", *lines])
+
+
+def _source(program):
+    return program if isinstance(program, str) else textwrap.dedent(inspect.getsource(program))
+
+
+@contextlib.contextmanager
+def _seeded():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def _exhibits():
+    from .lenet import EXHIBITS
+
+    return {exhibit.id: exhibit for exhibit in EXHIBITS}
+
+
+def list_exhibits():
+    """The ids of all exhibits, in the order of the book."""
+    return list(_exhibits())
+
+
+def get(exhibit_id):
+    """The exhibit with this id.
+
+    Raises:
+        ValueError: there is none.
+    """
+    exhibits = _exhibits()
+    if exhibit_id not in exhibits:
+        raise ValueError(f"exhibit {exhibit_id!r} is not known, allowed: {', '.join(exhibits)}.")
+    return exhibits[exhibit_id]
+
+
+def show(exhibit_id):
+    """The exhibit as a notebook shows it: program and symptom open, cause and repair folded."""
+    return get(exhibit_id)
+
+
+def check(exhibit_id, repair=None):
+    """Run the checks of an exhibit on the reader's version of the program; return a `Report`.
+
+    The random state is the same at every call and is left as it was.
+    """
+    exhibit = get(exhibit_id)
+    if repair is None or repair is ...:
+        return Report(exhibit.id, {})
+    return Report(exhibit.id, {name: _verdict(test, repair) for name, test in exhibit.checks.items()})
+
+
+def _verdict(test, program):
+    """What one check says; a program that breaks while being checked has failed that check."""
+    with _seeded():
+        try:
+            return test(program)
+        except Exception as error:      # whatever a reader's program may raise
+            return f"it stops with {type(error).__name__}: {error}"
