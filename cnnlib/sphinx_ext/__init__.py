@@ -78,6 +78,12 @@ def load_widgets(app, pagename, templatename, context, doctree):
         app.add_js_file(WIDGET_SCRIPT.name, loading_method="defer")
 
 
+def name_references(app, pagename, templatename, context, doctree):
+    """Entries of the bibliography stand in a list, so they are list items; docutils gives them another role."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def drop_widget_state(app, env):
     """Saved ipywidgets state would pull require.js from a CDN; the pages carry their own answers."""
     for document in getattr(env, "nb_metadata", {}).values():
@@ -102,5 +108,6 @@ def setup(app):
     app.connect("builder-inited", copy_widgets)
     app.connect("env-updated", drop_widget_state)
     app.connect("html-page-context", load_widgets)
+    app.connect("html-page-context", name_references)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

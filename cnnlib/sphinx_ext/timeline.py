@@ -32,12 +32,16 @@ class Timeline(Directive):
 
     def item(self, entry, written):
         """One network as a list item; `entry` as in the YAML file, `written`: its chapter is in the book."""
-        title = f"{{doc}}`{entry['name']} </{entry['chapter']}>`" if written else f"{entry['name']} *(in preparation)*"
-        text = [f"**{entry['year']}** {title}", "", entry["new"], "", f"Grew into: {entry['grew']}"]
+        name = f"{{doc}}`{entry['name']} </{entry['chapter']}>`" if written else f"{entry['name']} *(in preparation)*"
         item = nodes.list_item(classes=[f"family-{entry['family']}"])
+        for part, text in [("year", entry["year"]), ("name", name), ("new", entry["new"]),
+                           ("grew", f"Grew into {entry['grew']}")]:
+            box = nodes.Element()
+            self.state.nested_parse(StringList([str(text)], SOURCE), self.content_offset, box)
+            box[0]["classes"].append(f"timeline-{part}")
+            item += box.children
         if "model" in entry:
             item += nodes.raw("", silhouette(entry), format="html")
-        self.state.nested_parse(StringList(text, SOURCE), self.content_offset, item)
         return item
 
 

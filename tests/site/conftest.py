@@ -1,0 +1,111 @@
+"""The built book in headless Chromium, from files, with every request that leaves the machine refused.
+
+Nothing here skips: without Chromium or without a build these tests fail and say what to do.
+"""
+
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                  "--disable-background-networking", "--disable-component-update"]
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+def chromium():
+    """Path of the browser: the variable CHROMIUM, or what the system has."""
+    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if not found:
+        pytest.fail("no Chromium found: install the package `chromium`, or set CHROMIUM to the browser's path",
+                    pytrace=False)
+    return found
+
+
+def pages():
+    """All pages of the build but the redirect at its root, as paths relative to it."""
+    found = sorted(path.relative_to(BUILD).as_posix() for path in BUILD.rglob("*.html")
+                   if not {"_static", "_sources"} & set(path.relative_to(BUILD).parts))
+    return [page for page in found if page != "index.html"]
+
+
+def pytest_generate_tests(metafunc):
+    """A test with the argument `page` runs once for each page; without a build it runs once and fails."""
+    if "page_path" in metafunc.fixturenames:
+        metafunc.parametrize("page_path", pages() or ["NO BUILD"])
+
+
+@pytest.fixture(scope="session")
+def build():
+    """Folder of the built pages."""
+    if not (BUILD / "index.html").is_file():
+        pytest.fail(f"the book is not built ({BUILD} has no index.html): run `make book` first", pytrace=False)
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+def is_local(url):
+    return urlsplit(url).scheme in {"file", "data", "blob"} or urlsplit(url).hostname in {"127.0.0.1", "localhost"}
+
+
+@pytest.fixture(scope="session")
+def visit(browser, build):
+    """Open a page: `with visit("book/intro.html", theme="dark") as page`. The page has three more attributes:
+    `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
+
+    @contextmanager
+    def opened(path, theme="light", viewport=DESK, javascript=True):
+        context = browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=javascript,
+                                      reduced_motion="reduce")
+        page = context.new_page()
+        page.refused, page.errors, page.scripts = [], [], []
+
+        def decide(route):
+            if is_local(route.request.url):
+                route.continue_()
+            else:
+                page.refused.append(route.request.url)
+                route.abort()
+
+        page.route("**/*", decide)
+        page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("requestfailed", lambda request: page.errors.append(f"not loaded: {request.url}"))
+        page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
+        page.goto((build / path).as_uri(), wait_until="load")
+        if javascript:
+            settle(page)
+        try:
+            yield page
+        finally:
+            context.close()
+
+    return opened
+
+
+def settle(page):
+    """Wait until widgets are mounted and formulas are set."""
+    page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.wait_for_timeout(150)
+
+
+def spec_of(host):
+    """The JSON that a widget on a page carries."""
+    return json.loads(host.locator("script[type='application/json']").first.text_content())

@@ -1,0 +1,48 @@
+"""Every link and anchor inside a built site, checked without a browser or a network."""
+
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+
+class Page(HTMLParser):
+    """The anchors of a page and what it refers to, as (tag, attribute, address)."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchors, self.references = set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name == "id" or (tag == "a" and name == "name"):
+                self.anchors.add(value)
+            elif name in ("href", "src") and value:
+                self.references.append((tag, name, value))
+            elif tag == "meta" and name == "content" and value and value.lower().startswith("0;"):
+                self.references.append((tag, name, value.partition("url=")[2] or value.partition("URL=")[2]))
+
+
+def broken(site):
+    """List of "page: what is wrong" for all pages under the folder `site`.
+
+    Wrong is a file or an anchor that is not there, and anything but an `<a>` that points outside the site.
+    """
+    site = site.resolve()
+    files = [path for path in site.rglob("*.html") if not {"_static", "_sources"} & set(path.relative_to(site).parts)]
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in files}
+    problems = []
+    for path, page in pages.items():
+        for tag, attribute, address in page.references:
+            parts = urlsplit(address)
+            if parts.scheme in ("data", "mailto", "javascript"):
+                continue
+            if parts.scheme or parts.netloc:
+                if tag != "a":
+                    problems.append(f"{path.relative_to(site)}: <{tag} {attribute}> loads {address}")
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.exists():
+                problems.append(f"{path.relative_to(site)}: {address} is missing")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
+                problems.append(f"{path.relative_to(site)}: {address} has no such anchor")
+    return problems

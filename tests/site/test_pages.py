@@ -1,0 +1,99 @@
+"""What holds for every page: alone, without errors, light enough, readable by everyone, whole on a phone."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from .conftest import PHONE
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Two of the theme's own: the names of its search button and theme switch, and its logo outside all landmarks.
+THEMES_OWN = {
+    "label-content-name-mismatch": ("search-button", "theme-switch-button"),
+    "region": ("navbar-brand",),
+}
+SCRIPT_BUDGET = 450_000          # bytes, uncompressed, all scripts of a page but MathJax
+
+
+SEEN = """() => ({
+    images: [...document.images].map(image => [image.getAttribute('src'), image.getAttribute('alt')]),
+    blankIcons: [...document.querySelectorAll('[class*="fa-"]')].filter(icon => {
+        const style = getComputedStyle(icon);
+        return style.display !== 'none' && !style.maskImage.includes('data:image/svg');
+    }).map(icon => icon.outerHTML),
+    formulas: document.querySelectorAll('span.math, div.math').length,
+    formulasSet: document.querySelectorAll('mjx-container').length,
+    formulasWrong: document.querySelectorAll('mjx-merror, [data-mjx-error]').length,
+})"""
+
+
+@pytest.fixture(scope="module")
+def seen(visit):
+    """What one visit of a page shows, `seen(page_path)`; each page is visited once."""
+    pages = {}
+
+    def look(path):
+        if path not in pages:
+            with visit(path) as page:
+                pages[path] = {**page.evaluate(SEEN), "refused": page.refused, "errors": page.errors,
+                               "scripts": page.scripts}
+        return pages[path]
+
+    return look
+
+
+def test_no_request_leaves_the_page_and_no_error_is_logged(seen, page_path):
+    assert seen(page_path)["refused"] == []
+    assert seen(page_path)["errors"] == []
+
+
+def test_scripts_stay_within_their_budget(seen, page_path):
+    files = {Path(unquote(urlsplit(url).path)) for url in seen(page_path)["scripts"] if url.startswith("file:")}
+    sizes = {path.name: path.stat().st_size for path in files if "mathjax" not in path.parts}
+    assert sizes, "no script seen: the count itself is broken"
+    assert sum(sizes.values()) <= SCRIPT_BUDGET, sizes
+
+
+def test_every_image_says_what_it_shows(seen, page_path):
+    nameless = [src for src, alt in seen(page_path)["images"]
+                if alt is None or alt.lower().endswith((".png", ".svg", ".jpg"))]
+    assert nameless == []
+
+
+def test_every_icon_is_drawn(seen, page_path):
+    assert seen(page_path)["blankIcons"] == [], "each needs a rule in book/assets/icons.css"
+
+
+def test_formulas_are_set(seen, page_path):
+    assert seen(page_path)["formulasSet"] >= seen(page_path)["formulas"]
+    assert seen(page_path)["formulasWrong"] == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_but_the_themes_own(visit, page_path, theme):
+    with visit(page_path, theme) as page:
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        page.evaluate(AXE)
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+    ours = [f"{violation['id']}: {node['target']} {node['html'][:120]}"
+            for violation in found for node in violation["nodes"]
+            if not any(mark in node["html"] for mark in THEMES_OWN.get(violation["id"], ()))]
+    assert ours == []
+
+
+def test_a_phone_shows_the_page_without_sideways_scrolling(visit, page_path):
+    with visit(page_path, viewport=PHONE) as page:
+        width = page.evaluate("document.documentElement.scrollWidth")
+        wide = page.evaluate("""[...document.querySelectorAll('main *')]
+            .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+            .slice(0, 5).map(element => element.outerHTML.slice(0, 120))""")
+    assert width <= PHONE["width"], wide
+
+
+def test_without_javascript_a_table_stands_where_a_widget_would(visit, page_path):
+    with visit(page_path, javascript=False) as page:
+        for host in page.locator(".cnnlib-widget").all():
+            assert host.locator(".cnnlib-fallback table tr").count() > 1
+            assert host.locator(".cnnlib-fallback").is_visible()
