@@ -1,11 +1,11 @@
 // LeNet on the page: its maps, the receptive field of the unit pointed at, and how that unit got its value.
-import { h } from "./ui.js";
+import { h, quiet } from "./ui.js";
 import { explain, receptiveField, SIDE } from "./lenet_forward.js";
 
 // ---------------------------------------------------------------- numbers and colours
 
-export const number = (v, digits = 2) => v.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
-const signed = (v) => (v < 0 ? "" : "+") + number(v);
+export const decimal = (v, digits = 2) => v.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
+const signed = (v) => (v < 0 ? "" : "+") + decimal(v);
 const largest = (values) => values.reduce((top, v) => Math.max(top, Math.abs(v)), 1e-6);
 
 /** The colours of this theme: `value(v)` for -1..1, `grey(v)` for 0..1, both -> [r, g, b]. */
@@ -62,11 +62,11 @@ function picture(values, columns, top, colours, label, className = "dd-picture")
 
 /** The same with the numbers written into the cells. */
 function cells(values, columns, top, colours, label) {
-  return h("div", { class: "dd-cells", style: `--columns: ${columns}`, role: "img", "aria-label": `${label}: ${Array.from(values, (v) => number(v)).join(", ")}` },
+  return h("div", { class: "dd-cells", style: `--columns: ${columns}`, role: "img", "aria-label": `${label}: ${Array.from(values, (v) => decimal(v)).join(", ")}` },
     ...Array.from(values, (v) => {
       const [r, g, b] = colours.value(v / top);
       const dark = 0.2126 * (r / 255) ** 2.2 + 0.7152 * (g / 255) ** 2.2 + 0.0722 * (b / 255) ** 2.2 < 0.18;
-      return h("span", { style: `background: rgb(${r} ${g} ${b}); color: ${dark ? "#fff" : "#000"}` }, number(v, 1));
+      return h("span", { style: `background: rgb(${r} ${g} ${b}); color: ${dark ? "#fff" : "#000"}` }, decimal(v, 1));
     }));
 }
 
@@ -111,7 +111,7 @@ function describe(net, stage) {
   if (stage.kernel === 1) return `each unit weighs all ${source.channels} of ${title(source.name)}${then}`;
   if (stage.size === 1) return `each unit weighs all of S4 with 16 kernels 5×5${then}`;
   return source.channels === 1 ? `one kernel ${stage.kernel}×${stage.kernel} a map slides over the input${then}`
-    : `${source.channels} kernels 5×5 a map, one for each map of S2, added${then}`;
+    : `${source.channels} kernels 5×5 a map, one per map of S2${then}`;
 }
 
 /** Where a unit is, as PyTorch would index it. */
@@ -132,10 +132,10 @@ export function stageView(net, name, choose) {
   const weights = stage.weight ? `, ${(stage.weight.length + stage.bias.length).toLocaleString("en")} weights` : "";
   const shape = flat ? `${channels} units` : `${channels} maps ${size}×${size}`;
   const board = h("div", {
-    class: "dd-maps", tabindex: "0", role: "application", "data-lm-suppress-shortcuts": "true",
+    class: "dd-maps", tabindex: "0", role: "application", ...quiet,
     "aria-label": `${title(name)}, ${shape}. Arrow keys move from unit to unit${flat ? "" : ", Page Up and Page Down from map to map"}.`,
   }, ...maps.map((m) => m.node));
-  const node = h("section", { class: `dd-stage dd-${flat ? "flat" : "square"}`, "data-stage": name, style: `--side: ${side}` },
+  const node = h("section", { class: `dd-stage dd-${flat ? "flat" : "square"}`, "data-stage": name, style: `--side: ${side}; --rows: 1` },
     h("p", { class: "dd-head" }, h("b", {}, title(name)), h("span", { class: "dd-shape" }, shape + weights),
       h("span", { class: "dd-about" }, describe(net, stage)),
       h("span", { class: "dd-legend" }, low, h("i", {}), high)), board);
@@ -168,13 +168,14 @@ export function stageView(net, name, choose) {
       columns = flat ? Math.min(channels, width) : side;
       if (flat) Object.assign(maps[0].canvas, { width: columns, height: Math.ceil(channels / columns) });
       node.style.setProperty("--side", columns);
+      node.style.setProperty("--rows", maps[0].canvas.height);
     },
     paint(values, colours) {
       const top = largest(values), area = flat ? 0 : size * size, zero = colours.value(0);
       maps.forEach((m, c) => paint(m.canvas, (i) => (flat && i >= channels ? zero : colours.value(values[c * area + i] / top))));
       const negative = values.some((v) => v < 0);
-      low.textContent = negative ? number(-top, 1) : "0";
-      high.textContent = number(top, 1);
+      low.textContent = negative ? decimal(-top, 1) : "0";
+      high.textContent = decimal(top, 1);
       node.classList.toggle("dd-signed", negative);
     },
     /** Outline the unit chosen if it is of this stage, or what it sees here; null clears. */
@@ -227,8 +228,8 @@ function moved(key, { channel, y, x }, { channels, size }, columns) {
 export function outputView(net, choose) {
   const rows = Array.from({ length: 10 }, (_, digit) => {
     const bar = h("i"), probability = h("span", { "data-value": `probability-${digit}` });
-    const logit = h("td", { class: "dd-logit", "data-value": `logit-${digit}` });
-    const button = h("button", { type: "button", tabindex: digit ? "-1" : "0", "data-lm-suppress-shortcuts": "true",
+    const logit = h("td", { class: "cnn-number dd-logit", "data-value": `logit-${digit}` });
+    const button = h("button", { type: "button", tabindex: digit ? "-1" : "0", ...quiet,
       "aria-label": `digit ${digit}: what feeds it` }, String(digit));
     const node = h("tr", {}, h("th", { scope: "row" }, button), h("td", { class: "dd-bar" }, bar, probability), logit);
     const go = (byKeyboard) => choose({ stage: "output", channel: digit, y: 0, x: 0 }, byKeyboard);
@@ -247,7 +248,7 @@ export function outputView(net, choose) {
     return { node, bar, probability, logit, button };
   });
   const node = h("table", { class: "dd-outputs" },
-    h("thead", {}, h("tr", {}, ...["digit", "probability", "logit"].map((text) => h("th", { scope: "col" }, text)))),
+    h("thead", {}, h("tr", {}, ...["digit", "probability", "logit"].map((text) => h("th", { scope: "col", class: text === "logit" && "cnn-number" }, text)))),
     h("tbody", {}, ...rows.map((row) => row.node)));
   return {
     node,
@@ -256,7 +257,7 @@ export function outputView(net, choose) {
       rows.forEach((row, digit) => {
         row.bar.style.width = `${100 * probabilities[digit]}%`;
         row.probability.textContent = `${(100 * probabilities[digit]).toFixed(1)} %`;
-        row.logit.textContent = number(logits[digit]);
+        row.logit.textContent = decimal(logits[digit]);
         row.node.classList.toggle("dd-best", digit === best);
       });
     },
@@ -295,7 +296,7 @@ export function inspector(net, choose) {
       const stage = net.byName[unit.stage], how = explain(net, maps, unit.stage, unit.channel, unit.y, unit.x);
       const field = receptiveField(net, unit.stage, unit.y, unit.x);
       name.textContent = unitName(net, unit);
-      value.textContent = number(how.value);
+      value.textContent = decimal(how.value);
       sees.textContent = seen(field);
       input.paint(pixels, colours);
       input.mark(field);
@@ -320,11 +321,11 @@ export function seen({ top, left, size }) {
 }
 
 function poolStory(net, stage, { value, parts: [{ channel, patch }] }, colours) {
-  const above = net.stages[stage.index - 1], numbers = Array.from(patch, (v) => number(v)).join(", ");
+  const above = net.stages[stage.index - 1], numbers = Array.from(patch, (v) => decimal(v)).join(", ");
   const max = net.pooling === "max";
   return [
     h("div", { class: "dd-parts" }, figure(cells(patch, 2, largest(patch), colours, "window"), `2×2 window of ${title(above.name)} no. ${channel}`)),
-    h("p", { class: "dd-sum" }, `${max ? "max" : "mean"}(${numbers}) = ${number(value)}. No weights: nothing to learn here.`),
+    h("p", { class: "dd-sum" }, `${max ? "max" : "mean"}(${numbers}) = ${decimal(value)}. No weights: nothing to learn here.`),
   ];
 }
 
@@ -332,7 +333,7 @@ const figure = (content, caption) => h("figure", {}, content, h("figcaption", {}
 
 function convStory(net, stage, { value, bias, sum, parts }, colours) {
   const source = net.stages[stage.index - 1], squash = activationName[stage.activation];
-  const end = `${signed(bias)} (bias) = ${number(sum)}${squash ? `; ${squash} → ${number(value)}` : ""}`;
+  const end = `${signed(bias)} (bias) = ${decimal(sum)}${squash ? `; ${squash} → ${decimal(value)}` : ""}`;
   const topPatch = largest(parts.flatMap((p) => [...p.patch])), topWeight = largest(parts.flatMap((p) => [...p.weights]));
   if (parts.length === 1) {
     const [{ patch, weights }] = parts, k = stage.kernel;
@@ -349,7 +350,7 @@ function convStory(net, stage, { value, bias, sum, parts }, colours) {
       h("div", { class: `dd-pairs dd-of-${parts.length}` }, ...parts.map((p) => h("div", {},
         picture(p.patch, stage.kernel, topPatch, colours, `${title(source.name)} no. ${p.channel}: patch`),
         picture(p.weights, stage.kernel, topWeight, colours, `kernel for ${title(source.name)} no. ${p.channel}`),
-        h("span", { class: strong.includes(p.channel) ? "dd-strong" : "" }, number(p.sum, parts.length > 6 ? 1 : 2))))),
+        h("span", { class: strong.includes(p.channel) ? "dd-strong" : "" }, decimal(p.sum, parts.length > 6 ? 1 : 2))))),
       h("p", { class: "dd-sum" }, `Above, the patch of each ${title(source.name)} map; below, its kernel; then the sum of their products. `
         + `All ${parts.length}: ${signed(sum - bias)} ${end}`),
     ];
@@ -361,7 +362,7 @@ function convStory(net, stage, { value, bias, sum, parts }, colours) {
     strip(parts.map((p) => p.weights[0]), topWeight, "weights"),
     strip(sums, largest(sums), "products"),
     h("p", { class: "dd-sum" }, "Strongest: ", ...strong.flatMap((i) => [
-      h("span", { class: "dd-term" }, `${source.name}[${i}]: ${number(parts[i].patch[0])} × ${number(parts[i].weights[0])} = ${signed(sums[i])}`), " "]),
+      h("span", { class: "dd-term" }, `${source.name}[${i}]: ${decimal(parts[i].patch[0])} × ${decimal(parts[i].weights[0])} = ${signed(sums[i])}`), " "]),
     `the other ${parts.length - 5}: ${signed(rest)}. With all: ${signed(sum - bias)} ${end}`),
   ];
 }
