@@ -1,8 +1,10 @@
 """The book's widgets: one Python class and one ES module each; `base.py` says how they live."""
 
 from .base import BookWidget
+from .draw_digit import DrawDigit
+from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
-WIDGETS = [SizeRule]
+WIDGETS = [DrawDigit, RecordedCurves, SizeRule]
 
 __all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS)]

@@ -23,14 +23,14 @@ export const s = (tag, attributes, ...children) => fill(document.createElementNS
 /** 1234567 -> "1,234,567"; options as in Number.toLocaleString. */
 export const number = (value, options) => value.toLocaleString("en", options);
 
-/** A table: `columns` are labels or { label, numeric: true }; `update(rows)` fills it.
+/** A table: `columns` are labels or { label, numeric: true }; `update(rows)` fills it, `caption(text)` renames it.
  *  A cell is text, a node, or { text, key } where key becomes data-value; the first one heads its row.
  *  A row may be { cells, current: true } to be marked. */
 export function table(caption, columns) {
   columns = columns.map((column) => (typeof column === "string" ? { label: column } : column));
-  const body = h("tbody"), kind = (i) => (columns[i].numeric ? "cnn-number" : null);
-  const element = h("div", { class: "cnn-table", tabindex: 0, role: "group", "aria-label": caption }, h("table", {},
-    h("caption", {}, caption),
+  const body = h("tbody"), title = h("caption", {}, caption), kind = (i) => (columns[i].numeric ? "cnn-number" : null);
+  const element = h("div", { class: "cnn-table", tabindex: 0, role: "group", "aria-label": "table" }, h("table", {},
+    title,
     h("thead", {}, h("tr", {}, columns.map(({ label }, i) => h("th", { scope: "col", class: kind(i) }, label)))),
     body));
   const cell = (value, i) => h(i ? "td" : "th", {
@@ -38,7 +38,7 @@ export function table(caption, columns) {
   }, value?.key ? String(value.text) : value instanceof Node ? value : String(value));
   const update = (rows) => body.replaceChildren(...rows.map((row) =>
     h("tr", { class: row.current && "cnn-current" }, (row.cells || row).map(cell))));
-  return { element, update };
+  return { element, update, caption: (text) => { title.textContent = text; } };
 }
 
 /** A chart of Observable Plot that follows its width and the theme's colours.
@@ -110,9 +110,9 @@ export function widget({ model, el, title }) {
   /** Show the trait in its control, now and on every change. */
   const bound = (name, show) => { on(`change:${name}`, show); show(); };
 
-  /** A slider over the recorded values of `name`; `typed: true` adds a field that takes any integer. */
-  function slider(name, { label, format = String, typed = false }) {
-    const values = () => [...new Set([...model.get("grid")[name], model.get(name)])].sort((a, b) => a - b);
+  /** A slider over the recorded values of `name`, or over `values`; `typed: true` adds a field for any integer. */
+  function slider(name, { label, format = String, typed = false, values: offered }) {
+    const values = () => [...new Set([...(offered || model.get("grid")[name]), model.get(name)])].sort((a, b) => a - b);
     const range = h("input", { type: "range", min: 0, step: 1, "data-input": name, ...quiet,
       oninput: () => ask({ [name]: values()[range.value] }) });
     const shown = h("output", { "aria-hidden": "true" });
@@ -125,7 +125,7 @@ export function widget({ model, el, title }) {
       range.setAttribute("aria-valuetext", format(value));
       if (field) field.value = value; else shown.textContent = format(value);
     });
-    return h("div", { class: "cnn-field" },
+    return h("div", { class: field ? "cnn-field cnn-typed" : "cnn-field" },
       h("label", {}, h("span", { class: "cnn-label" }, label, field ? null : shown), range), field);
   }
 

@@ -1,0 +1,200 @@
+"""Recorded curves: the training curves of an experiment's runs, with the spread over the seeds."""
+
+import threading
+
+import torch
+import traitlets as t
+
+from .. import data, runs
+from ..experiments.grids import GRIDS
+from ..models import create_model
+from ..summary import summary
+from ..training import fit
+from .base import BookWidget, html_table
+
+MEASURES = {"test_error": "test error", "train_error": "training error",
+            "test_loss": "test loss", "train_loss": "training loss"}
+
+
+class RecordedCurves(BookWidget):
+    """Compares the configurations of an experiment: a curve is the mean over seeds, its band lowest to highest.
+
+    The options that differ between the runs become the inputs: ``RecordedCurves("lenet-activation-pooling",
+    activation="tanh", pooling="avg")``. With a kernel the chosen network can be trained on the spot, on `digits`.
+
+    Args:
+        experiment: folder of `data/runs`.
+        root: another folder of experiments than `data/runs`.
+        input_size: input of the network (N, C, H, W), for the table of its shapes.
+        values: the configuration to open with, and any trait below.
+
+    Attributes:
+        measure: one of MEASURES. x_axis: "epochs" or "seconds" (mean training time on the recording machine).
+        compare: position in `curves` of a second configuration to show, or -1.
+        curves: one dict a configuration: name, model, seeds, seconds, and for each measure the lists
+            mean, min, max over the seeds, one value an epoch. Errors are fractions.
+        training: the run made here: running, name, epochs, curve (rows of `History`), message.
+    """
+
+    experiment = t.Unicode().tag(sync=True)
+    curves = t.List().tag(sync=True)
+    provenance = t.List(help="pairs of label and text").tag(sync=True)
+    measure = t.Enum(list(MEASURES), "test_error").tag(sync=True)
+    x_axis = t.Enum(["epochs", "seconds"], "epochs").tag(sync=True)
+    log_scale = t.Bool(True).tag(sync=True)
+    compare = t.Int(-1).tag(sync=True)
+    train_epochs = t.Int(10, min=1, max=100).tag(sync=True)
+    training = t.Dict().tag(sync=True)
+
+    def __init__(self, experiment="lenet-activation-pooling", *, root=None, input_size=(1, 1, 28, 28), **values):
+        recorded = runs.load(experiment, root)
+        self.inputs = option_axes(recorded, experiment)
+        self.input_size = tuple(input_size)
+        self._recipe = recorded[0].recipe if recorded else {}
+        self._stop = threading.Event()
+        self.add_traits(**{name: t.Enum(allowed, allowed[-1]).tag(sync=True) for name, allowed in self.inputs.items()})
+        super().__init__(experiment=experiment, curves=[curve(group) for group in grouped(recorded, self.inputs)],
+                         provenance=provenance(recorded), **values)
+        self.on_msg(self._on_message)
+
+    def compute(self, **options):
+        """The chosen configuration: its place in `curves` and what its network is made of, layer by layer."""
+        chosen = next((i for i, each in enumerate(self.curves)
+                       if options.items() <= each["model"]["options"].items()), -1)
+        if chosen < 0:
+            what = " and ".join(map(str, options.values())) or "this experiment"
+            return {"chosen": -1, "layers": [], "parameters": 0, "macs": 0,
+                    "reason": f"No runs of {what} are recorded yet. To record them: "
+                              f"python -m cnnlib record {self.experiment} --seeds 3"}
+        network = self._create(chosen)
+        parts = summary(network, self.input_size)
+        names = {name for name, module in network.named_children() if not list(module.children())}
+        layers = [[row.name, row.type, by(row.output_shape[1:]), row.params, row.macs, by(row.receptive_field)]
+                  for row in parts.rows if row.name in names]
+        return {"chosen": chosen, "layers": layers, "parameters": parts.total_params, "macs": parts.total_macs,
+                "reason": ""}
+
+    def _create(self, chosen):
+        model = self.curves[chosen]["model"]
+        return create_model(model["name"], **model["options"])
+
+    def fallback_html(self):
+        """The final values of every configuration, as a table."""
+        if not self.curves:
+            return html_table(self.experiment, ["", ""], [("no runs", self.answer["reason"])])
+        rows = []
+        for each in self.curves:
+            final = [f"{each['test_error'][key][-1]:.2%}" for key in ("mean", "min", "max")]
+            rows.append((each["name"], len(each["seeds"]), *final, each["model"]["parameters"]))
+        return html_table(f"Test error after the last epoch, {self.experiment}",
+                          ["configuration", "seeds", "mean", "lowest", "highest", "parameters"], rows)
+
+    # ---------------------------------------------------------------- training with a kernel
+
+    def _on_message(self, _widget, content, _buffers):
+        if content.get("do") == "train":
+            self.train()
+        elif content.get("do") == "stop":
+            self.stop()
+
+    def train(self):
+        """Train the chosen configuration on `digits` in the background; `training` follows it epoch by epoch.
+
+        Returns the thread, for callers who want to wait; None if one is running or there is nothing to train.
+        """
+        if self.training.get("running") or not self.answer or self.answer["chosen"] < 0:
+            return None
+        chosen = self.answer["chosen"]
+        torch.manual_seed(0)
+        self._stop = stop = threading.Event()
+        self.training = {"running": True, "name": self.curves[chosen]["name"], "epochs": self.train_epochs,
+                         "curve": [], "message": ""}
+        thread = threading.Thread(target=self._train, args=(self._create(chosen), stop), daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self):
+        """End the training after the current epoch."""
+        self._stop.set()
+
+    def _train(self, model, stop):
+        def follow(epoch):
+            self.training = {**self.training, "curve": [*self.training["curve"], epoch]}
+            return stop.is_set()
+
+        message = "stopped"
+        try:
+            digits = data.load("digits", size=self.input_size[-1])
+            recipe = {**self._recipe, "epochs": self.training["epochs"], "batch_size": 32}
+            fit(model, digits, **recipe, progress=False, callback=follow)
+            if not stop.is_set():
+                message = "done"
+        except Exception as problem:                      # a thread has no one else to tell
+            message = f"{type(problem).__name__}: {problem}"
+        self.training = {**self.training, "running": False, "message": message}
+
+    def close(self):
+        self.stop()
+        super().close()
+
+
+def option_axes(recorded, experiment):
+    """Model options that differ between runs -> their values, in the order of the experiment's declaration."""
+    declared = [case.options for case in GRIDS[experiment].cases] if experiment in GRIDS else []
+    options = [run.model["options"] for run in recorded]
+    values = {name: list(dict.fromkeys(each[name] for each in [*declared, *options] if name in each))
+              for name in dict.fromkeys(name for each in options for name in each)}
+    found = {name: [v for v in allowed if any(each.get(name) == v for each in options)]
+             for name, allowed in values.items()}
+    return {name: allowed for name, allowed in found.items() if len(allowed) > 1}
+
+
+def grouped(recorded, axes):
+    """Runs of the same configuration, in the order of the axes' values."""
+    groups = {}
+    for run in recorded:
+        place = tuple(allowed.index(run.model["options"][name]) for name, allowed in axes.items())
+        groups.setdefault(place, []).append(run)
+    return [sorted(groups[place], key=lambda run: run.seed) for place in sorted(groups)]
+
+
+def curve(group):
+    """What the page needs of the runs of one configuration; see RecordedCurves.curves."""
+    if len({len(run.epochs) for run in group}) > 1:
+        raise ValueError(f"the runs {[run.run for run in group]} have different numbers of epochs")
+
+    def over_seeds(key, digits):
+        columns = list(zip(*(run.column(key) for run in group), strict=True))
+        return {"mean": [round(sum(column) / len(column), digits) for column in columns],
+                "min": [round(min(column), digits) for column in columns],
+                "max": [round(max(column), digits) for column in columns]}
+
+    model = group[0].model
+    return {"name": ", ".join(map(str, model["options"].values())) or model["name"], "model": model,
+            "seeds": [run.seed for run in group], "seconds": over_seeds("seconds", 2)["mean"],
+            **{key: over_seeds(key, 6) for key in MEASURES}}
+
+
+def provenance(recorded):
+    """(label, text) pairs: on what, with what and when the runs were made; equal values are said once."""
+    def distinct(text):
+        return "; ".join(dict.fromkeys(text(run) for run in recorded))
+
+    if not recorded:
+        return []
+    dates = sorted(run.date[:10] for run in recorded)
+    return [
+        ["data", distinct(lambda run: run.data["variant"])],
+        ["recipe", distinct(lambda run: ", ".join(f"{name} {value}" for name, value in run.recipe.items()))],
+        ["seeds", ", ".join(str(seed) for seed in sorted({run.seed for run in recorded}))],
+        ["device", distinct(lambda run: f"{run.device_name} ({run.device}, threads: {run.threads}, {run.precision})")],
+        ["software", distinct(lambda run: f"PyTorch {run.torch}, cnnlib {run.cnnlib}")],
+        ["commit", distinct(lambda run: run.commit or "not recorded")],
+        ["command", distinct(lambda run: run.command)],
+        ["date", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"],
+    ]
+
+
+def by(shape):
+    """(6, 28, 28) -> "6×28×28"; a single number stays one."""
+    return "×".join(map(str, shape)) if isinstance(shape, (tuple, list)) else str(shape)
