@@ -48,7 +48,7 @@ def is_affine(network, *shape):
 def trained_on_digits():
     """A small network with BatchNorm, trained for three epochs on the embedded digits: (network, data, history)."""
     digits = data.load("digits")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         network = nn.Sequential(
             nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
