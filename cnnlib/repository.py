@@ -25,7 +25,7 @@ def github_origin(root):
                                capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-    match = re.search(r"github\.com[:/]([\w.-]+)/([\w.-]+)$", found)
+    match = re.search(r"(?:^|[/@])github\.com[:/]([\w.-]+)/([\w.-]+)$", found)
     return https_url(f"https://github.com/{match[1]}/{match[2]}") if match else ""
 
 

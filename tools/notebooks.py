@@ -64,16 +64,17 @@ def stamped_url(nb):
     """The address in the notebook's first cell; None if that cell is missing or was changed by hand."""
     if not nb.cells or nb.cells[0].cell_type != "code" or nb.cells[0].get("id") != COLAB_ID:
         return None
-    found = re.search(r'^REPOSITORY = "(.*)"$', nb.cells[0].source, re.M)
-    if not found or nb.cells[0].source != colab_cell(found[1]) or "remove-cell" not in nb.cells[0].metadata.get("tags", []):
-        return None
-    return found[1]
+    cell = nb.cells[0]
+    found = re.search(r'^REPOSITORY = "(.*)"$', cell.source, re.M)
+    untouched = found and cell.source == colab_cell(found[1]) and "remove-cell" in cell.metadata.get("tags", [])
+    return found[1] if untouched else None
 
 
 def set_address(config, url):
     """Write `url` into the `repository:` block of `_config.yml` at path `config`, leaving all else as it is."""
     text = config.read_text(encoding="utf-8")
-    new, found = re.subn(r'^(repository:\n(?:[ #].*\n)*?  url: ).*$', rf'\g<1>"{https_url(url)}"', text, count=1, flags=re.M)
+    new, found = re.subn(r"^(repository:\n(?:[ #].*\n)*?  url: ).*$", rf'\g<1>"{https_url(url)}"', text,
+                         count=1, flags=re.M)
     if not found:
         raise ValueError(f"{config.name} has no `url:` under `repository:`")
     config.write_text(new, encoding="utf-8")
@@ -81,11 +82,10 @@ def set_address(config, url):
 
 def execute(nb, folder):
     """Run all cells of `nb` in order in a fresh kernel, working in `folder`; note when, how long and on what."""
+    import torch
     from nbclient import NotebookClient
 
     from cnnlib.sphinx_ext.status import device
-
-    import torch
 
     start = time.perf_counter()
     NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
@@ -193,7 +193,7 @@ def main(argv=None):
             set_address(ROOT / "_config.yml", url)
         url = repository_url(ROOT)
         paths = sorted(ROOT.glob("book/*.ipynb"))
-        print(f"first cells install cnnlib from {url}" if url else "no address is set: first cells will say so on Colab")
+        print(f"first cells install cnnlib from {url}" if url else "no address is set; on Colab first cells say so")
     else:
         paths = [Path(name) for name in args.names] or sorted(ROOT.glob("book/*.ipynb"))
     if not paths:

@@ -11,5 +11,6 @@ name, *command = sys.argv[1:]
 print(f"==> {name}", flush=True)
 start = time.perf_counter()
 code = subprocess.run(command).returncode
-print(f"==> {name}: {'done' if code == 0 else f'FAILED (exit code {code})'}, {time.perf_counter() - start:.0f} s", flush=True)
+result = "done" if code == 0 else f"FAILED (exit code {code})"
+print(f"==> {name}: {result}, {time.perf_counter() - start:.0f} s", flush=True)
 sys.exit(code)

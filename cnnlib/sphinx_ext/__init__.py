@@ -37,7 +37,7 @@ class WidgetDirective(Directive):
     has_content = True
 
     def run(self):
-        from cnnlib import widgets                  # imports torch: only pages that show a widget pay for it
+        from cnnlib import widgets  # imports torch: only pages that show a widget pay for it
 
         name = self.arguments[0]
         if name not in widgets.__all__:

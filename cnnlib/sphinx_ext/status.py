@@ -90,8 +90,8 @@ def section(title, head, rows):
         return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
 
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head) if any(head) else ""
-    table = (f'<div class="wide-table" tabindex="0" role="region" aria-label="{html.escape(title)}"><table class="table">'
-             + (f"<thead><tr>{top}</tr></thead>" if top else "")
+    table = (f'<div class="wide-table" tabindex="0" role="region" aria-label="{html.escape(title)}">'
+             '<table class="table">' + (f"<thead><tr>{top}</tr></thead>" if top else "")
              + f"<tbody>{''.join(map(cells, rows))}</tbody></table></div>")
     block += nodes.raw("", table, format="html")
     return block

@@ -54,7 +54,8 @@ def read(path):
     for entry in entries:
         missing, unknown = FIELDS - set(entry), set(entry) - FIELDS - OPTIONAL
         if missing or unknown:
-            raise ValueError(f"{path.name}: {entry.get('name', entry)}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+            raise ValueError(f"{path.name}: {entry.get('name', entry)}: "
+                             f"missing {sorted(missing)}, unknown {sorted(unknown)}")
     return entries
 
 

@@ -1,0 +1,255 @@
+"""Every control of every widget on the pages, moved to both ends and the middle; what it then says is what
+Python's `compute` says about the same inputs."""
+
+import json
+import re
+from functools import cache
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from cnnlib import create_model, data, widgets
+
+from .conftest import pages, spec_of
+
+SET_VALUE = """(control, value) => {
+    control.focus();
+    if (control.type === 'checkbox') { if (control.checked !== value) control.click(); return; }
+    if (control.tagName === 'SELECT') control.selectedIndex = value; else control.value = value;
+    control.dispatchEvent(new Event('input', {bubbles: true}));
+    control.dispatchEvent(new Event('change', {bubbles: true}));
+}"""
+
+
+def hosts(page):
+    return page.locator(".cnnlib-widget").all()
+
+
+def ends_and_middle(values):
+    return list(dict.fromkeys([values[0], values[len(values) // 2], values[-1]]))
+
+
+def choices(control):
+    """What to set a control to: its lowest, middle and highest value, or both states of a box."""
+    kind = control.get_attribute("type")
+    if kind == "checkbox":
+        return [True, False]
+    if control.evaluate("control => control.tagName") == "SELECT":
+        return ends_and_middle(range(control.locator("option").count()))
+    low, high, step = (float(control.get_attribute(name) or default)
+                       for name, default in (("min", 0), ("max", 100), ("step", 1)))
+    return [low, low + step * int((high - low) / step / 2), high]
+
+
+def drive(control, value):
+    """Set a control; a slider's ends by the keyboard, as readers without a mouse do."""
+    if control.get_attribute("type") == "range":
+        low, high = (float(control.get_attribute(name)) for name in ("min", "max"))
+        if value in (low, high):
+            control.focus()
+            control.press("Home" if value == low else "End")
+            return
+    control.evaluate(SET_VALUE, value)
+
+
+def shown_inputs(spec, host):
+    """The inputs that the controls of a widget show now, as `compute` takes them."""
+    inputs = {name: spec["state"][name] for name in spec["inputs"]}
+    for control in host.locator("[data-input]").all():
+        name = control.get_attribute("data-input")
+        if name not in inputs:
+            continue
+        values = spec["grid"][name]
+        if control.get_attribute("type") == "range":
+            inputs[name] = sorted(values)[int(control.input_value())]
+        elif control.get_attribute("type") == "checkbox":
+            inputs[name] = control.is_checked()
+        else:
+            inputs[name] = values[control.evaluate("select => select.selectedIndex")]
+    return inputs
+
+
+def at(answer, key):
+    """The value under a dotted key such as "rows.2.parameters"; KeyError if there is none."""
+    for part in key.split("."):
+        try:
+            answer = answer[int(part)] if isinstance(answer, list) else answer[part]
+        except (ValueError, IndexError, TypeError):
+            raise KeyError(key) from None
+    return answer
+
+
+def says(text, value):
+    """Does the text on the page say `value`? Numbers may be rounded to the digits shown, with separators."""
+    if isinstance(value, str):
+        return value in text if value else not text.strip()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return text.strip() == str(value)
+    number = re.search(r"[-−]?\d[\d,]*(\.\d+)?", text)
+    if not number:
+        return value == 0 and text.strip() == ""
+    digits = len(number[1]) - 1 if number[1] else 0
+    shown = float(number[0].replace(",", "").replace("−", "-"))
+    percent = 100 if text[number.end():].lstrip().startswith("%") and isinstance(value, float) else 1
+    return abs(shown - value * percent) <= 0.5001 * 10 ** -digits
+
+
+def compare(host, answer):
+    """Number of places where the widget shows a part of `answer`; fails where one says something else."""
+    compared = 0
+    for place in host.locator("[data-value]").all():
+        if not place.is_visible():
+            continue
+        key = place.get_attribute("data-value")
+        try:
+            value = at(answer, key)
+        except KeyError:
+            continue
+        text = place.text_content()
+        assert says(text, value), f"{key} shows {text!r}, Python computes {value!r}"
+        compared += 1
+    return compared
+
+
+@cache
+def digit_network():
+    """The network that DrawDigit runs, in PyTorch, and the mean and deviation of its inputs."""
+    with safe_open(widgets.draw_digit.WEIGHTS, "pt") as stored:
+        about = stored.metadata()
+        tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}
+    made = json.loads(about["model"])
+    net = create_model(made["name"], **made["options"]).eval()
+    net.load_state_dict(tensors)
+    return net, float(about["mean"]), float(about["std"])
+
+
+def digit_logits(images):
+    """PyTorch's logits (N, 10) for grey levels 0..255 (N, 784)."""
+    net, mean, std = digit_network()
+    with torch.no_grad():
+        return net((torch.as_tensor(images, dtype=torch.float32).reshape(-1, 1, 28, 28) / 255 - mean) / std)
+
+
+def prediction_agrees(host):
+    """1 if DrawDigit names the digit that PyTorch finds in the picture it was given; fails otherwise."""
+    pixels = host.locator(".cnn").evaluate("root => root.cnnPixels()")
+    shown = host.locator("[data-value=prediction]").text_content()
+    assert int(shown) == digit_logits([pixels]).argmax().item()
+    return 1
+
+
+def with_widgets():
+    """Pairs (page, number of the widget on it), read from the built files."""
+    from .conftest import BUILD
+
+    found = [(page, number) for page in pages()
+             for number in range((BUILD / page).read_text(encoding="utf-8").count('<div class="cnnlib-widget'))]
+    return found or [("NO WIDGETS", 0)]
+
+
+def test_each_kind_of_widget_is_on_a_page(visit):
+    kinds = set()
+    for path in {page for page, _ in with_widgets()}:
+        with visit(path) as page:
+            kinds |= {spec_of(host)["widget"] for host in hosts(page)}
+    assert kinds == {widget.__name__ for widget in widgets.WIDGETS}
+
+
+@pytest.mark.parametrize("path, number", with_widgets())
+def test_every_control_at_both_ends_and_the_middle(visit, path, number):
+    with visit(path) as page:
+        host = hosts(page)[number]
+        assert host.get_attribute("data-mounted") == "static"
+        spec = spec_of(host)
+        widget = getattr(widgets, spec["widget"])
+        compared = moved = 0
+
+        def agrees():
+            page.wait_for_timeout(40)                    # drawn in the next frame
+            if spec["widget"] == "DrawDigit":
+                return prediction_agrees(host)
+            return compare(host, widget(**shown_inputs(spec, host)).answer)
+
+        for control in host.locator("[data-input], select, input").all():
+            if not control.is_visible():
+                continue
+            assert control.evaluate("c => c.labels.length > 0 || Boolean(c.ariaLabel)"), "a control without a name"
+            name = control.get_attribute("data-input")
+            if control.get_attribute("type") == "number":
+                continue                                 # the typed twin of a slider, see the next test
+            for value in choices(control):
+                drive(control, value)
+                moved += 1
+                if control.get_attribute("type") == "range" and name in spec["inputs"]:
+                    assert float(control.input_value()) == value, f"{name} did not move to {value}"
+                compared += agrees()
+        for button in host.locator("button").all():
+            if button.is_visible() and button.is_enabled():
+                button.click()
+                moved += 1
+                compared += agrees()
+        assert moved, "the widget has no control that can be moved"
+        assert compared >= moved / 2, "the widget hardly shows anything of its answer"
+        assert page.errors == []
+
+
+def test_a_typed_value_is_answered_or_refused_with_the_reason(visit):
+    """What a page cannot know it must not show: the old answer stays with the old input, and a reason is said."""
+    tried = 0
+    for path, number in with_widgets():
+        with visit(path) as page:
+            host = hosts(page)[number]
+            spec = spec_of(host)
+            widget = getattr(widgets, spec["widget"])
+            for field in host.locator("input[type=number]").all():
+                name = field.locator("xpath=..").locator("[data-input]").get_attribute("data-input")
+                for value in [*ends_and_middle(sorted(spec["grid"][name])), max(spec["grid"][name]) + 1]:
+                    field.fill(str(value))
+                    field.press("Enter")
+                    inputs = shown_inputs(spec, host)
+                    recorded = value in spec["grid"][name]
+                    assert (inputs[name] == value) == recorded
+                    assert bool(host.locator("[data-value=error]").text_content()) == (not recorded)
+                    assert field.input_value() == str(inputs[name])
+                    compare(host, widget(**inputs).answer)
+                    tried += 1
+    assert tried, "no widget has a field to type in"
+
+
+def test_two_widgets_on_a_page_are_independent(visit):
+    tried = 0
+    for path in sorted({page for page, number in with_widgets() if number > 0}):
+        with visit(path) as page:
+            before = [host.inner_text() for host in hosts(page)]
+            for number, host in enumerate(hosts(page)):
+                control = host.locator("input[type=range], select").first
+                if not control.count() or not control.is_visible():
+                    continue
+                drive(control, choices(control)[-1])
+                drive(control, choices(control)[0])
+                page.wait_for_timeout(50)
+                after = [host.inner_text() for host in hosts(page)]
+                assert after[:number] + after[number + 1:] == before[:number] + before[number + 1:]
+                before = after
+                tried += 1
+    assert tried >= 2, "no page has two widgets to tell apart"
+
+
+def test_the_page_computes_the_logits_of_pytorch(visit):
+    """On real digits at several shifts, on noise, on nothing and on a full page."""
+    images = data.load("digits", size=28).test.images[:200].reshape(200, 784)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (40, 784), generator=generator)
+    moved = images.reshape(200, 28, 28)[:40].roll((5, -6), (1, 2)).reshape(40, 784)
+    inputs = torch.cat([images, moved, noise, torch.zeros(1, 784), torch.full((1, 784), 255)]).int()
+    expected = digit_logits(inputs)
+    seen = 0
+    for path in sorted({page for page, _ in with_widgets()}):
+        with visit(path) as page:
+            for root in page.locator("[data-widget=DrawDigit]").all():
+                logits = root.evaluate("(root, inputs) => inputs.map(input => root.cnnForward(input).logits)",
+                                       inputs.tolist())
+                torch.testing.assert_close(torch.tensor(logits), expected, atol=1e-4, rtol=0)
+                seen += 1
+    assert seen, "DrawDigit is on no page"
