@@ -208,25 +208,24 @@ class Ledger:
         counts = {v: sum(claim.verdict == v for claim, _ in self.rows) for v in VERDICTS}
         tally = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         body = "".join(_row(claim, values) for claim, values in self.rows)
-        # The table scrolls by itself on a narrow screen, so its frame must be reachable by keyboard.
+        # Two columns, the first one narrow: this still fits a phone. Where it does not, the frame scrolls, so it
+        # must be reachable by keyboard.
         return (
             '<div class="cnnlib-html cnnlib-claims" tabindex="0" role="region" aria-label="Table of claims">'
             f"<table><caption>Verdicts: {tally}</caption><thead><tr>"
-            '<th scope="col">What is said</th><th scope="col">Verdict</th>'
-            '<th scope="col">What is right, and how we know</th>'
+            '<th scope="col">Verdict</th><th scope="col">What is said, and what is right</th>'
             f"</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
 
 def _row(claim, values):
-    verdict = (
-        f'<span class="verdict verdict-{claim.verdict}">'
-        f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span>'
-    )
     return (
-        f'<tr><th scope="row"><span class="claim-id">{claim.id}</span> {html.escape(claim.claim)} '
-        f'<span class="claim-source">({html.escape(claim.seen_in)})</span></th>'
-        f"<td>{verdict}</td><td>{html.escape(claim.sentence(values))}{_grounds(claim, values)}</td></tr>"
+        f'<tr><th scope="row"><span class="claim-id">{claim.id}</span> '
+        f'<span class="verdict verdict-{claim.verdict}">'
+        f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></th>'
+        f"<td><p><strong>{html.escape(claim.claim)}</strong> "
+        f'<span class="claim-source">({html.escape(claim.seen_in)})</span></p>'
+        f"<p>{html.escape(claim.sentence(values))}</p>{_grounds(claim, values)}</td></tr>"
     )
 
 
@@ -241,6 +240,6 @@ def _grounds(claim, values):
         parts.append(f"<p>{html.escape(reason)}</p>")
     kinds = [kind for kind in SETTLERS if kind in claim.settled_by and kind != "expected"]
     return (
-        f"<details><summary>{' and '.join(kinds)}"
+        f"<details><summary>How we know: {' and '.join(kinds)}"
         f'<span class="visually-hidden"> for {claim.id}</span></summary>{"".join(parts)}</details>'
     )

@@ -1,5 +1,6 @@
 """The ledger: every entry is well formed, every computation still gives what is printed."""
 
+import html
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +114,8 @@ def test_the_table_says_the_verdict_in_words_and_shows_the_computation():
     assert page.count('<th scope="row">') == page.count('class="verdict verdict-') == len(shown.rows)
     assert page.count("<details>") == len(shown.rows)
     for claim, values in shown.rows:
-        assert f"</span> {claim.verdict}</span>" in page
+        assert f"</span> {claim.verdict}</span></th>" in page
+        assert html.escape(claim.sentence(values)) in page
         assert claim.sentence(values) in repr(shown).replace("\n     ", " ")
     assert "{" not in repr(shown)
     assert repr(shown) == repr(claims.show("lenet"))
