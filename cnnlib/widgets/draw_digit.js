@@ -129,7 +129,7 @@ export function render({ model, el }) {
   function slider(key, label, min, max, step, format) {
     const range = h("input", { type: "range", min, max, step, ...quiet, "data-input": key,
       oninput: () => { change({ [key]: range.valueAsNumber }); show(); } });
-    const shown = h("output", { "aria-hidden": "true" });
+    const shown = h("span", { class: "cnn-shown", "aria-hidden": "true" });
     const show = () => {
       range.value = settings[key];
       range.setAttribute("aria-valuetext", format(settings[key]));

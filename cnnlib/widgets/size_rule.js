@@ -38,7 +38,7 @@ export function render({ model, el }) {
   const picture = h("div", { class: "size-picture" }), lanes = h("div", { class: "size-lanes" });
   const steps = h("input", { type: "range", min: 0, step: 1, "data-input": "cell",
     "data-lm-suppress-shortcuts": "true", oninput: () => ui.ask({ cell: +steps.value }) });
-  const reads = h("output", { "aria-hidden": "true", "data-value": "reads" });
+  const reads = h("span", { class: "cnn-shown", "aria-hidden": "true", "data-value": "reads" });
   const stepper = h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, "output cell", reads), steps);
   steps.addEventListener("keydown", (event) => {        // in the picture, up and down go to the next row
     const rows = { ArrowUp: -1, ArrowDown: 1 }[event.key], shape = layout(read());

@@ -115,7 +115,7 @@ export function widget({ model, el, title }) {
     const values = () => [...new Set([...(offered || model.get("grid")[name]), model.get(name)])].sort((a, b) => a - b);
     const range = h("input", { type: "range", min: 0, step: 1, "data-input": name, ...quiet,
       oninput: () => ask({ [name]: values()[range.value] }) });
-    const shown = h("output", { "aria-hidden": "true" });
+    const shown = h("span", { class: "cnn-shown", "aria-hidden": "true" });
     const field = typed && h("input", { type: "number", step: 1, "aria-label": `${label}, typed`, ...quiet,
       onchange: () => { if (field.value !== "") ask({ [name]: field.valueAsNumber }); } });
     bound(name, () => {

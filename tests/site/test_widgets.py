@@ -121,7 +121,7 @@ def digit_network():
     made = json.loads(about["model"])
     net = create_model(made["name"], **made["options"]).eval()
     net.load_state_dict(tensors)
-    return net, float(about["mean"]), float(about["std"])
+    return net, *json.loads(about["mean"]), *json.loads(about["std"])
 
 
 def digit_logits(images):
@@ -217,20 +217,27 @@ def test_a_typed_value_is_answered_or_refused_with_the_reason(visit):
     assert tried, "no widget has a field to type in"
 
 
+def state(host):
+    """What a widget shows: its controls and its results."""
+    return host.evaluate("""host => [...host.querySelectorAll('input, select, [data-value]')]
+        .map(part => part.textContent + (part.value ?? '') + (part.checked ?? ''))""")
+
+
 def test_two_widgets_on_a_page_are_independent(visit):
     tried = 0
     for path in sorted({page for page, number in with_widgets() if number > 0}):
         with visit(path) as page:
-            before = [host.inner_text() for host in hosts(page)]
+            before = [state(host) for host in hosts(page)]
             for number, host in enumerate(hosts(page)):
                 control = host.locator("input[type=range], select").first
                 if not control.count() or not control.is_visible():
                     continue
-                drive(control, choices(control)[-1])
-                drive(control, choices(control)[0])
+                far = next(value for value in choices(control) if str(value) != control.input_value())
+                drive(control, far)
                 page.wait_for_timeout(50)
-                after = [host.inner_text() for host in hosts(page)]
+                after = [state(host) for host in hosts(page)]
                 assert after[:number] + after[number + 1:] == before[:number] + before[number + 1:]
+                assert after[number] != before[number]
                 before = after
                 tried += 1
     assert tried >= 2, "no page has two widgets to tell apart"
