@@ -2,7 +2,7 @@
 
     >>> from cnnlib.exercises import check
     >>> check("lenet/c1-parameters", (150, ...))
-    … lenet/c1-parameters: not answered yet; put your answer in the place of the dots.
+    … lenet/c1-parameters: not answered yet; replace the dots.
 
 Each chapter has a file with one judge an exercise: a function of the answer that returns why it is right or
 raises `Wrong`. Right values come from the library, and no message gives them away.
@@ -64,7 +64,7 @@ def judge(key, answer):
             _must_be_answered(answer)
             return Verdict("correct", f"{key}: correct. {_judges()[key](answer)}")
         except NotAnswered:
-            return Verdict("open", f"{key}: not answered yet; put your answer in the place of the dots.")
+            return Verdict("open", f"{key}: not answered yet; replace the dots.")
         except Wrong as wrong:
             return Verdict("wrong", f"{key}: {wrong}")
 
