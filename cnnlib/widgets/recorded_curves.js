@@ -38,7 +38,7 @@ export function render({ model, el }) {
     .map((label) => ({ label, numeric: true }))]);
   const layers = table("", ["layer", "type", "output", ...["parameters", "MACs", "receptive field"]
     .map((label) => ({ label, numeric: true }))]);
-  const origin = table("How the runs were recorded", ["", ""]);
+  const origin = table("How the runs were recorded", ["what", "recorded"]);
   origin.update(model.get("provenance"));
   const content = h("div", { class: "curves-content" },
     h("div", {}, legend, axis, picture.element), trainer(),
@@ -107,16 +107,17 @@ export function render({ model, el }) {
   }
 
   function swatch({ color, dash, symbol }) {
-    const shape = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z" }[symbol];
+    const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z" };
     return s("svg", { width: 26, height: 16, "aria-hidden": "true" },
       s("path", { d: "M0,8h26", style: `stroke:${color}`, "stroke-width": 2.25, "stroke-dasharray": dash }),
-      s("path", { d: shape, style: `fill:${color}` }));
+      s("path", { d: shapes[symbol], style: `fill:${color}` }));
   }
 
   /** Training in the kernel; on a page without one a sentence says how to get there. */
   function trainer() {
     if (model.get("origin") === "recorded")
-      return h("p", { class: "cnn-note" }, "Open this chapter as a notebook to train the chosen network here yourself.");
+      return h("p", { class: "cnn-note" },
+        "Open this chapter as a notebook to train the chosen network here yourself.");
     const go = button("Train here", () => model.send({ do: model.get("training").running ? "stop" : "train" }));
     const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
     const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
@@ -127,7 +128,8 @@ export function render({ model, el }) {
       go.textContent = running ? "Stop" : "Train here";
       bar.hidden = !running;
       bar.value = curve.length / all;
-      const last = curve.length && `test error ${number(100 * curve.at(-1).test_error, { maximumFractionDigits: 2 })} %`;
+      const last = curve.length
+        && `test error ${number(100 * curve.at(-1).test_error, { maximumFractionDigits: 2 })} %`;
       status.textContent = running || message
         ? [name, `epoch ${curve.length} of ${all}`, last, message].filter(Boolean).join(" · ")
         : "Trains the chosen network on digits (1,797 small scans, enlarged), not on MNIST: compare the shape of "
@@ -145,7 +147,8 @@ export function render({ model, el }) {
     if (at() < 0) return;
     const measure = model.get("measure"), name = MEASURES[measure], chosen = curves[at()];
     const of = (each, key) => each[measure][key].at(-1);
-    legend.replaceChildren(...series().filter(({ kind }) => LOOKS[kind]).reverse().map(({ kind, name: text, points }) => {
+    const main = series().filter(({ kind }) => LOOKS[kind]).reverse();
+    legend.replaceChildren(...main.map(({ kind, name: text, points }) => {
       const { mean, min, max } = points.at(-1);
       return h("p", {}, swatch(LOOKS[kind]), h("b", {}, text), " ",
         h("span", { "data-value": `${kind}-mean` }, show(mean)),

@@ -33,7 +33,7 @@ export function render({ model, el }) {
   const output = h("p", { class: "size-answer" });
   const formula = h("p", { class: "size-formula", "data-value": "formula" });
   const refusal = h("p", { class: "cnn-refusal", role: "status", "data-value": "reason" });
-  const facts = h("dl", { class: "size-facts" }), remarks = h("p", { class: "cnn-note", "data-value": "remarks" });
+  const facts = h("div", { class: "size-facts" }), remarks = h("p", { class: "cnn-note", "data-value": "remarks" });
   const legend = h("p", { class: "size-legend" });
   const picture = h("div", { class: "size-picture" }), lanes = h("div", { class: "size-lanes" });
   const steps = h("input", { type: "range", min: 0, step: 1, "data-input": "cell",
@@ -66,8 +66,8 @@ export function render({ model, el }) {
     output.replaceChildren(h("span", { class: "cnn-unseen" }, "output size "),
       h("b", { "data-value": "output" }, String(answer.output)), ` × ${answer.output}`);
     formula.textContent = formulaText(now);
-    facts.replaceChildren(...FACTS.map(([key, label]) => h("div", { class: answer[key] ? "" : "size-zero" },
-      h("dt", {}, label), h("dd", { "data-value": key }, String(answer[key])))));
+    facts.replaceChildren(...FACTS.map(([key, label]) => h("p", { class: answer[key] ? "" : "size-zero" },
+      h("span", {}, label), " ", h("b", { "data-value": key }, String(answer[key])))));
     remarks.textContent = remarksText(now);
     legend.replaceChildren(...FACTS.filter(([key]) => answer[key]).map(([key, text]) => h("span", {},
       s("svg", { width: 14, height: 14, "aria-hidden": "true" }, key === "overhang" ? rect(1, 1, 12, 12, key)
@@ -107,8 +107,8 @@ function formulaText({ size, kernel, stride, padding, dilation, ceil_mode, answe
 function remarksText({ padding, answer }) {
   const cells = (count) => (count === 1 ? "1 cell" : `${count} cells`), remarks = [];
   if (answer.dropped)
-    remarks.push(`Rounding down drops ${cells(answer.dropped)} at the far end of each axis: the last window stops short, `
-      + "and no output knows what is there.");
+    remarks.push(`Rounding down drops ${cells(answer.dropped)} at the far end of each axis: the last window stops `
+      + "short, and no output knows what is there.");
   if (answer.between_windows)
     remarks.push(`The stride is longer than the window and jumps over ${cells(answer.between_windows)}.`);
   if (answer.between_taps)
@@ -117,7 +117,8 @@ function remarksText({ padding, answer }) {
     remarks.push(`The last window sticks out by ${cells(answer.overhang)} behind the ${padding ? "padded " : ""}input; `
       + "the pooling uses what is there.");
   if (answer.taken_back)
-    remarks.push("Rounding up would allow one window more, but it would start in the far padding, so it is taken back.");
+    remarks.push("Rounding up would allow one window more, but it would start in the far padding, "
+      + "so it is taken back.");
   return remarks.join(" ") || "Every cell of the input is read by some window.";
 }
 

@@ -43,9 +43,8 @@ export function makeModel(spec) {
     set: (name, value) => patch(typeof name === "object" ? name : { [name]: value }),
     on: (events, listener) => events.split(" ").forEach((event) =>
       listeners.set(event, (listeners.get(event) || new Set()).add(listener))),
-    off: (events, listener) => events
-      ? events.split(" ").forEach((event) => listener ? listeners.get(event)?.delete(listener) : listeners.delete(event))
-      : listeners.clear(),
+    off: (events, listener) => (events ? events.split(" ") : [...listeners.keys()]).forEach((event) =>
+      listener ? listeners.get(event)?.delete(listener) : listeners.delete(event)),
     save_changes() {
       const asked = spec.inputs.filter((name) => unsaved.has(name));
       unsaved.clear();

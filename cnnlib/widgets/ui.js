@@ -116,8 +116,9 @@ export function widget({ model, el, title }) {
     const range = h("input", { type: "range", min: 0, step: 1, "data-input": name, ...quiet,
       oninput: () => ask({ [name]: values()[range.value] }) });
     const shown = h("span", { class: "cnn-shown", "aria-hidden": "true" });
+    const take = () => { if (field.value !== "") ask({ [name]: field.valueAsNumber }); };
     const field = typed && h("input", { type: "number", step: 1, "aria-label": `${label}, typed`, ...quiet,
-      onchange: () => { if (field.value !== "") ask({ [name]: field.valueAsNumber }); } });
+      onchange: take, onkeydown: ({ key }) => { if (key === "Enter") take(); } });    // JupyterLab keeps Enter's change
     bound(name, () => {
       const value = model.get(name);
       range.max = values().length - 1;
