@@ -111,11 +111,10 @@ def summary(model, input_size):
     if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise ValueError(f"input_size is {input_size!r}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
 
-    parameters = dict(model.named_parameters(remove_duplicate=False))
     result = Summary(type(model).__name__, shape)
     result.total_params = sum(p.numel() for p in model.parameters())
     result.trainable_params = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*parameters.items(), *_buffers(model))}
+    on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
     x = torch.empty(shape, device="meta")
     tracer = _Tracer(x)
     with _evaluating(model), _watching(model, tracer, result), torch.no_grad():
@@ -126,10 +125,6 @@ def summary(model, input_size):
             raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shape)}: {error}") from error
     result.total_macs = tracer.macs
     return result
-
-
-def _buffers(model):
-    return model.named_buffers(remove_duplicate=False)
 
 
 @contextlib.contextmanager

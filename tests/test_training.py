@@ -1,0 +1,147 @@
+"""The loop: it learns, repeats itself under a seed, stops when told, and refuses what makes no sense."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import cnnlib
+from cnnlib import data, training
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", size=28)
+
+
+def small(seed=0, **options):
+    torch.manual_seed(seed)
+    return cnnlib.create_model("lenet5_modern", **options)
+
+
+def test_lenet_learns_digits_and_repeats_itself(digits):
+    histories = [training.fit(small(), digits, epochs=8, seed=0, device="cpu", progress=False) for _ in range(2)]
+    assert histories[0].final["test_error"] < 0.10
+    for key in ("train_loss", "train_error", "test_loss", "test_error", "lr"):
+        assert histories[0].column(key) == histories[1].column(key), key
+    other = training.fit(small(), digits, epochs=1, seed=1, device="cpu", progress=False)
+    assert other[0]["train_loss"] != histories[0][0]["train_loss"]
+
+
+def test_history_agrees_with_a_loop_by_hand(digits):
+    """One epoch of constant-rate plain SGD, written out."""
+    model, by_hand = small(), small()
+    history = training.fit(model, digits, epochs=1, batch_size=100, lr=0.01, momentum=0.0, schedule="constant",
+                           seed=3, device="cpu", progress=False)
+    loss_sum = 0.0
+    for x, y in digits.train.batches(100, shuffle=True, seed=30_001):
+        loss = nn.functional.cross_entropy(by_hand(x), y)
+        gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
+        with torch.no_grad():
+            for p, g in zip(by_hand.parameters(), gradients, strict=True):
+                p -= 0.01 * g
+        loss_sum += loss.item() * len(y)
+    assert history.final["train_loss"] == pytest.approx(loss_sum / len(digits.train), rel=1e-5)
+    for p, q in zip(model.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+
+
+class Perfect(nn.Module):
+    """Knows the answer: the label is written in the first pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return nn.functional.one_hot(x[:, 0, 0, 0].round().long(), 10).float() * 100 + self.anchor
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+def test_a_perfect_model_is_perfect_at_any_batch_size(batch_size):
+    labels = torch.arange(10).repeat(13)
+    images = data.Images(labels.to(torch.uint8).view(-1, 1, 1, 1), labels, (0.0,), (1 / 255,))
+    result = training.evaluate(Perfect(), images, batch_size)
+    assert (result["accuracy"], result["error"], result["correct"], result["total"]) == (1.0, 0.0, 130, 130)
+    assert torch.equal(result["predictions"], labels)
+
+
+def test_evaluate_changes_nothing_and_ignores_batch_mates(digits):
+    model = cnnlib.create_model("mnist_cnn").train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    small_batches, large = (training.evaluate(model, digits.test, n) for n in (3, 1000))
+    assert model.training
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert torch.equal(small_batches["predictions"], large["predictions"])
+    assert small_batches["loss"] == pytest.approx(large["loss"], rel=1e-4)
+
+
+def test_callback_stops_and_sees_every_epoch(digits):
+    seen = []
+    history = training.fit(small(), digits, epochs=5, device="cpu", progress=False,
+                           callback=lambda e: seen.append(e["epoch"]) or e["epoch"] == 2)
+    assert seen == [1, 2] and len(history) == 2 and history.interrupted
+
+
+def test_ctrl_c_keeps_what_was_done(digits):
+    def press(epoch):
+        if epoch["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    history = training.fit(small(), digits, epochs=5, device="cpu", progress=False, callback=press)
+    assert len(history) == 2 and history.interrupted
+
+
+def test_one_cycle_rises_and_falls(digits):
+    lr = training.fit(small(), digits, epochs=8, lr=0.1, device="cpu", progress=False).column("lr")
+    assert max(lr) == lr[1] and lr[-1] < 1e-4
+
+
+def test_loss_that_explodes_is_an_error(digits):
+    with pytest.raises(FloatingPointError, match="lower lr than 1e\\+20"):
+        training.fit(small(activation="none"), digits, epochs=2, lr=1e20, schedule="constant", device="cpu", progress=False)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"lr": -1}, "lr is -1"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"optimizer": "lion"}, "optimizer is 'lion', allowed: 'sgd', 'adam'"),
+        ({"schedule": "step"}, "schedule is 'step'"),
+    ],
+)
+def test_bad_arguments(digits, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        training.fit(small(), digits, progress=False, **arguments)
+
+
+def test_weights_round_trip(tmp_path):
+    a, b = small(0), small(1)
+    training.save_weights(a, tmp_path / "w.safetensors", metadata={"mean": [0.5], "note": "ours"})
+    assert training.load_weights(b, tmp_path / "w.safetensors") == {"mean": [0.5], "note": "ours"}
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+    training.save_weights(a, tmp_path / "h.safetensors", dtype=torch.float16)
+    training.load_weights(b, tmp_path / "h.safetensors")
+    assert b.c1.weight.dtype == torch.float32 and torch.equal(b.c1.weight, a.c1.weight.half().float())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.safetensors", "w.safetensors"]
+
+
+def test_wrong_weights_are_refused_by_name(tmp_path):
+    training.save_weights(small(), tmp_path / "w.safetensors")
+    other = small(kernel_size=3)
+    before = other.c1.weight.clone()
+    with pytest.raises(ValueError, match=r"c1.weight has shape \(6, 1, 5, 5\), the model wants \(6, 1, 3, 3\)"):
+        training.load_weights(other, tmp_path / "w.safetensors")
+    assert torch.equal(other.c1.weight, before)
+    with pytest.raises(ValueError, match="c3.weight"):
+        training.load_weights(cnnlib.create_model("mnist_cnn"), tmp_path / "w.safetensors")
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    (tmp_path / "w.safetensors").write_bytes(whole[:1000])
+    with pytest.raises(ValueError, match="truncated"):
+        training.load_weights(small(), tmp_path / "w.safetensors")
+    with pytest.raises(FileNotFoundError, match="no weights"):
+        training.load_weights(small(), tmp_path / "none.safetensors")
