@@ -26,7 +26,8 @@ def size_or_error(function):
 @given(**geometry)
 @settings(max_examples=400, deadline=None)
 def test_convolution_has_the_size_of_the_rule(size, kernel, stride, padding, dilation):
-    image, weight = torch.zeros(1, 1, size, size, device="meta"), torch.zeros(1, 1, kernel, kernel, device="meta")
+    image = torch.zeros(1, 1, size, size, device="meta")
+    weight = torch.zeros(1, 1, kernel, kernel, device="meta")
     torch_size = size_or_error(lambda: F.conv2d(image, weight, None, stride, padding, dilation))
     assert torch_size == size_or_error(lambda: output_size(size, kernel, stride, padding, dilation))
 

@@ -291,6 +291,15 @@ def test_chosen_configuration_and_its_network(folder):
     assert ["s2", "MaxPool2d", "6×14×14"] in [layer[:3] for layer in curves.answer["layers"]]
 
 
+def test_one_configuration_of_another_network(tmp_path):
+    model = {"name": "mnist_cnn", "options": {}, "parameters": 2_328_298}
+    runs.write(made_up_run("", "", 0, [0.5, 0.25], model=model), tmp_path)
+    curves = RecordedCurves("made-up", root=tmp_path)
+    assert (curves.inputs, curves.curves[0]["name"]) == ({}, "mnist_cnn")
+    assert sum(layer[3] for layer in curves.answer["layers"]) == 2_328_298
+    assert unpack(curves.static_spec(), {}) == curves.answer
+
+
 def test_missing_runs_are_said_with_the_command(folder, tmp_path):
     empty = RecordedCurves("not-there", root=tmp_path)
     assert "python -m cnnlib record not-there" in empty.answer["reason"]

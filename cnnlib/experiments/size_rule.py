@@ -12,10 +12,10 @@ from math import ceil, floor
 def output_size(size, kernel, stride=1, padding=0, dilation=1, ceil_mode=False):
     """Number of output cells along one axis, exactly as PyTorch counts them.
 
-    The kernel spans ``dilation * (kernel - 1) + 1`` cells, so there is ``room = size + 2 * padding - span`` to
-    move in, and ``floor(room / stride) + 1`` positions (Dumoulin and Visin, *A guide to convolution arithmetic
-    for deep learning*, 2016, section 2.4). Convolution always floors. ``ceil_mode=True`` is the option of the
-    pooling layers: round up, then drop the last window if it would start in the padding on the far side.
+    The kernel spans ``dilation * (kernel - 1) + 1`` cells, so there is ``room = size + 2 * padding - span``
+    to move in, and ``floor(room / stride) + 1`` positions (Dumoulin and Visin, *A guide to convolution
+    arithmetic for deep learning*, 2016, section 2.4). Convolution always floors. ``ceil_mode=True`` is the
+    option of the pooling layers: round up, then drop the last window if it would start in the far padding.
 
     Args:
         size: input cells, at least 1.
@@ -33,8 +33,8 @@ def output_size(size, kernel, stride=1, padding=0, dilation=1, ceil_mode=False):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
     if ceil_mode and padding > kernel // 2:
-        raise ValueError(f"padding {padding} is more than half of kernel {kernel}: a pooling layer refuses that, "
-                         "because a window could then lie in the padding alone")
+        raise ValueError(f"padding {padding} is more than half of kernel {kernel}: a pooling layer refuses "
+                         "that, because a window could then lie in the padding alone")
     room = size + 2 * padding - span(kernel, dilation)
     steps = Fraction(room, stride)
     output = (ceil(steps) if ceil_mode else floor(steps)) + 1
@@ -54,7 +54,7 @@ def span(kernel, dilation=1):
 
 @dataclass(frozen=True)
 class Coverage:
-    """What the windows of one axis read, and what they leave out. Cells are counted from 0, padding is negative.
+    """What the windows of one axis read and leave out. Input cells are counted from 0; padding lies outside.
 
     Attributes:
         output: number of windows.
@@ -80,7 +80,7 @@ class Coverage:
 
 
 def coverage(size, kernel, stride=1, padding=0, dilation=1, ceil_mode=False):
-    """Follow every window along one axis; arguments and errors as in :func:`output_size`. Returns a Coverage."""
+    """Follow every window along one axis, as a Coverage; arguments and errors as in :func:`output_size`."""
     output = output_size(size, kernel, stride, padding, dilation, ceil_mode)
     width = span(kernel, dilation)
     starts = range(-padding, -padding + output * stride, stride)

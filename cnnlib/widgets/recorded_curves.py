@@ -66,11 +66,9 @@ class RecordedCurves(BookWidget):
             return {"chosen": -1, "layers": [], "parameters": 0, "macs": 0,
                     "reason": f"No runs of {what} are recorded yet. To record them: "
                               f"python -m cnnlib record {self.experiment} --seeds 3"}
-        network = self._create(chosen)
-        parts = summary(network, self.input_size)
-        names = {name for name, module in network.named_children() if not list(module.children())}
+        parts = summary(self._create(chosen), self.input_size)
         layers = [[row.name, row.type, by(row.output_shape[1:]), row.params, row.macs, by(row.receptive_field)]
-                  for row in parts.rows if row.name in names]
+                  for row in parts.rows]
         return {"chosen": chosen, "layers": layers, "parameters": parts.total_params, "macs": parts.total_macs,
                 "reason": ""}
 

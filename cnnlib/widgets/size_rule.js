@@ -97,9 +97,9 @@ const FACTS = [["dropped", "dropped at the far edge"], ["between_windows", "jump
 function formulaText({ size, kernel, stride, padding, dilation, ceil_mode, answer }) {
   const [open, close] = ceil_mode ? "⌈⌉" : "⌊⌋";
   const span = dilation === 1 ? `${kernel}` : `${dilation}·(${kernel} − 1) − 1`;
-  const steps = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride, digits = Math.round(steps * 100) / 100;
+  const room = size + 2 * padding - dilation * (kernel - 1) - 1, digits = Math.trunc((room * 100) / stride) / 100;
   const back = answer.taken_back ? ` − ${answer.taken_back}` : "";
-  const shown = `${digits}${digits === steps ? "" : "…"}`.replace("-", "−");
+  const shown = `${digits}${digits * stride === room ? "" : "…"}`.replace("-", "−");
   return `${open}(${size} + 2·${padding} − ${span}) / ${stride}${close} + 1${back}`
     + ` = ${open}${shown}${close} + 1${back} = ${answer.output}`;
 }
@@ -187,7 +187,7 @@ function drawPicture(shape, width, choose) {
     "aria-label": `An image of ${size} by ${size} cells${padding ? ` with ${padding} cells of padding` : ""}, and its `
       + `output of ${output} by ${output}. The output cell in ${shape.where} reads ${shape.reads}.` },
     label(0, 13, `input ${size} × ${size}${padding ? `, padding ${padding}` : ""}`),
-    rect(0, top, (size + 2 * padding) * cell, (size + 2 * padding) * cell, "padding"),
+    padding ? rect(0, top, (size + 2 * padding) * cell, (size + 2 * padding) * cell, "padding") : null,
     overhang ? rect(0, top, n * cell, n * cell, "overhang") : null,
     rect(at(0), top + at(0), size * cell, size * cell, "input"),
     cell >= 5 ? mesh(at(0), top + at(0), size, cell) : null,
