@@ -146,7 +146,6 @@ export function render({ model, el }) {
   const step = (title, ...content) => h("section", { class: "dd-step" }, h("p", { class: "dd-step-title" }, title), ...content);
   const draws = step("Your hand", pad.node, h("div", { class: "dd-buttons" }, clear, undo));
   const answers = step("LeNet answers", h("p", { class: "dd-verdict" }, prediction, confidence), outputs.node);
-  const pick = note("Or pick one; press it again for another hand.");
   if (small) {
     draws.append(samples);
     ui.results.append(h("div", { class: "dd-steps" }, draws,
@@ -155,8 +154,9 @@ export function render({ model, el }) {
     const { data, test_error: error } = model.get("net");
     ui.results.append(
       h("div", { class: "dd-steps" }, draws, step("LeNet gets this", input.node,
-        note("28×28 grey levels; the grey rim is the padding of C1.")), answers),
-      h("div", { class: "dd-tools" }, pick, samples,
+        note("28×28 grey levels; the grey rim is the padding of C1.")), answers,
+        h("div", { class: "dd-pick" }, note("Or pick one; press it again for another hand."), samples)),
+      h("div", { class: "dd-tools" },
         h("div", { class: "dd-sliders" }, ...sliders.map(({ node }) => node), reset),
         h("label", { class: "cnn-check" }, centre, "centre as MNIST does"),
         note("Centring fits the digit into 20×20 pixels and puts its centre of mass in the middle. "

@@ -105,13 +105,12 @@ const title = (name) => (name === "output" ? "Output" : name.toUpperCase());
 
 /** What a stage does, in a line. */
 function describe(net, stage) {
-  const then = activationName[net.byName.c1.activation] ? `, then ${activationName[net.byName.c1.activation]}` : "";
+  const squash = activationName[net.byName.c1.activation], then = squash && `, then ${squash}`;
   const source = net.stages[stage.index - 1];
-  if (stage.op === "pool") return `${net.pooling === "max" ? "the largest" : "the mean"} of every 2×2 of the map above`;
-  if (stage.kernel === 1) return `each unit weighs all ${source.channels} of ${title(source.name)}${then}`;
-  if (stage.size === 1) return `each unit weighs all of S4 with 16 kernels 5×5${then}`;
-  return source.channels === 1 ? `one kernel ${stage.kernel}×${stage.kernel} a map slides over the input${then}`
-    : `${source.channels} kernels 5×5 a map, one per map of S2${then}`;
+  if (stage.op === "pool") return `the ${net.pooling === "max" ? "largest" : "mean"} of every 2×2 above`;
+  if (stage.size === 1) return `each weighs all of ${title(source.name)}${then}`;
+  return source.channels === 1 ? `one ${stage.kernel}×${stage.kernel} kernel a map${then}`
+    : `${source.channels} kernels a map, one per S2 map${then}`;
 }
 
 /** Where a unit is, as PyTorch would index it. */
@@ -276,13 +275,13 @@ export function inspector(net, choose) {
   const sees = h("span", { "data-value": "receptive-field" });
   const map = h("canvas", { class: "dd-large" }), marker = h("i", { class: "dd-unit" });
   const large = h("div", { class: "dd-map dd-enlarged" }, map, marker);
-  const largeTitle = h("figcaption");
-  const largeFigure = h("figure", {}, large, largeTitle);
+  const largeTitle = h("p", { class: "dd-caption" });
+  const largeFigure = h("div", {}, large, largeTitle);
   const story = h("div", { class: "dd-story" });
   const node = h("section", { class: "dd-inspector", "aria-label": "the unit pointed at" },
     h("p", { class: "dd-headline" }, name, " = ", value, " ", sees),
     h("div", { class: "dd-glass" },
-      h("figure", {}, input.node, h("figcaption", {}, "it sees of the input")), largeFigure, story));
+      figure(input.node, "what it sees"), largeFigure, story));
   let unit;
   large.addEventListener("pointerdown", (event) => {
     const box = map.getBoundingClientRect(), n = map.width;
@@ -329,7 +328,7 @@ function poolStory(net, stage, { value, parts: [{ channel, patch }] }, colours) 
   ];
 }
 
-const figure = (content, caption) => h("figure", {}, content, h("figcaption", {}, caption));
+const figure = (content, caption) => h("div", {}, content, h("p", { class: "dd-caption" }, caption));
 
 function convStory(net, stage, { value, bias, sum, parts }, colours) {
   const source = net.stages[stage.index - 1], squash = activationName[stage.activation];
