@@ -47,7 +47,7 @@ GRIDS = {
         "LeNet-5 as published, on MNIST padded to 32x32",
         [Case("lenet5", "lenet5")],
         {"name": "mnist", "pad": 2},
-        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.02, "momentum": 0.9, "schedule": "one-cycle"},
+        {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "schedule": "one-cycle"},
     ),
     "mnist-cnn": Grid(
         "The BatchNorm network of a tutorial, with a correct loop: shuffled, tested in evaluation mode",
