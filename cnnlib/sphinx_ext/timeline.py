@@ -86,14 +86,15 @@ def stages(entry):
 def silhouette(entry):
     """SVG of the stages on a square-root scale, so that 224 pixels and 7 fit one picture."""
     shape, parameters = stages(entry)
-    x, blocks = 0, []
+    x, blocks, tallest = 0, [], 4 * sqrt(max(pixels for pixels, _ in shape))
     for pixels, channels in shape:
         height, width = 4 * sqrt(pixels), 1.1 * sqrt(channels)
-        blocks.append(f'<rect x="{x:.1f}" y="{30 - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="1"/>')
+        blocks.append(f'<rect x="{x:.1f}" y="{(tallest - height) / 2:.1f}" '
+                      f'width="{width:.1f}" height="{height:.1f}" rx="1"/>')
         x += width + 3
     said = ", ".join(f"{pixels}×{pixels} with {channels} channels" for pixels, channels in shape)
     count = f"{parameters / 1e6:.1f} million" if parameters >= 1e6 else f"{parameters:,}"
     note = html.escape(entry.get("note", ""))
-    return (f'<figure class="silhouette"><svg viewBox="0 0 165 60" role="img" '
+    return (f'<figure class="silhouette"><svg viewBox="0 0 165 {tallest:.1f}" role="img" '
             f'aria-label="{html.escape(entry["name"])}: {said}">{"".join(blocks)}</svg>'
             f"<figcaption>{count} parameters{'; ' + note if note else ''}</figcaption></figure>")

@@ -251,12 +251,11 @@ def test_the_page_computes_the_logits_of_pytorch(visit):
     moved = images.reshape(200, 28, 28)[:40].roll((5, -6), (1, 2)).reshape(40, 784)
     inputs = torch.cat([images, moved, noise, torch.zeros(1, 784), torch.full((1, 784), 255)]).int()
     expected = digit_logits(inputs)
-    seen = 0
     for path in sorted({page for page, _ in with_widgets()}):
         with visit(path) as page:
-            for root in page.locator("[data-widget=DrawDigit]").all():
+            for root in page.locator("[data-widget=DrawDigit]").all()[:1]:
                 logits = root.evaluate("(root, inputs) => inputs.map(input => root.cnnForward(input).logits)",
                                        inputs.tolist())
                 torch.testing.assert_close(torch.tensor(logits), expected, atol=1e-4, rtol=0)
-                seen += 1
-    assert seen, "DrawDigit is on no page"
+                return
+    pytest.fail("DrawDigit is on no page")

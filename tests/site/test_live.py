@@ -1,0 +1,116 @@
+"""A chapter in a real JupyterLab: all cells run, a slider moved by keyboard reaches the kernel, and Python sees it."""
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+
+from .conftest import ROOT, is_local
+
+CHAPTER = ROOT / "book" / "01-lenet.ipynb"
+WIDGET, TRAIT = "SizeRule", "kernel"
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},     # all cells in the page, not only those in view
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+ERROR = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+READ_BACK = f"""\
+import gc
+
+from cnnlib import widgets
+
+print("Python sees", [widget.{TRAIT} for widget in gc.get_objects() if type(widget) is widgets.{WIDGET}])
+"""
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Address of a JupyterLab that serves a copy of the chapter, with a last cell that reads the widget back."""
+    nb = nbformat.read(CHAPTER, as_version=4)
+    nb.cells.append(nbformat.v4.new_code_cell(READ_BACK))
+    nbformat.write(nb, tmp_path / CHAPTER.name)
+    for name, values in SETTINGS.items():
+        path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    env = {**os.environ, "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+           "JUPYTER_DATA_DIR": str(tmp_path / "data"), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+           "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    with open(tmp_path / "lab.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+             f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp_path}",
+             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+            env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, tmp_path / "lab.log")
+        yield f"http://127.0.0.1:{port}/lab/tree/{CHAPTER.name}?token={token}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(url, server, log, seconds=60):
+    """Wait until the server answers; fails with the end of its log."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(browser, lab):
+    context = browser.new_context(viewport={"width": 1400, "height": 1200})
+    page = context.new_page()
+    refused = []
+
+    def decide(route):
+        if is_local(route.request.url):
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", decide)
+    page.goto(lab)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.get_by_text("| Idle").first.wait_for(timeout=60_000)      # cells sent before the kernel is there are lost
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    last = page.locator(".jp-Notebook .jp-CodeCell").last
+    ran = last.locator(".jp-OutputArea-output", has_text="Python sees")
+    ran.or_(page.locator(ERROR)).first.wait_for(timeout=240_000)
+    assert page.locator(ERROR).all_inner_texts() == []
+
+    widget = page.locator(f".jp-OutputArea [data-widget={WIDGET}]").first
+    assert widget.locator("[data-value=origin]").inner_text() == "kernel"
+    slider = widget.locator(f"input[data-input={TRAIT}]")
+    before, shown = slider.input_value(), widget.locator("[data-value=output]").inner_text()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("([slider, before]) => slider.value !== before", arg=[slider.element_handle(), before])
+    output = widget.locator("[data-value=output]")
+    page.wait_for_function("([output, shown]) => output.isConnected ? output.textContent !== shown : true",
+                           arg=[output.element_handle(), shown], timeout=20_000)
+    value = slider.get_attribute("aria-valuetext")
+    last.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Shift+Enter")
+    last.locator(".jp-OutputArea-output", has_text=re.compile(rf"Python sees .*\b{value}\b")).wait_for(timeout=20_000)
+    assert int(output.inner_text()) == int(shown) - 1          # one cell more under the kernel, one window less
+    assert refused == []
+    context.close()
