@@ -1,0 +1,57 @@
+"""The parts of the book's Sphinx extension that compute something; the pages they make are tested in tests/site."""
+
+import json
+import re
+
+import pytest
+
+from cnnlib.paths import CHECKOUT
+from cnnlib.sphinx_ext import status, timeline
+
+
+def test_every_network_of_the_time_line_has_its_silhouette():
+    for entry in timeline.read(CHECKOUT / "book" / "timeline.yml"):
+        if "model" not in entry:
+            continue
+        drawn = timeline.silhouette(entry)
+        shape, _ = timeline.stages(entry)
+        assert drawn.count("<rect") == len(shape)
+        heights = [float(height) for height in re.findall(r'" height="([\d.]+)"', drawn)]
+        assert heights == sorted(heights, reverse=True), "resolution only falls"
+
+
+def test_stages_are_resolutions_with_their_widest_convolution():
+    lenet = {"model": "lenet5", "input": [1, 1, 32, 32]}
+    vgg = {"model": "vgg16", "library": "torchvision", "input": [1, 3, 224, 224]}
+    assert timeline.stages(vgg) == ([(224, 64), (112, 128), (56, 256), (28, 512), (14, 512)], 138_357_544)
+    shape, parameters = timeline.stages(lenet)
+    assert shape[0] == (28, 6) and parameters == 60_000
+
+
+@pytest.mark.parametrize("line, complaint", [("", "missing"), ("colour: red", "unknown")])
+def test_an_entry_with_a_wrong_field_is_refused(tmp_path, line, complaint):
+    entry = "- {name: X, year: 1, family: vgg, chapter: c, new: n, grew: g}" if line else "- {name: X}"
+    path = tmp_path / "timeline.yml"
+    path.write_text(entry.replace("}", f", {line}}}") if line else entry)
+    with pytest.raises(ValueError, match=complaint):
+        timeline.read(path)
+
+
+def test_the_status_page_reads_notebooks_and_runs(tmp_path):
+    notebook = tmp_path / "01-x.ipynb"
+    notebook.write_text(json.dumps({"metadata": {"cnnlib": {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}}}))
+    assert status.notebook_row(notebook) == ["01-x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
+    folder = tmp_path / "runs" / "some-experiment"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text(json.dumps({
+        "run": "a", "model": {"name": "net", "options": {"k": 3}}, "data": {"variant": "digits"}, "precision": "float32",
+        "device_name": "a CPU", "torch": "2.9", "wall_seconds": 12.6, "date": "2026-01-02T03:04:05Z",
+        "epochs": [{"test_error": 0.5}, {"test_error": 0.0123}]}))
+    (name, rows), = status.run_tables(tmp_path / "runs")
+    assert name == "some-experiment"
+    assert rows == [["a", "net(k=3)", "digits", "a CPU, float32", "2", "1.23%", "13", "2.9", "2026-01-02"]]
+
+
+def test_tables_escape_what_they_show():
+    shown = status.section("A <title>", ["x"], [["<script>", "&"]]).astext()
+    assert "<script>" not in shown and "&lt;script&gt;" in shown
