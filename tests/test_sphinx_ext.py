@@ -39,13 +39,14 @@ def test_an_entry_with_a_wrong_field_is_refused(tmp_path, line, complaint):
 
 def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     notebook = tmp_path / "01-x.ipynb"
-    notebook.write_text(json.dumps({"metadata": {"cnnlib": {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}}}))
+    ran = {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}
+    notebook.write_text(json.dumps({"metadata": {"cnnlib": ran}}))
     assert status.notebook_row(notebook) == ["01-x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
     folder = tmp_path / "runs" / "some-experiment"
     folder.mkdir(parents=True)
     (folder / "a.json").write_text(json.dumps({
-        "run": "a", "model": {"name": "net", "options": {"k": 3}}, "data": {"variant": "digits"}, "precision": "float32",
-        "device_name": "a CPU", "torch": "2.9", "wall_seconds": 12.6, "date": "2026-01-02T03:04:05Z",
+        "run": "a", "model": {"name": "net", "options": {"k": 3}}, "data": {"variant": "digits"},
+        "device_name": "a CPU", "precision": "float32", "torch": "2.9", "wall_seconds": 12.6, "date": "2026-01-02T03:04:05Z",
         "epochs": [{"test_error": 0.5}, {"test_error": 0.0123}]}))
     (name, rows), = status.run_tables(tmp_path / "runs")
     assert name == "some-experiment"
