@@ -173,6 +173,7 @@ def save_weights(model, path, *, dtype=None, metadata=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".partial")
     save_file(state, scratch, metadata={k: json.dumps(v) for k, v in (metadata or {}).items()})
+    scratch.chmod(0o644)
     os.replace(scratch, path)
 
 

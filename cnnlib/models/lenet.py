@@ -41,21 +41,21 @@ DIGITS_7X12 = """
 
 
 class ScaledTanh(nn.Module):
-    """f(a) = 1.7159 tanh(2a/3), so that f(1) = 1 and f(-1) = -1 (appendix A of the paper)."""
+    """f(a) = 1.7159 tanh(2a/3), so that f(1) = 1 and f(-1) = -1 (the paper's appendix A)."""
 
     def forward(self, x):
         return 1.7159 * torch.tanh(2 / 3 * x)
 
 
 class Subsampling(nn.Module):
-    """S2 and S4: add the four units of a 2x2 window, times one learned factor a map, plus one learned bias.
+    """S2 and S4: add the four units of a 2x2 window, times a learned factor, plus a learned bias.
 
-    (N, C, H, W) -> (N, C, H/2, W/2); 2C parameters. Half-way between average pooling and a layer that learns.
+    (N, C, H, W) -> (N, C, H/2, W/2); one factor and one bias a map, 2C parameters.
     """
 
     def __init__(self, channels):
         super().__init__()
-        # 1/4 makes it an average at first; the squashing after it then works in its steep part.
+        # At first an average, so that the squashing after it works in its steep part.
         self.weight = nn.Parameter(torch.full((channels, 1, 1), 0.25))
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
@@ -64,24 +64,25 @@ class Subsampling(nn.Module):
 
 
 class SparseConv2d(nn.Module):
-    """C3: a 5x5 convolution in which output map j sees only the input maps that `table` connects to it.
+    """C3: a 5x5 convolution in which a map sees only the input maps that `table` connects to it.
 
-    (N, 6, H, W) -> (N, 16, H-4, W-4). Only the kernels that exist are parameters: 60 x 25 + 16 = 1,516.
+    (N, 6, H, W) -> (N, 16, H-4, W-4). Only the 60 kernels that exist are parameters.
     """
 
     def __init__(self, table=C3_TABLE, kernel_size=5):
         super().__init__()
-        connected = torch.tensor([[c == "X" for c in row.split()] for row in table.strip().splitlines()])
+        rows = [row.split() for row in table.strip().splitlines()]
+        connected = torch.tensor([[cell == "X" for cell in row] for row in rows])
         self.in_channels, self.out_channels = connected.shape
-        source, target = connected.T.nonzero().flip(1).unbind(1)      # ordered by target map
+        source, target = connected.T.nonzero().flip(1).unbind(1)
         self.register_buffer("source", source, persistent=False)
         self.register_buffer("target", target, persistent=False)
         self.weight = nn.Parameter(torch.empty(len(source), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(self.out_channels))
-        # Section 5 of the paper's appendix: uniform in +-2.4/F_i, F_i the number of inputs of the unit.
-        fan_in = connected.sum(0)[target] * kernel_size**2
+        # Appendix A: uniform in +-2.4/F, F the number of inputs of the unit.
+        inputs = (connected.sum(0)[target] * kernel_size**2).to(self.weight.device)
         with torch.no_grad():
-            self.weight.uniform_(-2.4, 2.4).div_(fan_in.to(self.weight.device)[:, None, None])
+            self.weight.uniform_(-2.4, 2.4).div_(inputs[:, None, None])
 
     def dense_weight(self):
         """The kernels in the usual (out, in, k, k) form, zero where the table has no connection."""
@@ -101,10 +102,10 @@ class SparseConv2d(nn.Module):
 
 
 class EuclideanRBF(nn.Module):
-    """Output: y_i = sum_j (x_j - w_ij)^2, the squared distance to the picture of digit i (no free parameters).
+    """Output: y_i = sum_j (x_j - w_ij)^2, the squared distance to the picture of digit i.
 
-    (N, 84) -> (N, 10) **scores** -y_i, so that the largest wins and cross-entropy on them is the paper's
-    MAP criterion (its equation 9 without the constant for "none of the digits").
+    (N, 84) -> (N, 10) scores -y_i, so that the largest wins, and cross-entropy on them is the
+    paper's equation 9 without its constant for "none of the digits". No free parameters.
     """
 
     def __init__(self, codes=DIGITS_7X12):
@@ -126,7 +127,8 @@ class EuclideanRBF(nn.Module):
 class LeNet5(nn.Module):
     """LeNet-5 of 1998: 60,000 trainable parameters, checked layer by layer.
 
-    Input (N, 1, 32, 32), a 28x28 digit with two pixels of paper on every side; output (N, 10) scores.
+    Input (N, 1, 32, 32), a 28x28 digit with two pixels of paper on each side.
+    Output (N, 10) scores.
     """
 
     def __init__(self):
@@ -136,7 +138,7 @@ class LeNet5(nn.Module):
         self.s2 = Subsampling(6)
         self.c3 = SparseConv2d()
         self.s4 = Subsampling(16)
-        self.c5 = nn.Conv2d(16, 120, 5)     # a convolution in the paper: on a larger page it would slide
+        self.c5 = nn.Conv2d(16, 120, 5)         # on a larger picture it would slide
         self.f6 = nn.Linear(120, 84)
         self.output = EuclideanRBF()
         for layer in (self.c1, self.c5, self.f6):
@@ -146,13 +148,13 @@ class LeNet5(nn.Module):
 
     def forward(self, x):
         image_of("lenet5", x, 1, 32, 32)
-        x = self.squash(self.c1(x))         # (N, 6, 28, 28)
-        x = self.squash(self.s2(x))         # (N, 6, 14, 14)
-        x = self.squash(self.c3(x))         # (N, 16, 10, 10)
-        x = self.squash(self.s4(x))         # (N, 16, 5, 5)
-        x = self.squash(self.c5(x))         # (N, 120, 1, 1)
+        x = self.squash(self.c1(x))             # (N, 6, 28, 28)
+        x = self.squash(self.s2(x))             # (N, 6, 14, 14)
+        x = self.squash(self.c3(x))             # (N, 16, 10, 10)
+        x = self.squash(self.s4(x))             # (N, 16, 5, 5)
+        x = self.squash(self.c5(x))             # (N, 120, 1, 1)
         x = self.squash(self.f6(x.flatten(1)))  # (N, 84)
-        return self.output(x)               # (N, 10)
+        return self.output(x)                   # (N, 10)
 
 
 ACTIVATIONS = {"none": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -172,13 +174,16 @@ class LeNet5Modern(nn.Module):
         activation: "relu", "tanh", "sigmoid", or "none" (then the network is one linear map but for the pooling).
     """
 
-    def __init__(self, num_classes=10, in_channels=1, kernel_size=5, pooling="max", activation="relu"):
+    def __init__(
+        self, num_classes=10, in_channels=1, kernel_size=5, pooling="max", activation="relu"
+    ):
         super().__init__()
         at_least("num_classes", num_classes, 1)
         self.in_channels = at_least("in_channels", in_channels, 1)
         one_of("kernel_size", kernel_size, (5, 3))
+        one_of("activation", activation, tuple(ACTIVATIONS))
+        self.activation = ACTIVATIONS[activation]()
         pool = POOLINGS[one_of("pooling", pooling, tuple(POOLINGS))]
-        self.activation = ACTIVATIONS[one_of("activation", activation, tuple(ACTIVATIONS))]()
         self.c1 = nn.Conv2d(in_channels, 6, kernel_size, padding=kernel_size // 2)
         self.s2 = pool(2)
         self.c3 = nn.Conv2d(6, 16, 5)
