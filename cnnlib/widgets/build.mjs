@@ -16,7 +16,7 @@ const banner = `/*! cnnlib widgets, sources sha256:${hash.digest("hex")}. `
   + "Contains Observable Plot and D3 (ISC) and others: see LICENSES.txt. */";
 
 const options = { bundle: true, minify: true, target: "es2021", charset: "utf8", legalComments: "none",
-  banner: { js: banner }, metafile: true };
+  banner: { js: banner }, metafile: true, absWorkingDir: here };
 const results = await Promise.all([
   build({ ...options, entryPoints: ["live.js"], outfile: "dist/widgets.mjs", format: "esm" }),
   build({ ...options, entryPoints: ["static_runtime.js"], outfile: "dist/widgets.static.js", format: "iife" }),
