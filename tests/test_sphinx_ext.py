@@ -46,7 +46,8 @@ def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     folder.mkdir(parents=True)
     (folder / "a.json").write_text(json.dumps({
         "run": "a", "model": {"name": "net", "options": {"k": 3}}, "data": {"variant": "digits"},
-        "device_name": "a CPU", "precision": "float32", "torch": "2.9", "wall_seconds": 12.6, "date": "2026-01-02T03:04:05Z",
+        "device_name": "a CPU", "precision": "float32", "torch": "2.9", "wall_seconds": 12.6,
+        "date": "2026-01-02T03:04:05Z",
         "epochs": [{"test_error": 0.5}, {"test_error": 0.0123}]}))
     (name, rows), = status.run_tables(tmp_path / "runs")
     assert name == "some-experiment"
