@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from cnnlib import runs
 from cnnlib.paths import CHECKOUT
 from cnnlib.sphinx_ext import status, timeline
 
@@ -42,16 +43,13 @@ def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     ran = {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}
     notebook.write_text(json.dumps({"metadata": {"cnnlib": ran}}))
     assert status.notebook_row(notebook) == ["01-x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
-    folder = tmp_path / "runs" / "some-experiment"
-    folder.mkdir(parents=True)
-    (folder / "a.json").write_text(json.dumps({
-        "run": "a", "model": {"name": "net", "options": {"k": 3}}, "data": {"variant": "digits"},
-        "device_name": "a CPU", "precision": "float32", "torch": "2.9", "wall_seconds": 12.6,
-        "date": "2026-01-02T03:04:05Z",
-        "epochs": [{"test_error": 0.5}, {"test_error": 0.0123}]}))
-    (name, rows), = status.run_tables(tmp_path / "runs")
-    assert name == "some-experiment"
-    assert rows == [["a", "net(k=3)", "digits", "a CPU, float32", "2", "1.23%", "13", "2.9", "2026-01-02"]]
+    run = runs.load("lenet-activation-pooling")[0]
+    row = dict(zip(status.RUN_HEAD, status.run_row(run), strict=True))
+    assert row["run"] == run.run and row["commit"] == run.commit and row["torch"] == run.torch
+    assert row["final test error"] == f"{100 * run.epochs[-1]['test_error']:.2f}%"
+    shown = status.recorded("lenet-activation-pooling", [run]).astext()
+    assert run.data["variant"] in shown and "batch size 128" in shown
+    assert "python -m cnnlib record lenet-activation-pooling --seeds 1" in shown
 
 
 def test_tables_escape_what_they_show():

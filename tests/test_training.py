@@ -100,7 +100,8 @@ def test_one_cycle_rises_and_falls(digits):
 
 def test_loss_that_explodes_is_an_error(digits):
     with pytest.raises(FloatingPointError, match="lower lr than 1e\\+20"):
-        training.fit(small(activation="none"), digits, epochs=2, lr=1e20, schedule="constant", device="cpu", progress=False)
+        training.fit(small(activation="none"), digits, epochs=2, lr=1e20, schedule="constant", device="cpu",
+                     progress=False)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-from ..paths import DATA
+from .. import runs
 
 PACKAGES = ("cnnlib", "torch", "torchvision", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipywidgets",
             "jupyter-book", "sphinx", "sphinx-book-theme", "nbval")
 
 
 class Status(Directive):
-    """Three tables, written anew at each build: environment, notebooks, recorded runs."""
+    """Tables written anew at each build: environment, notebooks, and the recorded runs of every experiment."""
 
     def run(self):
         env = self.state.document.settings.env
@@ -27,11 +27,9 @@ class Status(Directive):
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
-            *((f"Recorded runs: {name}",
-               ["run", "model", "data", "device", "epochs", "final test error", "seconds", "torch", "date"], rows)
-              for name, rows in run_tables(DATA / "runs")),
         ]
-        return [section(title, head, rows) for title, head, rows in tables]
+        return [*(section(title, head, rows) for title, head, rows in tables),
+                *(recorded(name, runs.load(name)) for name in runs.experiments())]
 
 
 def environment_rows():
@@ -61,20 +59,25 @@ def notebook_row(path):
                          for key in ("executed", "seconds", "python", "torch", "device"))]
 
 
-def run_tables(folder):
-    """Pairs (experiment, rows), one row a recorded run."""
-    for experiment in sorted(path for path in folder.glob("*") if path.is_dir()):
-        files = sorted(experiment.glob("*.json"))
-        yield experiment.name, [run_row(json.loads(path.read_text(encoding="utf-8"))) for path in files]
+RUN_HEAD = ["run", "final test error", "epochs", "seconds", "images/s", "device", "threads", "torch", "commit", "date"]
+
+
+def recorded(name, found):
+    """Section of one experiment: what its runs share in words, what differs in a table."""
+    first = found[0]
+    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in first.recipe.items())
+    block = section(f"Recorded runs: {name}", RUN_HEAD, [run_row(run) for run in found])
+    block.insert(1, nodes.paragraph("", f"{first.data['variant']}; {recipe}; {first.precision}. Written by:"))
+    command = first.command.partition(" --seeds")[0] + f" --seeds {len({run.seed for run in found})}"
+    block.insert(2, nodes.literal_block(command, command, language="text"))
+    return block
 
 
 def run_row(run):
-    model = run["model"]
-    options = ", ".join(f"{key}={value}" for key, value in model["options"].items())
-    return [run["run"], f"{model['name']}({options})", run["data"]["variant"],
-            f"{run['device_name']}, {run['precision']}", str(len(run["epochs"])),
-            f"{run['epochs'][-1]['test_error']:.2%}", f"{run['wall_seconds']:.0f}", run["torch"],
-            run["date"].partition("T")[0]]
+    """One row of RUN_HEAD."""
+    return [run.run, f"{run.final['test_error']:.2%}", str(len(run.epochs)), f"{run.wall_seconds:.0f}",
+            f"{run.images_per_second:,.0f}", run.device_name, str(run.threads), run.torch, run.commit,
+            run.date.partition("T")[0]]
 
 
 def section(title, head, rows):
