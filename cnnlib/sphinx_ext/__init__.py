@@ -17,7 +17,15 @@ from .timeline import Timeline
 PACKAGE = Path(__file__).resolve().parent.parent
 WIDGET_SCRIPT = PACKAGE / "widgets" / "dist" / "widgets.static.js"
 WIDGET_STYLE = PACKAGE / "widgets" / "widgets.css"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 WIDGET_MARK = 'class="cnnlib-widget'
+
+NEEDED_BY = {                   # script -> what in a page needs it
+    "design-tabs.js": ("sd-tab-set",),
+    "togglebutton.js": ("toggle", "dropdown"),
+    "copybutton.js": ('class="highlight',),
+    "clipboard.min.js": ('class="highlight',),
+}
 
 BINDER = "https://mybinder.org"
 COLAB = "https://colab.research.google.com"
@@ -72,10 +80,14 @@ def copy_widgets(app):
     app.add_css_file(WIDGET_STYLE.name, priority=400)
 
 
-def load_widgets(app, pagename, templatename, context, doctree):
-    """Load the widgets' script on the pages that hold a widget, and only there."""
-    if WIDGET_MARK in context.get("body", ""):
+def choose_scripts(app, pagename, templatename, context, doctree):
+    """Load a script on the pages that have something for it to do, and only there."""
+    body = context.get("body", "")
+    if WIDGET_MARK in body:
         app.add_js_file(WIDGET_SCRIPT.name, loading_method="defer")
+    idle = {name for name, marks in NEEDED_BY.items() if not any(mark in body for mark in marks)}
+    context["script_files"] = [script for script in context["script_files"]
+                               if Path(getattr(script, "filename", None) or "").name not in idle]
 
 
 def name_references(app, pagename, templatename, context, doctree):
@@ -105,9 +117,10 @@ def setup(app):
     app.add_directive("timeline", Timeline)
     app.add_directive("status", Status)
     app.connect("config-inited", set_address, priority=100)
+    app.connect("config-inited", lambda app, config: config.templates_path.append(str(TEMPLATES)))
     app.connect("builder-inited", copy_widgets)
     app.connect("env-updated", drop_widget_state)
-    app.connect("html-page-context", load_widgets)
+    app.connect("html-page-context", choose_scripts, priority=600)
     app.connect("html-page-context", name_references)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

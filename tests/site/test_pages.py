@@ -97,3 +97,14 @@ def test_without_javascript_a_table_stands_where_a_widget_would(visit, page_path
         for host in page.locator(".cnnlib-widget").all():
             assert host.locator(".cnnlib-fallback table tr").count() > 1
             assert host.locator(".cnnlib-fallback").is_visible()
+
+
+def test_the_search_field_finds_a_chapter(visit):
+    with visit("book/intro.html") as page:
+        page.keyboard.press("Control+k")
+        page.keyboard.type("convolution")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search.html?q=convolution*")
+        page.locator("#search-results a[href*='book/']").first.wait_for()
+        assert page.refused == []
+        assert page.errors == []
