@@ -1,40 +1,66 @@
 """The networks by name. Each file of this package holds one family; read them top to bottom.
 
     >>> import cnnlib
-    >>> net = cnnlib.create_model("lenet5_modern", pooling="avg", activation="tanh")
+    >>> net = cnnlib.create_model("alexnet", groups=1, activation="tanh")
+    >>> net = cnnlib.create_model("vgg16", variant="torchvision", num_classes=10)
+
+A family ends with `MODELS`, its networks by name, and may have `find(name)` for names that follow a rule.
 """
 
 import difflib
 import inspect
 
-from .lenet import LeNet5, LeNet5Modern, MnistCNN
+from torch import nn
 
-_MODELS = {
-    "lenet5": LeNet5,
-    "lenet5_modern": LeNet5Modern,
-    "mnist_cnn": MnistCNN,
+from . import lenet
+
+_FAMILIES = (
+    lenet,
+)
+_MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
+
+# Every class of every family is importable from here: `from cnnlib.models import LeNet5`.
+_CLASSES = {
+    name: value
+    for family in _FAMILIES
+    for name, value in vars(family).items()
+    if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == family.__name__
 }
-
-__all__ = ["LeNet5", "LeNet5Modern", "MnistCNN", "create_model", "list_models"]
+globals().update(_CLASSES)
+__all__ = ["create_model", "list_models", *_CLASSES]
 
 
 def list_models():
-    """The names that `create_model` knows, sorted."""
+    """The names that `create_model` knows, sorted. Names that only follow a rule (`resnet26`) are not listed."""
     return sorted(_MODELS)
 
 
 def create_model(name, **options):
-    """Build the network `name`; `options` are the arguments of its class.
+    """Build the network `name`; `options` are the arguments of its class or function.
+
+    What all large networks share:
+        num_classes: number of outputs; 1000 unless said otherwise, 10 for `variant="cifar"`.
+        variant: "paper" (as published, the default), "torchvision" (its state dicts load with `strict=True`),
+            "cifar" (for pictures of 32x32).
 
     Raises:
-        ValueError: unknown name, unknown option, or an option outside what the class allows.
+        ValueError: unknown name, unknown option, or an option outside what the network allows; before any work.
     """
-    if name not in _MODELS:
-        near = difflib.get_close_matches(str(name), _MODELS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"model {name!r} is not known.{hint} Allowed: {', '.join(list_models())}.")
-    allowed = inspect.signature(_MODELS[name]).parameters
+    factory = _factory(name)
+    allowed = inspect.signature(factory).parameters
     for option in options:
         if option not in allowed:
-            raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed)}.")
-    return _MODELS[name](**options)
+            raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
+    return factory(**options)
+
+
+def _factory(name):
+    """The class or function that builds `name`: listed, or found by a family's rule."""
+    if name in _MODELS:
+        return _MODELS[name]
+    for family in _FAMILIES:
+        if hasattr(family, "find") and isinstance(name, str) and (factory := family.find(name)):
+            return factory
+    near = difflib.get_close_matches(str(name), _MODELS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"model {name!r} is not known.{hint} Allowed: {', '.join(list_models())}.")

@@ -21,3 +21,19 @@ def image_of(name, x, channels, height, width):
         raise ValueError(
             f"{name} takes images of shape (N, {channels}, {height}, {width}), got {tuple(x.shape)}."
         )
+
+
+def images(name, x, channels, smallest):
+    """Raise ValueError unless `x` is a batch of images (N, channels, H, W), H and W from `smallest`."""
+    if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < smallest:
+        raise ValueError(
+            f"{name} takes images of shape (N, {channels}, H, W) with H and W from {smallest}, "
+            f"got {tuple(x.shape)}."
+        )
+
+
+def share(name, value):
+    """Raise ValueError unless `value` is a number from 0 to below 1, as a dropout rate is; return it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(f"{name} is {value!r}, allowed: a number from 0 to below 1.")
+    return value

@@ -232,3 +232,6 @@ class MnistCNN(nn.Module):
     def forward(self, x):
         image_of("mnist_cnn", x, 1, 28, 28)
         return self.classifier(self.features(x).flatten(1))
+
+
+MODELS = {"lenet5": LeNet5, "lenet5_modern": LeNet5Modern, "mnist_cnn": MnistCNN}
