@@ -12,10 +12,11 @@ import inspect
 
 from torch import nn
 
-from . import lenet
+from . import alexnet, lenet
 
 _FAMILIES = (
     lenet,
+    alexnet,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 

@@ -1,4 +1,6 @@
-"""The two questions every constructor asks of its arguments before it does any work."""
+"""The questions every constructor asks of its arguments before it does any work."""
+
+from types import SimpleNamespace
 
 
 def one_of(name, value, allowed):
@@ -37,3 +39,10 @@ def share(name, value):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(f"{name} is {value!r}, allowed: a number from 0 to below 1.")
     return value
+
+
+def settings(variant, variants, **given):
+    """The settings of `variant`, an entry of `variants`, with those `given` (not None) in their place."""
+    chosen = dict(variants[one_of("variant", variant, tuple(variants))])
+    chosen.update((name, value) for name, value in given.items() if value is not None)
+    return SimpleNamespace(**chosen)

@@ -72,7 +72,7 @@ class SparseConv2d(nn.Module):
     def __init__(self, table=C3_TABLE, kernel_size=5):
         super().__init__()
         rows = [row.split() for row in table.strip().splitlines()]
-        connected = torch.tensor([[cell == "X" for cell in row] for row in rows])
+        connected = torch.tensor([[cell == "X" for cell in row] for row in rows], device="cpu")
         self.in_channels, self.out_channels = connected.shape
         source, target = connected.T.nonzero().flip(1).unbind(1)
         self.register_buffer("source", source, persistent=False)
