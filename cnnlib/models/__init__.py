@@ -12,11 +12,12 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, lenet
+from . import alexnet, lenet, vgg
 
 _FAMILIES = (
     lenet,
     alexnet,
+    vgg,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 

@@ -194,6 +194,20 @@ def test_equal_to_torchvision(name, record_property):
     assert worst <= 1e-5
 
 
+@pytest.mark.parametrize("name", ORACLES)
+def test_equal_to_torchvisions_tables(name):
+    """Parameters as integers, multiply-accumulates to the three decimals that come with the weights."""
+    meta = torchvision.models.get_model_weights(name).DEFAULT.meta
+    with torch.device("meta"):
+        model = cnnlib.create_model(name, variant="torchvision")
+    side = 299 if name == "inception_v3" else 224
+    found = cnnlib.summary(model, (1, 3, side, side))
+    aux = sum(p.numel() for n, p in model.named_parameters() if n.startswith("aux"))    # googlenet: not counted
+    assert found.total_params - aux == meta["num_params"]
+    assert round(found.total_macs / 1e9, 3) == meta["_ops"]
+
+
 def test_torchvision_knows_these():
-    expected = {"alexnet"}
+    vggs = {f"vgg{depth}{bn}" for depth in (11, 13, 16, 19) for bn in ("", "_bn")}
+    expected = {"alexnet", *vggs}
     assert expected <= set(ORACLES)
