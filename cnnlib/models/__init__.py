@@ -12,12 +12,15 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, lenet, vgg
+from . import alexnet, lenet, residual, resnet, senet, vgg
 
 _FAMILIES = (
     lenet,
     alexnet,
     vgg,
+    residual,
+    resnet,
+    senet,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 
