@@ -12,12 +12,14 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, lenet, residual, resnet, senet, vgg
+from . import alexnet, inception, inception_v3, lenet, residual, resnet, senet, vgg
 
 _FAMILIES = (
     lenet,
     alexnet,
     vgg,
+    inception,
+    inception_v3,
     residual,
     resnet,
     senet,

@@ -1,0 +1,247 @@
+"""GoogLeNet: modules that look at four scales side by side, at a bounded cost.
+
+Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015 (arXiv 2014),
+table 1 (widths), figures 2 and 3, section 5 (auxiliary heads).
+"""
+
+from collections import namedtuple
+from functools import partial
+from itertools import count
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .alexnet import local_response_norm
+from .checks import at_least, images, one_of, settings, share
+
+# What a training forward returns, in torchvision's order: the later head first.
+GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits1")
+
+# Section 5: the loss is that of the logits plus 0.3 times that of each auxiliary head.
+AUX_WEIGHT = 0.3
+
+# norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
+# branch; last_pool: window of the fourth pooling.
+VARIANTS = {
+    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
+                  aux_logits=True, dropout=0.4),
+    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
+                        aux_logits=True, dropout=0.2),
+    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
+                  aux_logits=False, dropout=0.4),
+}
+
+
+def widths(**given):
+    """Raise ValueError unless every number of channels is a whole number from 1."""
+    for name, value in given.items():
+        at_least(name, value, 1)
+
+
+class BasicConv2d(nn.Module):
+    """Convolution and ReLU; with BatchNorm between them there is no bias."""
+
+    def __init__(self, cin, cout, kernel_size, batch_norm=True, **where):
+        super().__init__()
+        self.conv = nn.Conv2d(cin, cout, kernel_size, bias=not batch_norm, **where)
+        self.bn = nn.BatchNorm2d(cout, eps=0.001) if batch_norm else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class Inception(nn.Module):
+    """Figure 2b: four branches side by side, kept thin by 1x1 convolutions.
+
+    (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
+
+    Args:
+        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: channels, as in
+            a row of table 1.
+        kernel_size: of the third branch, 5 as published or 3 as in torchvision.
+        batch_norm: BatchNorm in every convolution.
+    """
+
+    def __init__(
+        self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj,
+        kernel_size=5, batch_norm=False,
+    ):
+        super().__init__()
+        widths(
+            in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
+            ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj,
+        )
+        one_of("kernel_size", kernel_size, (5, 3))
+        conv = partial(BasicConv2d, batch_norm=batch_norm)
+        self.branch1 = conv(in_channels, ch1x1, 1)
+        self.branch2 = nn.Sequential(
+            conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1)
+        )
+        self.branch3 = nn.Sequential(
+            conv(in_channels, ch5x5red, 1),
+            conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2),
+        )
+        self.branch4 = nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1)
+        )
+
+    def forward(self, x):
+        branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
+        return torch.cat(branches, 1)
+
+
+class NaiveInception(nn.Module):
+    """Figure 2a, without the 1x1 convolutions: expensive, and wider with every module.
+
+    (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + in_channels, H, W).
+    """
+
+    def __init__(self, in_channels, ch1x1, ch3x3, ch5x5, batch_norm=False):
+        super().__init__()
+        widths(in_channels=in_channels, ch1x1=ch1x1, ch3x3=ch3x3, ch5x5=ch5x5)
+        self.branch1 = BasicConv2d(in_channels, ch1x1, 1, batch_norm)
+        self.branch2 = BasicConv2d(in_channels, ch3x3, 3, batch_norm, padding=1)
+        self.branch3 = BasicConv2d(in_channels, ch5x5, 5, batch_norm, padding=2)
+        self.branch4 = nn.MaxPool2d(3, stride=1, padding=1)
+
+    def forward(self, x):
+        branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
+        return torch.cat(branches, 1)
+
+
+class InceptionAux(nn.Module):
+    """Section 5: a small classifier on the maps in the middle, for training only.
+
+    (N, C, 14, 14) -> (N, num_classes). `pool` 5 averages windows of 5x5 with stride 3,
+    as published; None splits the map in 4x4, as in torchvision.
+    """
+
+    def __init__(self, in_channels, num_classes, batch_norm, pool, dropout=0.7):
+        super().__init__()
+        self.pool = pool
+        self.conv = BasicConv2d(in_channels, 128, 1, batch_norm)
+        self.fc1 = nn.Linear(128 * 4 * 4, 1024)
+        self.dropout = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(1024, num_classes)
+
+    def forward(self, x):
+        if self.pool:
+            x = F.avg_pool2d(x, self.pool, 3)       # (N, C, 4, 4) of 14x14
+        x = F.adaptive_avg_pool2d(x, (4, 4))        # (N, C, 4, 4) whatever the size
+        x = self.conv(x).flatten(1)                 # (N, 2048)
+        x = F.relu(self.fc1(x), inplace=True)       # (N, 1024)
+        return self.fc2(self.dropout(x))            # (N, num_classes)
+
+
+class GoogLeNet(nn.Module):
+    """GoogLeNet: 22 layers with weights, 6,998,552 parameters without auxiliary heads.
+
+    Input (N, 3, H, W), output (N, num_classes) logits; when training with auxiliary
+    heads a `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
+
+    Args:
+        num_classes: number of outputs; 1000, for "cifar" 10.
+        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in
+            the place of 5x5; "cifar", for 32x32: BatchNorm, a stem that halves the
+            picture once instead of three times, no auxiliary heads.
+        norm: "lrn" twice in the stem, "batch" in every convolution, or "none".
+        kernel_size: of the third branch, 5 or 3.
+        aux_logits: with the two auxiliary heads, after modules 4a and 4d.
+        dropout: rate before the last layer; 0.7 in the heads.
+    """
+
+    def __init__(
+        self, num_classes=None, variant="paper", norm=None, kernel_size=None,
+        aux_logits=None, dropout=None,
+    ):
+        super().__init__()
+        form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm,
+                        kernel_size=kernel_size, aux_logits=aux_logits, dropout=dropout)
+        at_least("num_classes", form.num_classes, 1)
+        one_of("norm", form.norm, ("lrn", "batch", "none"))
+        one_of("kernel_size", form.kernel_size, (5, 3))
+        one_of("aux_logits", form.aux_logits, (False, True))
+        share("dropout", form.dropout)
+        small, batch_norm = variant == "cifar", form.norm == "batch"
+        conv = partial(BasicConv2d, batch_norm=batch_norm)
+        module = partial(Inception, kernel_size=form.kernel_size, batch_norm=batch_norm)
+        lrn = local_response_norm if form.norm == "lrn" else nn.Identity
+        half = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
+
+        stem = dict(stride=1, padding=1) if small else dict(stride=2, padding=3)
+        self.conv1 = conv(3, 64, 3 if small else 7, **stem)
+        self.maxpool1 = half(3)
+        self.norm1 = lrn()
+        self.conv2 = conv(64, 64, 1)
+        self.conv3 = conv(64, 192, 3, padding=1)
+        self.norm2 = lrn()
+        self.maxpool2 = nn.Identity() if small else half(3)
+        # Table 1:                  in  1x1 red.  3x3 red.  5x5 pool
+        self.inception3a = module(192,  64,  96, 128, 16,  32,  32)
+        self.inception3b = module(256, 128, 128, 192, 32,  96,  64)
+        self.maxpool3 = half(3)
+        self.inception4a = module(480, 192,  96, 208, 16,  48,  64)
+        self.inception4b = module(512, 160, 112, 224, 24,  64,  64)
+        self.inception4c = module(512, 128, 128, 256, 24,  64,  64)
+        self.inception4d = module(512, 112, 144, 288, 32,  64,  64)
+        self.inception4e = module(528, 256, 160, 320, 32, 128, 128)
+        self.maxpool4 = half(form.last_pool)
+        self.inception5a = module(832, 256, 160, 320, 32, 128, 128)
+        self.inception5b = module(832, 384, 192, 384, 48, 128, 128)
+        pool = 5 if variant == "paper" else None
+        self.aux1 = self.aux2 = None
+        if form.aux_logits:
+            self.aux1 = InceptionAux(512, form.num_classes, batch_norm, pool)
+            self.aux2 = InceptionAux(528, form.num_classes, batch_norm, pool)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.dropout = nn.Dropout(form.dropout)
+        self.fc = nn.Linear(1024, form.num_classes)
+
+        def sides(size):
+            """Sides of the maps in modules 4 and 5, for a picture of this size."""
+            windows = (3, 3) if small else (3, 3, 3)
+            side = size if small else (size + 1) // 2
+            for window in windows:
+                side = (side - window + 1) // 2 + 1         # rounded up
+            return side, (side - form.last_pool + 1) // 2 + 1
+
+        self.smallest = next(size for size in count(1) if sides(size)[1] > 0)
+        needed = pool if pool and form.aux_logits else 1    # by the heads' window
+        self.smallest_training = next(
+            size for size in count(self.smallest) if sides(size)[0] >= needed
+        )
+        self.init(batch_norm)
+
+    def init(self, batch_norm):
+        """The paper says nothing of it: Glorot's start, or torchvision's N(0, 0.01)
+        where BatchNorm sets the scale anyway."""
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                if batch_norm:
+                    nn.init.trunc_normal_(layer.weight, std=0.01)
+                else:
+                    nn.init.xavier_uniform_(layer.weight)
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        smallest = self.smallest_training if self.training else self.smallest
+        images("googlenet", x, 3, smallest)
+        x = self.norm1(self.maxpool1(self.conv1(x)))            # (N, 64, 56, 56)
+        x = self.norm2(self.conv3(self.conv2(x)))               # (N, 192, 56, 56)
+        x = self.maxpool2(x)                                    # (N, 192, 28, 28)
+        x = self.inception3b(self.inception3a(x))               # (N, 480, 28, 28)
+        x = self.inception4a(self.maxpool3(x))                  # (N, 512, 14, 14)
+        heads = self.training and self.aux1 is not None
+        aux1 = self.aux1(x) if heads else None                  # (N, num_classes)
+        x = self.inception4c(self.inception4b(x))               # (N, 512, 14, 14)
+        x = self.inception4d(x)                                 # (N, 528, 14, 14)
+        aux2 = self.aux2(x) if heads else None                  # (N, num_classes)
+        x = self.maxpool4(self.inception4e(x))                  # (N, 832, 7, 7)
+        x = self.inception5b(self.inception5a(x))               # (N, 1024, 7, 7)
+        x = self.avgpool(x).flatten(1)                          # (N, 1024)
+        x = self.fc(self.dropout(x))                            # (N, num_classes)
+        return GoogLeNetOutputs(x, aux2, aux1) if heads else x
+
+
+MODELS = {"googlenet": GoogLeNet}
