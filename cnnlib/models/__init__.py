@@ -12,7 +12,7 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, inception, inception_v3, lenet, residual, resnet, senet, vgg
+from . import alexnet, densenet, inception, inception_v3, lenet, residual, resnet, senet, vgg
 
 _FAMILIES = (
     lenet,
@@ -23,6 +23,7 @@ _FAMILIES = (
     residual,
     resnet,
     senet,
+    densenet,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 
