@@ -12,7 +12,7 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, densenet, inception, inception_v3, lenet, residual, resnet, senet, vgg
+from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
 
 _FAMILIES = (
     lenet,
@@ -24,6 +24,8 @@ _FAMILIES = (
     resnet,
     senet,
     densenet,
+    mobilenet,
+    dilation,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 
