@@ -117,7 +117,7 @@ def summary(model, input_size):
     on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
     x = torch.empty(shape, device="meta")
     tracer = _Tracer(x)
-    with _evaluating(model), _watching(model, tracer, result), torch.no_grad():
+    with evaluating(model), _watching(model, tracer, result), torch.no_grad():
         try:
             with tracer:
                 torch.func.functional_call(model, on_meta, (x,))
@@ -128,8 +128,8 @@ def summary(model, input_size):
 
 
 @contextlib.contextmanager
-def _evaluating(model):
-    """Evaluation mode for a while: BatchNorm must not learn and accepts one value a channel."""
+def evaluating(model):
+    """Evaluation mode for a while; afterwards every module is in the mode it had, frozen ones too."""
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
     try:

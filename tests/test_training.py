@@ -95,7 +95,27 @@ def test_ctrl_c_keeps_what_was_done(digits):
 
 def test_one_cycle_rises_and_falls(digits):
     lr = training.fit(small(), digits, epochs=8, lr=0.1, device="cpu", progress=False).column("lr")
-    assert max(lr) == lr[1] and lr[-1] < 1e-4
+    assert max(lr) == lr[2] and lr[-1] < 1e-4
+
+
+def test_momentum_means_what_it_says(digits):
+    """PyTorch's one-cycle schedule would replace it by a cycle of its own."""
+    histories = [training.fit(small(), digits, epochs=1, momentum=m, device="cpu", progress=False) for m in (0.5, 0.9)]
+    assert histories[0] != histories[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 10])
+def test_any_number_of_steps_makes_a_cycle(digits, count):
+    few = data.DataSet("few", "", digits.classes, digits.train, digits.test)
+    few.train = data.Images(digits.train.images[:count], digits.train.labels[:count], digits.mean, digits.std)
+    assert len(training.fit(small(), few, epochs=1, batch_size=1, device="cpu", progress=False)) == 1
+
+
+def test_frozen_layers_stay_frozen(digits):
+    model = cnnlib.create_model("mnist_cnn").train()
+    model.features[1].eval()
+    training.evaluate(model, digits.test)
+    assert model.training and not model.features[1].training and model.features[4].training
 
 
 def test_loss_that_explodes_is_an_error(digits):
