@@ -307,7 +307,7 @@ def d58_bends(program):
     slopes = [torch.autograd.functional.jacobian(lambda x: network(x[None])[0], torch.randn(1024)) for _ in range(4)]
     if torch.linalg.matrix_rank(torch.cat(slopes)) <= 10:
         return ("wherever one looks, the ten scores follow the same ten directions of the input: the hidden layer adds "
-                "none. What bends must stand between the two layers. (Dropout does not bend.)")
+                "none. What bends must stand between the two layers. (Dropout does not bend it.)")
     return None
 
 
