@@ -8,7 +8,6 @@ Order of search: `root`, the environment variable CNNLIB_DATA, the folder `data/
 
 import hashlib
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -261,7 +260,11 @@ def _find(name, root, check, download, folder):
         with tempfile.TemporaryDirectory(dir=target) as scratch:
             download(Path(scratch))
             check(Path(scratch))
-            shutil.move(Path(scratch) / folder, target / folder)
+            for path in sorted((Path(scratch) / folder).rglob("*")):     # whole files, beside what is there
+                if path.is_file():
+                    place = target / path.relative_to(scratch)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(path, place)
     except (RuntimeError, OSError) as error:
         raise DataNotFound(
             f"Data set {name!r} was not found in {', '.join(map(str, places))}, and downloading it failed ({error}). "

@@ -16,23 +16,27 @@ from torch.overrides import TorchFunctionMode
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. `receptive_field` and `jump` are in input pixels, an int where height and width agree."""
+    """One layer. `receptive_field` and `jump` are in input pixels, an int where height and width agree.
+
+    They are None where there are no pixels (an input that is not (N, C, H, W)) or where a function was called
+    that is not understood here (transposed convolution, resizing, slicing).
+    """
 
     name: str
     type: str
     output_shape: tuple
     params: int
     macs: int
-    receptive_field: int | tuple
-    jump: int | tuple
+    receptive_field: int | tuple | None
+    jump: int | tuple | None
 
 
 @dataclass
 class Summary:
     """The rows of a network and their totals. Parameters are all of them, trainable or not; buffers are not counted.
 
-    `macs` are the multiply-accumulates of convolutions and linear layers for the batch given (biases,
-    normalisation and pooling not counted), as in torchvision's tables. One MAC is two FLOPs.
+    `macs` are the multiply-accumulates of convolutions, linear layers and matrix products for the batch given
+    (biases, normalisation and pooling not counted), as in torchvision's tables. One MAC is two FLOPs.
     """
 
     model: str
@@ -89,6 +93,8 @@ class Summary:
 
 
 def _by(size):
+    if size is None:
+        return "–"
     return str(size) if isinstance(size, int) else "×".join(map(str, size))
 
 
@@ -117,7 +123,7 @@ def summary(model, input_size):
     on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
     x = torch.empty(shape, device="meta")
     tracer = _Tracer(x)
-    with _evaluating(model), _watching(model, tracer, result), torch.no_grad():
+    with evaluating(model), _watching(model, tracer, result), torch.no_grad():
         try:
             with tracer:
                 torch.func.functional_call(model, on_meta, (x,))
@@ -128,8 +134,8 @@ def summary(model, input_size):
 
 
 @contextlib.contextmanager
-def _evaluating(model):
-    """Evaluation mode for a while: BatchNorm must not learn and accepts one value a channel."""
+def evaluating(model):
+    """Evaluation mode for a while; afterwards every module is in the mode it had, frozen ones too."""
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
     try:
@@ -141,28 +147,32 @@ def _evaluating(model):
 
 @contextlib.contextmanager
 def _watching(model, tracer, result):
-    """Hooks that write a row whenever a layer (a module without children) has run."""
-    seen, handles = set(), []
+    """Hooks that write a row whenever a module that computes has run: one without children or with own parameters."""
+    seen, handles, frames = set(), [], []       # a frame: [MACs before the module, MACs of the rows inside it]
 
     def before(_module, _inputs):
-        tracer.starts.append(tracer.macs)
+        frames.append([tracer.macs, 0])
 
     def after(name, module, inputs, output):
-        start = tracer.starts.pop()
+        start, inside = frames.pop()
         if hasattr(module, "count_macs"):       # a layer that knows better than the functions it calls
             tracer.macs = start + module.count_macs(*inputs, output)
-        if isinstance(module, nn.Identity) or not isinstance(output, torch.Tensor):
+        spent = tracer.macs - start
+        if frames:
+            frames[-1][1] += spent
+        first = next(_tensors(output), None)
+        if isinstance(module, nn.Identity) or first is None:
             return
-        own = [p for p in module.parameters() if id(p) not in seen]
+        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
         seen.update(map(id, own))
-        reach = tracer.reach(output)
+        reach = tracer.reach(first) or _Reach(None, None)
         result.rows.append(Row(
-            name, type(module).__name__, tuple(output.shape), sum(p.numel() for p in own),
-            tracer.macs - start, _square(reach.field), _square(reach.jump),
+            name, type(module).__name__, tuple(first.shape), sum(p.numel() for p in own),
+            spent - inside, _square(reach.field), _square(reach.jump),
         ))
 
     for name, module in model.named_modules():
-        if next(module.children(), None) is None:
+        if next(module.children(), None) is None or next(module.parameters(recurse=False), None) is not None:
             handles.append(module.register_forward_pre_hook(before))
             handles.append(module.register_forward_hook(
                 lambda m, i, o, name=name: after(name or type(m).__name__, m, i, o)))
@@ -174,7 +184,7 @@ def _watching(model, tracer, result):
 
 
 def _square(pair):
-    return pair[0] if pair[0] == pair[1] else pair
+    return pair[0] if pair and pair[0] == pair[1] else pair
 
 
 @dataclass(frozen=True)
@@ -191,9 +201,6 @@ class _Reach:
             tuple(j * s for j, s in zip(self.jump, stride, strict=True)),
         )
 
-    def widest(self, other):
-        return _Reach(tuple(map(max, self.field, other.field)), tuple(map(max, self.jump, other.jump)))
-
 
 def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)[-2:]
@@ -207,36 +214,52 @@ class _Tracer(TorchFunctionMode):
 
     def __init__(self, x):
         super().__init__()
-        self.macs, self.starts, self.reaches = 0, [], {}
-        self.note(x, _Reach((1, 1), (1, 1)))
+        self.macs, self.reaches = 0, {}
+        self.note(x, _Reach((1, 1), (1, 1)) if x.ndim == 4 else None)
 
     def note(self, tensor, reach):
         self.reaches[id(tensor)] = (tensor, reach)      # the tensor is kept alive: its id stays its own
 
     def reach(self, tensor):
-        return self.reaches.get(id(tensor), (None, _Reach((1, 1), (1, 1))))[1]
+        return self.reaches.get(id(tensor), (None, None))[1]
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         known = [t for t in _tensors((args, kwargs)) if id(t) in self.reaches]
-        if name in _POINTWISE and known and isinstance(known[0], torch.Tensor):
+        if name in _POINTWISE and known:
+            _same_channels(name, args, kwargs)
             out = known[0].new_empty(known[0].shape)    # same shape; meta kernels of these are slow
         else:
             out = func(*args, **kwargs)
-        if isinstance(out, torch.Tensor) and known:
-            reach = self.reach(known[0])
-            for other in known[1:]:
-                reach = reach.widest(self.reach(other))
-            self.macs += _macs(name, args, kwargs, out)
-            self.note(out, _follow(name, args, kwargs, known[0], out, reach))
+        outputs = list(_tensors(out)) if known else []
+        if outputs:
+            self.macs += _macs(name, args, kwargs, outputs[0])
+        for result in outputs:
+            self.note(result, self.follow(name, args, kwargs, known, result))
         return out
+
+    def follow(self, name, args, kwargs, known, out):
+        """What a unit of `out` sees: the widest field of the inputs, in the steps of those that have its size."""
+        reaches = [self.reach(t) for t in known]
+        if None in reaches:
+            return None
+        field = tuple(max(r.field[axis] for r in reaches) for axis in (0, 1))
+        largest = max(known, key=lambda t: t.shape[2:].numel() if t.ndim == 4 else 0)     # not the gate of x * gate
+        return _follow(name, args, kwargs, largest, out, _Reach(field, self.reach(largest).jump))
 
 
 # Functions of one tensor that change neither its shape nor what its units see.
 _POINTWISE = {
     "batch_norm", "dropout", "gelu", "hardswish", "local_response_norm", "relu", "relu6", "sigmoid", "silu", "tanh",
 }
+
+
+def _same_channels(name, args, kwargs):
+    """The one error that skipping the function would hide: a normalisation made for other channels."""
+    for vector in _tensors((args[1:], kwargs)):
+        if name == "batch_norm" and vector.ndim == 1 and len(vector) != args[0].shape[1]:
+            raise ValueError(f"batch_norm is made for {len(vector)} channels and gets {args[0].shape[1]}")
 
 
 def _tensors(tree):
@@ -267,11 +290,13 @@ def _macs(name, args, kwargs, out):
         return out.numel() * args[0].shape[-1]
     if name in ("matmul", "mm", "bmm", "__matmul__"):
         return out.numel() * args[0].shape[-1]
+    if name in ("addmm", "baddbmm"):
+        return out.numel() * args[1].shape[-1]
     return 0
 
 
 def _follow(name, args, kwargs, x, out, reach):
-    """The receptive field after one function call."""
+    """The receptive field after one function call, None where it is not known how the function looks."""
     if name == "conv2d":
         weight = _argument(args, kwargs, 1, "weight", None)
         return reach.window(weight.shape[2:], _argument(args, kwargs, 3, "stride", 1),
@@ -280,12 +305,20 @@ def _follow(name, args, kwargs, x, out, reach):
         kernel = _argument(args, kwargs, 1, "kernel_size", None)
         dilation = 1 if name == "avg_pool2d" else _argument(args, kwargs, 4, "dilation", 1)
         return reach.window(kernel, _argument(args, kwargs, 2, "stride", kernel), dilation)
-    if x.ndim == 4 and out.ndim == 4 and name.startswith("adaptive_"):
-        windows = [math.ceil(i / o) for i, o in zip(x.shape[2:], out.shape[2:], strict=True)]
-        return reach.window(windows, windows)
-    if x.ndim == 4 and (out.ndim < 4 or name == "mean"):      # flattened or averaged: sees what all positions see
-        return reach.window(x.shape[2:])
-    return reach
+    before, after = x.shape[2:], out.shape[2:]
+    if name.startswith("adaptive_"):
+        return reach.window([_widest_bin(i, o) for i, o in zip(before, after, strict=True)],
+                            [math.ceil(i / o) for i, o in zip(before, after, strict=True)])
+    if x.ndim != 4 or (out.ndim == 4 and after == before) or out.shape[1:] == before:
+        return reach                                # no pixels left to join, or joined within a pixel only
+    if out.ndim <= 2 or (after == (1, 1) and name in ("mean", "sum", "amax", "max", "amin", "min")):
+        return reach.window(before)                 # flattened or reduced: sees what all positions see
+    return None
+
+
+def _widest_bin(size, bins):
+    """Width of the widest window of adaptive pooling; windows overlap where `bins` does not divide `size`."""
+    return max(-(-(i + 1) * size // bins) - i * size // bins for i in range(bins))
 
 
 __all__ = ["Row", "Summary", "summary"]

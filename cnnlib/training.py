@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from .models.checks import at_least, one_of
+from .summary import evaluating
 
 
 def best_device():
@@ -23,7 +24,8 @@ def best_device():
 class History(list):
     """What happened, one dict an epoch: epoch, seconds, lr, train_loss, train_error, test_loss, test_error.
 
-    `seconds` is training time since the start, evaluation not included. Errors are fractions of 1. The
+    `seconds` is training time since the start, evaluation not included; `lr` is that of the epoch's last step.
+    Errors are fractions of 1. The
     training columns are means over the epoch while the weights were moving; the test columns are measured
     after it. `interrupted` says that the run was stopped before its last epoch.
     """
@@ -61,7 +63,8 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         data: a `cnnlib.data.DataSet`.
         epochs, batch_size, optimizer ("sgd" | "adam"), momentum, weight_decay: as usual.
         lr: the highest learning rate.
-        schedule: "one-cycle" (rise over the first quarter, then fall to almost 0) or "constant".
+        schedule: "one-cycle" (`lr` is reached after three tenths of the steps, then falls to almost 0; the momentum
+            stays as it is) or "constant".
         seed: decides the order of the images and the dropout masks. The initial weights are the caller's.
         device: None takes the fastest.
         callback: called with the dict of each finished epoch; if it returns True, training stops there.
@@ -86,7 +89,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
     steps = -(-len(data.train) // batch_size)
     scheduler = None
     if schedule == "one-cycle":
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optim, lr, total_steps=epochs * steps, pct_start=0.25)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optim, lr, total_steps=epochs * steps, cycle_momentum=False)
     torch.manual_seed(seed)
 
     history, seconds = History(), 0.0
@@ -103,6 +106,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 optim.zero_grad()
                 loss.backward()
                 optim.step()
+                last_lr = optim.param_groups[0]["lr"]
                 if scheduler:
                     scheduler.step()
                 loss_sum += loss.detach() * len(y)
@@ -116,7 +120,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 )
             test = evaluate(model, data.test)
             history.append({
-                "epoch": epoch, "seconds": seconds, "lr": optim.param_groups[0]["lr"],
+                "epoch": epoch, "seconds": seconds, "lr": last_lr,
                 "train_loss": train_loss, "train_error": wrong.item() / len(data.train),
                 "test_loss": test["loss"], "test_error": test["error"],
             })
@@ -133,23 +137,19 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
 
 @torch.no_grad()
 def evaluate(model, images, batch_size=1000):
-    """Loss and error of `model` on a split, in evaluation mode; the mode is put back afterwards.
+    """Loss and error of `model` on a split, in evaluation mode; every module gets its own mode back afterwards.
 
     Returns:
         dict with loss (mean cross-entropy), error and accuracy (fractions), correct and total (counts), and
         predictions (int64 tensor (N,) on the CPU).
     """
-    was_training = model.training
-    model.eval()
     images = images.to(next(model.parameters()).device)
     loss, predictions = 0.0, []
-    try:
+    with evaluating(model):
         for x, y in images.batches(batch_size):
             logits = model(x)
             loss += F.cross_entropy(logits, y, reduction="sum").item()
             predictions.append(logits.argmax(1))
-    finally:
-        model.train(was_training)
     predictions = torch.cat(predictions)
     total = len(images)
     correct = (predictions == images.labels).sum().item()

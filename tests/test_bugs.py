@@ -123,6 +123,10 @@ def with_dropout():
     return nn.Sequential(nn.Linear(1024, 128), nn.Dropout(), nn.Linear(128, 10))
 
 
+def bent_at_the_end():
+    return nn.Sequential(nn.Linear(1024, 128), nn.Linear(128, 10), nn.ReLU())
+
+
 @pytest.mark.parametrize(
     ("exhibit_id", "attempt", "failing", "told"),
     [
@@ -138,6 +142,7 @@ def with_dropout():
         ("D57", lambda x, y, batch_size: iter(lenet_repaired.training_batches(x, y, batch_size)),
          "every picture comes once in an epoch", "epoch 2 has 0 pictures"),
         ("D58", nn.Linear(1024, 10), "the hidden layer is still there", "keep both layers"),
+        ("D58", bent_at_the_end, "in use it is more than one linear map", "must stand between"),
         ("D58", with_dropout, "in use it is more than one linear map", "Dropout does not bend it"),
         ("D59", drawn_in_percent, "the curves show the recorded values", "line 1 is no column"),
     ],

@@ -153,6 +153,14 @@ def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
         assert len(data.load("mnist", tmp_path / "new").train) == 50
         assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
 
+        damaged = tmp_path / "new" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        with pytest.raises(ValueError, match="truncated.*Delete it and load again"):
+            data.load("mnist", tmp_path / "new")
+        damaged.unlink()
+        assert len(data.load("mnist", tmp_path / "new").train) == 50
+        assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
+
         (mirror / resources[-1][0]).write_bytes(b"half a file")
         with pytest.raises(data.DataNotFound):
             data.load("mnist", tmp_path / "other")

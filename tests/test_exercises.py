@@ -85,6 +85,15 @@ def subsampling(compute, size=None):
     return Mutant
 
 
+class FlatWeight(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        return self.weight * 4 * F.avg_pool2d(x, 2) + self.bias
+
+
 class NoParameters(nn.Module):
     def __init__(self, channels):
         super().__init__()
@@ -112,17 +121,19 @@ def accuracy_in_eval_mode_for_good(model, batches):
 
 
 MUTANTS = [
-    ("c1-parameters", (150, 4821600), "C1: you forgot the bias of each map"),
-    ("c1-parameters", (25, 4821600), "the number of weights of one kernel, without its bias"),
-    ("c1-parameters", (26, 4821600), "C1: that is one kernel with its bias"),
-    ("c1-parameters", (117600, 4821600), "shared weights count once"),
-    ("c1-parameters", (156, 4816896), "dense layer: you forgot the biases"),
-    ("c1-parameters", (156, 803600), "enough for one map"),
-    ("c1-parameters", (156, 3692640), "the picture is 32×32"),
-    ("c1-parameters", (4821600, 156), "wrong order"),
-    ("c1-parameters", (155, 4821600), "C1: 155 is too few"),
-    ("c1-parameters", 156, "two numbers are wanted"),
-    ("c1-parameters", ("many", 1), "a whole number is wanted"),
+    ("sharing", (432, 755822656), "convolution: you forgot the bias of each map"),
+    ("sharing", (27, 755822656), "the number of weights of one kernel, without its bias"),
+    ("sharing", (28, 755822656), "convolution: that is one kernel with its bias"),
+    ("sharing", (160, 755822656), "a kernel has weights for each of them"),
+    ("sharing", (1660608, 755822656), "shared weights count once"),
+    ("sharing", (448, 755761152), "dense layer: you forgot the biases"),
+    ("sharing", (448, 47238916), "enough for one map"),
+    ("sharing", (448, 805371904), "without padding the maps are smaller"),
+    ("sharing", (448, 251981888), "three numbers a pixel"),
+    ("sharing", (755822656, 448), "wrong order"),
+    ("sharing", (447, 755822656), "convolution: 447 is too few"),
+    ("sharing", 448, "two numbers are wanted"),
+    ("sharing", ("many", 1), "a whole number is wanted"),
     ("out-size", lambda n, k, s, p: (n + 2 * p - k) // s, "you forgot the + 1"),
     ("out-size", lambda n, k, s, p: (n + p - k) // s + 1, "padding is added on both sides"),
     ("out-size", lambda n, k, s, p: (n - k) // s + 1, "the padding is ignored"),
@@ -138,20 +149,22 @@ MUTANTS = [
     ("why-32", (28, 14, 14, 7), "smaller by its kernel size less one"),
     ("why-32", (24, 12, 8, 3), "S4: 3 is too few"),
     ("why-32", (24, 12), "4 numbers are wanted"),
-    ("c3-table", (2416, 2416), "with the table: that connects every map to every map"),
-    ("c3-table", (1500, 2416), "with the table: you forgot the bias"),
-    ("c3-table", (1560, 2416), "a map has one bias"),
-    ("c3-table", (1516, 2400), "full: you forgot the bias"),
-    ("c3-table", (1516, 416), "a kernel of its own for each map of S2"),
+    ("c3-table", (2416, 556), "four maps each: that connects every map to every map"),
+    ("c3-table", (1516, 556), "that is C3 as it stands in the paper"),
+    ("c3-table", (1600, 556), "four maps each: you forgot the bias"),
+    ("c3-table", (1664, 556), "a map has one bias"),
+    ("c3-table", (1616, 540), "3×3 kernels: you forgot the bias"),
+    ("c3-table", (1616, 160), "a kernel of its own for each map of S2"),
     ("connections", 340068, "the ten outputs are missing"),
     ("connections", 60000, "those are the parameters"),
     ("connections", 339332, "four inputs and a bias"),
     ("connections", 340909, "too many"),
-    ("receptive-field", (11, 15), "neighbours are 2 pixels apart"),
-    ("receptive-field", (14, 19), "you added the windows"),
-    ("receptive-field", (16, 24), "behind S4 neighbours are 4 pixels apart"),
-    ("receptive-field", (14, 32), "that is what a unit of C3 sees"),
-    ("receptive-field", (5, 1), "the sizes of the maps"),
+    ("receptive-field", (7, 9), "neighbours are 2 pixels apart"),
+    ("receptive-field", (16, 32), "right for kernels of 5×5"),
+    ("receptive-field", (10, 14), "behind S4 neighbours are 4 pixels apart"),
+    ("receptive-field", (8, 18), "that is what a unit of C3 sees"),
+    ("receptive-field", (18, 10), "wrong order"),
+    ("receptive-field", (2, 3), "the windows on the map below"),
     ("equivariance", (1, 2, 1, 2), "along the way they multiply"),
     ("equivariance", (1, 1, 1, 1), "with other numbers, not with a shift"),
     ("equivariance", (5, 6, 14, 16), "that is how much a unit sees"),
@@ -175,6 +188,7 @@ MUTANTS = [
     ("subsampling", subsampling(lambda x, w, b: torch.tanh(w * 4 * F.avg_pool2d(x, 2) + b)), "leave the squashing out"),
     ("subsampling", subsampling(lambda x, w, b: w * 4 * F.avg_pool2d(x, 2) + b, size=1), "each map has one"),
     ("subsampling", subsampling(lambda x, w, b: w * 4 * F.avg_pool2d(x, 2, 1) + b), "has shape (2, 3, 5, 7)"),
+    ("subsampling", FlatWeight, "give the parameters the shape (C, 1, 1)"),
     ("subsampling", NoParameters, "found: none"),
     ("subsampling", lambda channels: channels, "a torch.nn.Module is wanted"),
     ("rbf-output", lambda x, codes: torch.cdist(x, codes), "leave the root out"),
@@ -204,12 +218,12 @@ def test_every_exercise_has_three_mutants(key):
 
 
 def test_the_right_value_is_not_given_away_by_a_wrong_number():
-    assert "156" not in judge("lenet/c1-parameters", (150, 1)).message
-    assert not re.search(r"\b16\b|\b32\b", judge("lenet/receptive-field", (15, 31)).message)
+    assert "448" not in judge("lenet/sharing", (440, 1)).message
+    assert not re.search(r"\b10\b|\b18\b", judge("lenet/receptive-field", (9, 17)).message)
 
 
 def test_an_unknown_exercise_is_named():
-    with pytest.raises(ValueError, match="exercise 'lenet/none' is not known, allowed: lenet/c1-parameters"):
+    with pytest.raises(ValueError, match="exercise 'lenet/none' is not known, allowed: lenet/sharing"):
         judge("lenet/none", 1)
 
 
@@ -224,16 +238,12 @@ def test_judging_leaves_the_random_state():
 
 @pytest.mark.parametrize("unit", ["s4", "c5"])
 def test_receptive_fields_by_gradient(unit):
-    net = cnnlib.create_model("lenet5")
+    """The kernels of LeNet-5 made 3×3, as in the exercise."""
+    layers = [nn.Conv2d(1, 6, 3), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.AvgPool2d(2), nn.Conv2d(16, 120, 3)]
     image = torch.rand(1, 1, 32, 32, requires_grad=True)
-    x = image
-    for name in ("c1", "s2", "c3", "s4", "c5"):
-        x = getattr(net, name)(x)
-        if name == unit:
-            break
-    x[0, 0, 0, 0].backward()
+    nn.Sequential(*layers[: {"s4": 4, "c5": 5}[unit]])(image)[0, 0, 0, 0].backward()
     seen = image.grad[0, 0].nonzero().amax(0) - image.grad[0, 0].nonzero().amin(0) + 1
-    fields = {"s4": 16, "c5": 32}
+    fields = {"s4": 10, "c5": 18}
     assert seen.tolist() == [fields[unit]] * 2
     assert judge("lenet/receptive-field", tuple(fields.values())).status == "correct"
 

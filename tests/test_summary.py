@@ -93,6 +93,73 @@ def test_branches_take_the_widest_field():
     assert [row.receptive_field for row in rows] == [1, 5, 7]
 
 
+class Calls(nn.Module):
+    """A network made of a function and the layers it uses."""
+
+    def __init__(self, function, *layers):
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers)
+
+    def forward(self, x):
+        return self.function(x, *self.layers)
+
+
+conv = nn.Conv2d
+
+
+@pytest.mark.parametrize(
+    "function, layers, field",
+    [
+        (lambda x, a, b: b(a(x).chunk(2, 1)[1]), (conv(1, 4, 3), conv(2, 1, 3)), 5),
+        (lambda x, a, b: b(a(x) * a(x).mean((2, 3), keepdim=True).sigmoid()), (conv(1, 4, 3), conv(4, 1, 3)), 34),
+        (lambda x, a, b: b(a(x) * a(x).mean(1, keepdim=True)), (conv(1, 4, 3), conv(4, 1, 3)), 5),
+        (lambda x, a, b: b(nn.functional.interpolate(a(x), size=60)), (conv(1, 1, 3), conv(1, 1, 3)), None),
+        (lambda x, a, b: b(a(x)[:, :, ::2, ::2]), (conv(1, 1, 3), conv(1, 1, 3)), None),
+        (lambda x, a, b: b(a(x)), (conv(1, 1, 3), nn.ConvTranspose2d(1, 1, 2, 2)), None),
+        (lambda x, a, b: b(a(x)), (conv(1, 1, 3), nn.AdaptiveAvgPool2d(15)), 4),
+        (lambda x, a, b: b(a(x).amax((2, 3))), (conv(1, 4, 3), nn.Linear(4, 1)), 32),
+    ],
+    ids=["chunk", "gate", "channel mean", "resize", "slice", "transposed", "adaptive", "global max"],
+)
+def test_receptive_field_through_functions(function, layers, field):
+    rows = cnnlib.summary(Calls(function, *layers), (1, 1, 32, 32)).rows
+    assert rows[-1].receptive_field == field
+
+
+def test_no_pixels_no_receptive_field():
+    for model, size in ((nn.Conv1d(1, 2, 3), (1, 1, 9)), (nn.Linear(4, 2), (1, 4))):
+        (row,) = cnnlib.summary(model, size).rows
+        assert row.receptive_field is None and row.macs > 0
+        assert "–" in str(cnnlib.summary(model, size))
+
+
+def test_shufflenet_splits_and_counts():
+    with torch.device("meta"):
+        model = torchvision.models.shufflenet_v2_x1_0()
+    published = torchvision.models.ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1.meta["_ops"]
+    assert round(cnnlib.summary(model, (1, 3, 224, 224)).total_macs / 1e9, 3) == published
+
+
+@pytest.mark.parametrize("name", ["convnext_tiny", "efficientnet_b0"])
+def test_every_parameter_has_a_row(name):
+    """Parameters of modules that also have children, and gates that must not blow up the field."""
+    with torch.device("meta"):
+        model = torchvision.models.get_model(name)
+    result = cnnlib.summary(model, (1, 3, 224, 224))
+    assert sum(row.params for row in result.rows) == result.total_params
+    assert sum(row.macs for row in result.rows) == result.total_macs
+    assert all(row.receptive_field is None or row.receptive_field < 10_000 for row in result.rows)
+
+
+def test_recurrent_layers_have_a_row():
+    assert [row.params for row in cnnlib.summary(nn.LSTM(4, 8), (5, 1, 4)).rows] == [448]
+
+
+def test_normalisation_for_other_channels_is_refused():
+    with pytest.raises(ValueError, match="batch_norm is made for 8 channels and gets 4"):
+        cnnlib.summary(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(8)), (1, 1, 9, 9))
+
+
 def test_unequal_axes_are_a_pair():
     rows = cnnlib.summary(nn.Sequential(nn.Conv2d(1, 1, (1, 7), stride=(1, 2))), (1, 1, 20, 20)).rows
     assert rows[0].receptive_field == (1, 7) and rows[0].jump == (1, 2)

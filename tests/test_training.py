@@ -21,7 +21,8 @@ def small(seed=0, **options):
 
 
 def test_lenet_learns_digits_and_repeats_itself(digits):
-    histories = [training.fit(small(), digits, epochs=8, seed=0, device="cpu", progress=False) for _ in range(2)]
+    histories = [training.fit(small(), digits, epochs=6, batch_size=32, device="cpu", progress=False)
+                 for _ in range(2)]
     assert histories[0].final["test_error"] < 0.10
     for key in ("train_loss", "train_error", "test_loss", "test_error", "lr"):
         assert histories[0].column(key) == histories[1].column(key), key
@@ -95,7 +96,27 @@ def test_ctrl_c_keeps_what_was_done(digits):
 
 def test_one_cycle_rises_and_falls(digits):
     lr = training.fit(small(), digits, epochs=8, lr=0.1, device="cpu", progress=False).column("lr")
-    assert max(lr) == lr[1] and lr[-1] < 1e-4
+    assert max(lr) == lr[2] and lr[-1] < 1e-4
+
+
+def test_momentum_means_what_it_says(digits):
+    """PyTorch's one-cycle schedule would replace it by a cycle of its own."""
+    histories = [training.fit(small(), digits, epochs=1, momentum=m, device="cpu", progress=False) for m in (0.5, 0.9)]
+    assert histories[0] != histories[1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 10])
+def test_any_number_of_steps_makes_a_cycle(digits, count):
+    few = data.DataSet("few", "", digits.classes, digits.train, digits.test)
+    few.train = data.Images(digits.train.images[:count], digits.train.labels[:count], digits.mean, digits.std)
+    assert len(training.fit(small(), few, epochs=1, batch_size=1, device="cpu", progress=False)) == 1
+
+
+def test_frozen_layers_stay_frozen(digits):
+    model = cnnlib.create_model("mnist_cnn").train()
+    model.features[1].eval()
+    training.evaluate(model, digits.test)
+    assert model.training and not model.features[1].training and model.features[4].training
 
 
 def test_loss_that_explodes_is_an_error(digits):

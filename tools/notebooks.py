@@ -30,8 +30,9 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
 RAN = ("executed", "seconds", "python", "torch", "device")
-# Three or more parts, so that "/255" or "a/b" in a text is no path; not the tail of a web address or of a tag.
-LOCAL_PATH = re.compile(r"(?<![\w.:/<~-])(?:/(?:[\w.-]+/){2,}[\w.-]+|[A-Z]:\\\\?Users\\)")
+# The folders in which people keep their files; a looser pattern would find paths in the base64 of weights.
+LOCAL_PATH = re.compile(r"(?<![\w.:/<~-])(?:/(?:home|Users|root|tmp|work|mnt|media|opt|srv|var|content)/[\w./-]+"
+                        r"|[A-Z]:\\\\?Users\\)")
 
 COLAB_ID = "colab"
 COLAB_SOURCE = '''\

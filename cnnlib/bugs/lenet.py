@@ -84,8 +84,8 @@ def d51_symptom():
     written, meant = (summary(version.LeNet28(), (1, 1, 28, 28)) for version in (faulty, repaired))
     dense = sum(row.params for row in written.rows if row.type == "Linear")
     return (
-        f"The network trains and scores well enough for nobody to look closer. It has {written.total_params:,} "
-        f"parameters, the one its comments describe has {meant.total_params:,}. And the {dense:,} parameters of "
+        f"Nothing complains. But the network has {written.total_params:,} parameters, and the one that its comments "
+        f"describe has {meant.total_params:,}. And the {dense:,} parameters of "
         f"its dense part can be replaced by {400 * 10 + 10:,} without changing a single score."
     )
 
@@ -303,8 +303,11 @@ def d58_hidden(program):
 
 
 def d58_bends(program):
-    if is_affine(build(program), 1024):
-        return "f(a) + f(b) = f(a + b) + f(0): in use it is still one linear map. (Dropout does not bend it.)"
+    network = build(program)
+    slopes = [torch.autograd.functional.jacobian(lambda x: network(x[None])[0], torch.randn(1024)) for _ in range(4)]
+    if torch.linalg.matrix_rank(torch.cat(slopes)) <= 10:
+        return ("wherever one looks, the ten scores follow the same ten directions of the input: the hidden layer adds "
+                "none. What bends must stand between the two layers. (Dropout does not bend it.)")
     return None
 
 

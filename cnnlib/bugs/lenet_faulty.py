@@ -12,10 +12,13 @@ class LeNet28(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 6, 3, padding=1),      # 5x5 kernels, padding 2: 28x28 stays 28x28
-            nn.MaxPool2d(2),                    # average pooling: 14x14
-            nn.Conv2d(6, 16, 5),                # 10x10
-            nn.MaxPool2d(2),                    # average pooling: 5x5
+            # 5x5 kernels, padding 2: 28x28 stays 28x28
+            nn.Conv2d(1, 6, 3, padding=1),
+            # average pooling: 14x14
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            # average pooling: 5x5
+            nn.MaxPool2d(2),
         )
         self.classifier = nn.Sequential(
             nn.Linear(400, 120),

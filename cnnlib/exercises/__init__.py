@@ -1,8 +1,8 @@
 """Exercises that answer by name: `check` says not only that an answer is wrong but what is wrong with it.
 
     >>> from cnnlib.exercises import check
-    >>> check("lenet/c1-parameters", (150, ...))
-    … lenet/c1-parameters: not answered yet; replace the dots.
+    >>> check("lenet/sharing", (150, ...))
+    … lenet/sharing: not answered yet; replace the dots.
 
 Each chapter has a file with one judge an exercise: a function of the answer that returns why it is right or
 raises `Wrong`. Right values come from the library, and no message gives them away.

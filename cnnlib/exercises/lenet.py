@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .. import bugs
 from ..models import create_model
-from ..models.lenet import EuclideanRBF, ScaledTanh, Subsampling
+from ..models.lenet import EuclideanRBF, ScaledTanh, SparseConv2d, Subsampling
 from ..summary import summary
 from . import Wrong, call, number, numbers, tensor
 
@@ -30,33 +30,35 @@ def table():
     return summary(create_model("lenet5"), LENET_INPUT)
 
 
-@exercise("c1-parameters")
-def c1_parameters(answer):
-    """(parameters of C1, parameters of a dense layer with the same input and as many outputs)"""
-    c1 = table().row("c1")
-    maps, height, width = c1.output_shape[1:]
-    kernel = c1.params // maps - 1
-    inputs, units = math.prod(LENET_INPUT), maps * height * width
+@exercise("sharing")
+def sharing(answer):
+    """(parameters of 16 kernels of 3×3 on a colour picture of 64×64, parameters of a dense layer in their place)"""
+    conv = summary(nn.Conv2d(3, 16, 3), (1, 3, 64, 64)).rows[0]
+    maps, height, width = conv.output_shape[1:]
+    kernel = conv.params // maps - 1
+    inputs, units = 3 * 64 * 64, maps * height * width
     dense = units * (inputs + 1)
-    if isinstance(answer, (tuple, list)) and tuple(answer) == (dense, c1.params):
-        raise Wrong("the right numbers in the wrong order: C1 comes first.")
+    if isinstance(answer, (tuple, list)) and tuple(answer) == (dense, conv.params):
+        raise Wrong("the right numbers in the wrong order: the convolution comes first.")
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"two numbers are wanted, (C1, dense); this is {answer!r}.")
-    number(answer[0], c1.params, "C1", {
+        raise Wrong(f"two numbers are wanted, (convolution, dense); this is {answer!r}.")
+    number(answer[0], conv.params, "convolution", {
         maps * kernel: "you forgot the bias of each map.",
         kernel: "that is the number of weights of one kernel, without its bias; how many kernels are there?",
         kernel + 1: "that is one kernel with its bias; how many kernels are there?",
         kernel * maps + 1: "each map has a bias of its own.",
-        c1.macs: "that counts each weight at every place where it is used; shared weights count once.",
-        c1.macs + units: "those are the connections; shared weights and biases count once.",
+        maps * (3 * 3 + 1): "the picture has three colours, and a kernel has weights for each of them.",
+        conv.macs: "that counts each weight at every place where it is used; shared weights count once.",
+        conv.macs + units: "those are the connections; shared weights and biases count once.",
     })
     number(answer[1], dense, "dense layer", {
         units * inputs: "you forgot the biases, one for each unit.",
         units * inputs + maps: "in a dense layer every unit has a bias of its own, not every map.",
-        height * width * (inputs + 1): f"that is enough for one map; C1 has {maps}.",
-        units * (28 * 28 + 1): "the picture is 32×32: the digit has paper around it.",
+        height * width * (inputs + 1): f"that is enough for one map; there are {maps}.",
+        maps * 64 * 64 * (inputs + 1): "without padding the maps are smaller than the picture.",
+        units * (64 * 64 + 1): "the picture has three colours: three numbers a pixel.",
     })
-    return f"A dense layer would need {dense // c1.params:,} times as many: that is what sharing and locality save."
+    return f"A dense layer would need {dense // conv.params:,} times as many: that is what sharing and locality save."
 
 
 @exercise("out-size")
@@ -114,33 +116,29 @@ def why_32(answer):
         (28, 14, 14, 7): "a convolution without padding makes a map smaller by its kernel size less one.",
         (23, 11, 6, 3): "you forgot the + 1 of the size rule.",
     })
-    return f"The 5×5 kernels of C5 do not fit on {sizes[-1]}×{sizes[-1]} any more: so the paper pads digits to 32×32."
+    return f"The 5×5 kernels of C5 do not fit on {sizes[-1]}×{sizes[-1]} any more."
 
 
 @exercise("c3-table")
 def c3_table(answer):
-    """(parameters of C3 with its table of connections, parameters if every map were connected to every map)"""
-    c3 = create_model("lenet5").c3
-    kernels, kernel = len(c3.weight), c3.weight[0].numel()
-    maps, pairs = c3.out_channels, c3.in_channels * c3.out_channels
-    full = create_model("lenet5_modern").c3
-    right = [sum(p.numel() for p in layer.parameters()) for layer in (c3, full)]
+    """(parameters of C3 if each of its 16 maps saw four maps, parameters with the paper's table and 3×3 kernels)"""
+    four = SparseConv2d("\n".join([" ".join("X" * 16)] * 4 + [" ".join("." * 16)] * 2))
+    small = SparseConv2d(kernel_size=3)
+    paper = create_model("lenet5").c3
+    right = [sum(p.numel() for p in layer.parameters()) for layer in (four, small)]
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"two numbers are wanted, (with the table, full); this is {answer!r}.")
-    number(answer[0], right[0], "with the table", {
-        kernels: "that is the number of kernels; each has weights.",
-        kernels * kernel: "you forgot the bias of each map.",
-        kernels * (kernel + 1): "a map has one bias, however many kernels feed it.",
-        right[1]: "that connects every map to every map; count the crosses of the table.",
-        maps * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2 that it sees.",
-    })
-    number(answer[1], right[1], "full", {
-        pairs: "that is the number of kernels; each has weights.",
-        pairs * kernel: "you forgot the bias of each map.",
-        pairs * (kernel + 1): "a map has one bias, however many kernels feed it.",
-        maps * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2.",
-    })
-    return f"{kernels} kernels instead of {pairs}; and maps that see different things cannot all learn the same."
+        raise Wrong(f"two numbers are wanted, (four maps each, 3×3 kernels); this is {answer!r}.")
+    for given, value, name, layer in zip(answer, right, ("four maps each", "3×3 kernels"), (four, small), strict=True):
+        kernels, kernel = len(layer.weight), layer.weight[0].numel()
+        number(given, value, name, {
+            kernels: "that is the number of kernels; each has weights.",
+            kernels * kernel: "you forgot the bias of each map.",
+            kernels * (kernel + 1): "a map has one bias, however many kernels feed it.",
+            16 * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2 that it sees.",
+            6 * 16 * kernel + 16: "that connects every map to every map.",
+            sum(p.numel() for p in paper.parameters()): "that is C3 as it stands in the paper; here it is changed.",
+        })
+    return "Connections cost a kernel each, maps only a bias."
 
 
 @exercise("connections")
@@ -165,17 +163,21 @@ def connections(answer):
 
 @exercise("receptive-field")
 def receptive_field(answer):
-    """(pixels that a unit of S4 sees along one side, the same for a unit of C5)"""
-    s4, c5 = table().row("s4"), table().row("c5")
-    numbers(answer, (s4.receptive_field, c5.receptive_field), ("S4", "C5"), {
-        (11, 15): "you let every layer widen the view by its window less one; behind S2 neighbours are 2 pixels apart, "
-                  "behind S4 4.",
-        (14, 19): "you added the windows; a layer widens the view by its window less one, times the step of its input.",
-        (16, 24): "behind S4 neighbours are 4 pixels apart, not 2.",
-        (14, 32): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
-        (5, 1): "those are the sizes of the maps; the question is how much of the picture one unit sees.",
+    """(pixels that a unit of S4 sees along one side, the same for C5), if all kernels of LeNet-5 were 3×3"""
+    s4, c5 = (row.receptive_field for row in summary(nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.AvgPool2d(2), nn.Conv2d(16, 120, 3)
+    ), LENET_INPUT).rows[-2:])
+    numbers(answer, (s4, c5), ("S4", "C5"), {
+        (c5, s4): "the right numbers in the wrong order: S4 comes first.",
+        tuple(table().row(name).receptive_field for name in ("s4", "c5")):
+            "right for kernels of 5×5; here they are 3×3.",
+        (7, 9): "you let every layer widen the view by its window less one; behind S2 neighbours are 2 pixels "
+                "apart, behind S4 4.",
+        (10, 14): "behind S4 neighbours are 4 pixels apart, not 2.",
+        (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
+        (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
     })
-    return "A unit of C5 sees the whole picture, a unit of S4 a quarter of its area."
+    return "Smaller kernels see less, but the steps of the subsampling count as before."
 
 
 @exercise("subsampling")
@@ -186,8 +188,10 @@ def subsampling(answer):
     if not isinstance(theirs, nn.Module):
         raise Wrong(f"a torch.nn.Module is wanted, this makes a {type(theirs).__name__}.")
     x = torch.randn(2, channels, 6, 8)
-    call(theirs, x)
     named = dict(theirs.named_parameters())
+    if any(parameter.shape == (channels,) for parameter in named.values()):
+        raise Wrong("one value a map does not line up with (N, C, H, W); give the parameters the shape (C, 1, 1).")
+    call(theirs, x)
     if set(named) != {"weight", "bias"}:
         found = ", ".join(named) or "none"
         raise Wrong(f"it should have the parameters weight and bias (nn.Parameter), found: {found}.")
@@ -246,7 +250,7 @@ def convolution(answer):
         "the size is kept, as with padding 1; here no window hangs over the edge.": conv(image, kernel, padding=1),
         "the windows do not overlap: step by 1, not by k.": conv(image, kernel, stride=3),
     })
-    return "The same numbers as F.conv2d, which does it some thousand times faster."
+    return "The same numbers as F.conv2d, which wastes no time on loops in Python."
 
 
 @exercise("equivariance")

@@ -71,7 +71,7 @@ def missing(experiment, seeds, root=None):
             if not runs.path_of(experiment, f"{case.name}-seed{seed}", root).exists()]
 
 
-def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True):
+def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True, jobs=1):
     """Train one case with one seed, write its run, and its weights (as float16) if the grid keeps them."""
     plan = grid(experiment)
     device = device or training.best_device()
@@ -89,7 +89,8 @@ def record_one(experiment, case, seed, *, data_root=None, device=None, root=None
         schema=runs.SCHEMA, experiment=experiment, run=f"{case.name}-seed{seed}",
         model={"name": case.model, "options": case.options, "parameters": sum(p.numel() for p in model.parameters())},
         data={**plan.data, "variant": dataset.variant}, recipe=plan.recipe, seed=seed, **environment,
-        command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --threads {torch.get_num_threads()}",
+        command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --jobs {jobs} "
+                f"--threads {torch.get_num_threads()} --device {device}",
         wall_seconds=time.perf_counter() - start,
         images_per_second=len(history) * len(dataset.train) / history.final["seconds"],
         peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
@@ -118,7 +119,7 @@ def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=
     written = []
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
         futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
-                               progress=jobs == 1) for case, seed in todo]
+                               progress=jobs == 1, jobs=jobs) for case, seed in todo]
         for future in futures:
             run = future.result()
             written.append(run)

@@ -48,7 +48,7 @@ class ScaledTanh(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """S2 and S4: add the four units of a 2x2 window, times a learned factor, plus a learned bias.
+    """S2 and S4: the sum of a 2x2 window, times a learned factor, plus a learned bias.
 
     (N, C, H, W) -> (N, C, H/2, W/2); one factor and one bias a map, 2C parameters.
     """
@@ -64,7 +64,7 @@ class Subsampling(nn.Module):
 
 
 class SparseConv2d(nn.Module):
-    """C3: a 5x5 convolution in which a map sees only the input maps that `table` connects to it.
+    """C3: a 5x5 convolution in which a map sees only the maps that `table` marks.
 
     (N, 6, H, W) -> (N, 16, H-4, W-4). Only the 60 kernels that exist are parameters.
     """
@@ -85,7 +85,7 @@ class SparseConv2d(nn.Module):
             self.weight.uniform_(-2.4, 2.4).div_(inputs[:, None, None])
 
     def dense_weight(self):
-        """The kernels in the usual (out, in, k, k) form, zero where the table has no connection."""
+        """The kernels as (out, in, k, k), zero where the table has no connection."""
         k = self.weight.shape[-1]
         dense = self.weight.new_zeros(self.out_channels, self.in_channels, k, k)
         return dense.index_put((self.target, self.source), self.weight)
@@ -94,11 +94,12 @@ class SparseConv2d(nn.Module):
         return F.conv2d(x, self.dense_weight(), self.bias)
 
     def count_macs(self, x, y):
-        """Multiply-accumulates of one call: only the connections that exist are counted."""
+        """Multiply-accumulates of one call, of the connections that exist."""
         return self.weight.numel() * y.shape[2:].numel() * y.shape[0]
 
     def extra_repr(self):
-        return f"{self.in_channels}, {self.out_channels}, connections={len(self.weight)}"
+        size = f"{self.in_channels}, {self.out_channels}"
+        return f"{size}, connections={len(self.weight)}"
 
 
 class EuclideanRBF(nn.Module):

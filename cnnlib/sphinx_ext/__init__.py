@@ -90,10 +90,12 @@ def choose_scripts(app, pagename, templatename, context, doctree):
                                if Path(getattr(script, "filename", None) or "").name not in idle]
 
 
-def name_references(app, pagename, templatename, context, doctree):
-    """Entries of the bibliography stand in a list, so they are list items; docutils gives them another role."""
+def mend_names(app, pagename, templatename, context, doctree):
+    """What screen readers are told: entries of the bibliography stand in a list, so they are list items; and a
+    folded cell is called what it says ("Show code cell source")."""
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = (context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+                           .replace('<summary aria-label="Toggle hidden content">', "<summary>"))
 
 
 def drop_widget_state(app, env):
@@ -121,6 +123,6 @@ def setup(app):
     app.connect("builder-inited", copy_widgets)
     app.connect("env-updated", drop_widget_state)
     app.connect("html-page-context", choose_scripts, priority=600)
-    app.connect("html-page-context", name_references)
+    app.connect("html-page-context", mend_names)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def recorded(name, found):
     recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in first.recipe.items())
     block = section(f"Recorded runs: {name}", RUN_HEAD, [run_row(run) for run in found])
     block.insert(1, nodes.paragraph("", f"{first.data['variant']}; {recipe}; {first.precision}. Written by:"))
-    command = first.command.partition(" --seeds")[0] + f" --seeds {len({run.seed for run in found})}"
+    command = re.sub(r"--seeds \d+", f"--seeds {len({run.seed for run in found})}", first.command)
     block.insert(2, nodes.literal_block(command, command, language="text"))
     return block
 

@@ -155,17 +155,17 @@ export function render({ model, el }) {
     ui.results.append(
       h("div", { class: "dd-steps" }, draws, step("LeNet gets this", input.node,
         note("28×28 grey levels; the grey rim is the padding of C1.")), answers,
-        h("div", { class: "dd-pick" }, note("Or pick one; press it again for another hand."), samples)),
+        h("div", { class: "dd-pick" }, note("Or pick one; press it again for another handwriting."), samples)),
       h("div", { class: "dd-tools" },
         h("div", { class: "dd-sliders" }, ...sliders.map(({ node }) => node), reset),
         h("label", { class: "cnn-check" }, centre, "centre as MNIST does"),
         note("Centring fits the digit into 20×20 pixels and puts its centre of mass in the middle. "
           + "Shift and turn come after it, so they show how much LeNet forgives."),
-        note(h("b", {}, "Try: "), "turn a 6 slowly: where does it become a 9? Shift a digit by 4 pixels, then by 8. "
-          + "Untick the centring and draw small in a corner. Clear the pad: what does LeNet see in nothing?")),
+        note(h("b", {}, "Try: "), "give a 7 a cross-bar. Shift a digit by 4 pixels, then by 8. Untick the centring and draw small in "
+          + "a corner. Clear the pad: what does LeNet see in nothing?")),
       h("div", { class: "dd-net" },
-        note(h("b", {}, "Inside. "), "Point at any unit, or reach a row with Tab and move with the arrow keys: "
-          + "it is outlined, and so is all that it sees in the stages before it."),
+        note(h("b", {}, "Inside. "), "Point at or tap any unit, or reach a row with Tab and move with the arrow keys: it is outlined, and "
+          + "so is all that it sees in the stages before it. In its sum, blue weights add and orange ones subtract."),
         h("div", { class: "dd-stages" }, ...stages.map(({ node }) => node)), glass.node),
       error == null ? "" : note(`Weights: trained on ${data}; ${(100 * error).toFixed(2)} % of its test digits are misread.`));
   }

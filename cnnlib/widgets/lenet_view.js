@@ -5,7 +5,7 @@ import { explain, receptiveField, SIDE } from "./lenet_forward.js";
 // ---------------------------------------------------------------- numbers and colours
 
 export const decimal = (v, digits = 2) => v.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
-const signed = (v) => (v < 0 ? "" : "+") + decimal(v);
+const signed = (v) => (/^[-\u2212]/.test(decimal(v)) ? "" : "+") + decimal(v);
 const largest = (values) => values.reduce((top, v) => Math.max(top, Math.abs(v)), 1e-6);
 
 /** The colours of this theme: `value(v)` for -1..1, `grey(v)` for 0..1, both -> [r, g, b]. */
@@ -128,7 +128,7 @@ export function stageView(net, name, choose) {
     return { canvas, field, unit, node: h("div", { class: "dd-map" }, canvas, field, unit) };
   });
   const low = h("span"), high = h("span");
-  const weights = stage.weight ? `, ${(stage.weight.length + stage.bias.length).toLocaleString("en")} weights` : "";
+  const weights = stage.weight ? `, ${(stage.weight.length + stage.bias.length).toLocaleString("en")} parameters` : "";
   const shape = flat ? `${channels} units` : `${channels} maps ${size}×${size}`;
   const board = h("div", {
     class: "dd-maps", tabindex: "0", role: "application", ...quiet,
