@@ -246,8 +246,5 @@ def find(name):
 
 MODELS = {f"densenet{depth}": _imagenet(depth) for depth in IMAGENET}
 MODELS["densenet_cifar"] = densenet_cifar
-for _name in (                                      # table 2
-    "densenet40_k12", "densenet100_k12", "densenet100_k24",
-    "densenet_bc100_k12", "densenet_bc250_k24", "densenet_bc190_k40",
-):
-    MODELS[_name] = find(_name)
+for _member in ("40_k12", "100_k12", "100_k24", "_bc100_k12", "_bc250_k24", "_bc190_k40"):    # table 2
+    MODELS[f"densenet{_member}"] = find(f"densenet{_member}")
