@@ -8,14 +8,12 @@ from torch.nn import functional as F
 import cnnlib
 from cnnlib.models import BasicConv2d, GoogLeNet, Inception, NaiveInception, inception, inception_v3
 
+from . import count
+
 
 def on_meta(name="googlenet", **options):
     with torch.device("meta"):
         return cnnlib.create_model(name, **options)
-
-
-def parameters(module):
-    return sum(p.numel() for p in module.parameters())
 
 
 # Table 1 of the paper: output maps and side, "params" and "ops" as printed (K is 1024 in places, 1000 in
@@ -119,7 +117,7 @@ def test_module_3a():
     assert true(x).shape == wrong(x).shape == (1, 256, 28, 28)
     assert naive(x).shape == (1, 64 + 128 + 32 + 192, 28, 28)
     with_bn = Inception(192, 64, 96, 128, 16, 32, 32, batch_norm=True)
-    assert parameters(with_bn) == 163_328 + 2 * (64 + 96 + 128 + 16 + 32 + 32)
+    assert count(with_bn) == 163_328 + 2 * (64 + 96 + 128 + 16 + 32 + 32)
 
 
 def test_branches_are_concatenated_in_order():
@@ -149,7 +147,7 @@ def test_auxiliary_heads_by_name():
     assert found.aux_logits1 is seen["aux1"][1] and found.aux_logits2 is seen["aux2"][1]
     assert isinstance(net.eval()(torch.randn(1, 3, 31, 32)), torch.Tensor)
     assert inception.AUX_WEIGHT == 0.3 and {net.aux1.dropout.p, net.aux2.dropout.p} == {0.7}
-    assert parameters(net.aux1) == 512 * 128 + 128 + 2048 * 1024 + 1024 + 1024 * 3 + 3
+    assert count(net.aux1) == 512 * 128 + 128 + 2048 * 1024 + 1024 + 1024 * 3 + 3
     without = on_meta(aux_logits=False).train()
     assert isinstance(without(torch.empty(1, 3, 64, 64, device="meta")), torch.Tensor)
 
@@ -213,7 +211,7 @@ def test_stages_of_inception_v3():
     assert [seen[f"Mixed_{n}"] for n in ("5d", "6a", "6e", "7a", "7c")] == [
         (288, 35), (768, 17), (768, 17), (1280, 8), (2048, 8)]
     assert seen["maxpool1"] == (64, 73) and seen["maxpool2"] == (192, 35)
-    assert parameters(net) < 25e6
+    assert count(net) < 25e6
 
 
 @pytest.mark.parametrize(

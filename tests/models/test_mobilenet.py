@@ -7,14 +7,7 @@ from torch import nn
 import cnnlib
 from cnnlib.models import dilation, mobilenet
 
-
-def meta(name, **options):
-    with torch.device("meta"):
-        return cnnlib.create_model(name, **options)
-
-
-def count(model):
-    return sum(p.numel() for p in model.parameters())
+from . import meta
 
 
 def weights(model):

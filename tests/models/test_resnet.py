@@ -10,14 +10,7 @@ from torchinfo import summary as torchinfo_summary
 import cnnlib
 from cnnlib.models import residual, resnet, senet
 
-
-def meta(name, **options):
-    with torch.device("meta"):
-        return cnnlib.create_model(name, **options)
-
-
-def count(model):
-    return sum(p.numel() for p in model.parameters())
+from . import count, meta
 
 
 @pytest.mark.parametrize(

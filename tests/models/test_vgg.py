@@ -7,14 +7,7 @@ from torch import nn
 import cnnlib
 from cnnlib.models import VGG, vgg
 
-
-def on_meta(name, **options):
-    with torch.device("meta"):
-        return cnnlib.create_model(name, **options)
-
-
-def parameters(module):
-    return sum(p.numel() for p in module.parameters())
+from . import count, meta
 
 
 @pytest.mark.parametrize(
@@ -34,9 +27,9 @@ def parameters(module):
 )
 def test_counts(name, params, macs, ten_classes, million):
     """Table 2 of the paper (in millions), and the exact counts."""
-    found = cnnlib.summary(on_meta(name), (1, 3, 224, 224))
+    found = cnnlib.summary(meta(name), (1, 3, 224, 224))
     assert (found.total_params, found.total_macs) == (params, macs)
-    assert parameters(on_meta(name, num_classes=10)) == ten_classes
+    assert count(meta(name, num_classes=10)) == ten_classes
     assert million is None or round(params / 1e6) == million
 
 
@@ -51,7 +44,7 @@ def test_counts(name, params, macs, ten_classes, million):
     ],
 )
 def test_counts_at_32(name, params, macs):
-    found = cnnlib.summary(on_meta(name, variant="cifar"), (1, 3, 32, 32))
+    found = cnnlib.summary(meta(name, variant="cifar"), (1, 3, 32, 32))
     assert (found.total_params, found.total_macs) == (params, macs)
     assert found.rows[-1].type == "Linear" and found.rows[-1].params == 512 * 10 + 10
 
@@ -59,7 +52,7 @@ def test_counts_at_32(name, params, macs):
 def test_layers_with_weights():
     """The number in the name counts convolutions and dense layers."""
     for name in vgg.MODELS:
-        layers = [m for m in on_meta(name).modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+        layers = [m for m in meta(name).modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
         assert f"vgg{len(layers)}" == name.split("_")[0]
 
 
@@ -74,7 +67,7 @@ def test_configurations_are_those_of_table_1():
 
 def test_stages_of_vgg16():
     """Sizes after the five poolings, and the first dense layer with 74 % of all parameters."""
-    rows = cnnlib.summary(on_meta("vgg16"), (1, 3, 224, 224)).rows
+    rows = cnnlib.summary(meta("vgg16"), (1, 3, 224, 224)).rows
     pools = [row.output_shape[1:3] for row in rows if row.type == "MaxPool2d"]
     assert pools == [(64, 112), (128, 56), (256, 28), (512, 14), (512, 7)]
     dense = [row.params for row in rows if row.type == "Linear"]
@@ -85,21 +78,21 @@ def test_stages_of_vgg16():
 
 def test_forms_of_the_sources():
     """Without dropout and ten classes; 1x1 in blocks 3 to 5 at 227 with padded pools, which ends in 8x8."""
-    assert parameters(on_meta("vgg16", num_classes=10, dropout=0.0)) == 134_301_514
-    assert {m.p for m in on_meta("vgg16", dropout=0.0).modules() if isinstance(m, nn.Dropout)} == {0.0}
-    assert parameters(on_meta("vgg16_1x1")) == 133_638_952
-    assert parameters(on_meta("vgg16_1x1", grid=8)) == 165_096_232
+    assert count(meta("vgg16", num_classes=10, dropout=0.0)) == 134_301_514
+    assert {m.p for m in meta("vgg16", dropout=0.0).modules() if isinstance(m, nn.Dropout)} == {0.0}
+    assert count(meta("vgg16_1x1")) == 133_638_952
+    assert count(meta("vgg16_1x1", grid=8)) == 165_096_232
 
 
 def test_first_pool_at_227():
     """113, not 112: 112 needs 224."""
-    rows = cnnlib.summary(on_meta("vgg16"), (1, 3, 227, 227)).rows
+    rows = cnnlib.summary(meta("vgg16"), (1, 3, 227, 227)).rows
     assert next(row for row in rows if row.type == "MaxPool2d").output_shape == (1, 64, 113, 113)
 
 
 def test_two_3x3_see_as_much_as_one_5x5_with_fewer_weights():
-    small, large = on_meta("vgg13").features, on_meta("vgg8_5x5").features
-    assert (parameters(small), parameters(large)) == (9_404_992, 10_860_672)
+    small, large = meta("vgg13").features, meta("vgg8_5x5").features
+    assert (count(small), count(large)) == (9_404_992, 10_860_672)
     fields = [cnnlib.summary(net, (1, 3, 224, 224)).rows[-1].receptive_field for net in (small, large)]
     assert fields[0] == fields[1] == 156
 
@@ -127,7 +120,7 @@ def test_any_configuration():
         "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d", "Conv2d", "BatchNorm2d", "ReLU"]
     assert net.smallest == 4 and net(torch.randn(2, 3, 5, 4)).shape == (2, 3)
     closed = (3 * 9 + 1 + 2) * 8 + (8 + 1 + 2) * 16 + (16 * 25 + 1 + 2) * 4 + (4 + 1) * 3
-    assert parameters(net) == closed
+    assert count(net) == closed
 
 
 @pytest.mark.parametrize(
