@@ -9,14 +9,16 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cnnlib import data
+from cnnlib import data, sources
 
 
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch, tmp_path):
-    """No data set of the machine at hand is seen by these tests, and none is downloaded."""
+    """No data set of the machine at hand is seen by these tests, none is downloaded, nothing is kept outside."""
     monkeypatch.delenv("CNNLIB_DATA", raising=False)
-    monkeypatch.setattr(data, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.delenv("CNNLIB_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sources, "CHECKOUT", tmp_path / "checkout")
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["file:///nowhere/"])
 
 
@@ -68,7 +70,7 @@ def mnist(tmp_path, monkeypatch):
             path = raw / f"{split}-{kind}-ubyte"
             path.write_bytes(header + content.tobytes())
             table[path.name] = (path.stat().st_size, hashlib.md5(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(data, "_MNIST", table)
+    monkeypatch.setattr(sources, "_MNIST", table)
     return tmp_path / "store"
 
 
