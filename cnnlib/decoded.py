@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -55,21 +54,14 @@ def open_rgb(path):
 def _decode(folder, paths, size):
     from tqdm import tqdm
 
-    def pixels(path):
-        return torch.from_numpy(np.array(_centre(open_rgb(path), size)))
-
     images = None
-    with ThreadPoolExecutor(os.cpu_count()) as pool:          # decoding leaves Python's lock
-        bar = tqdm(total=len(paths), desc=f"decoding {folder.name} once", unit="image", disable=len(paths) < 5000)
-        for start in range(0, len(paths), 500):               # in parts: an error stops the rest
-            for i, picture in enumerate(pool.map(pixels, paths[start:start + 500]), start):
-                if images is None:
-                    images = torch.empty((len(paths), 3, *picture.shape[:2]), dtype=torch.uint8)
-                if picture.shape[:2] != images.shape[2:]:
-                    raise ValueError(f"{paths[i]} has another size than {paths[0]}; give size=, e.g. size=64.")
-                images[i] = picture.permute(2, 0, 1)
-                bar.update()
-        bar.close()
+    for i, path in enumerate(tqdm(paths, f"decoding {folder.name} once", unit="image", disable=len(paths) < 5000)):
+        pixels = torch.from_numpy(np.array(_centre(open_rgb(path), size)))
+        if images is None:
+            images = torch.empty((len(paths), 3, *pixels.shape[:2]), dtype=torch.uint8)
+        if pixels.shape[:2] != images.shape[2:]:
+            raise ValueError(f"{path} has another size than {paths[0]}; give size=, e.g. size=64.")
+        images[i] = pixels.permute(2, 0, 1)
     return images
 
 
@@ -107,8 +99,8 @@ def _fingerprint(folder, paths, size):
 
     files = hashlib.sha256()
     for path in paths:
-        state = path.stat()
-        files.update(f"{path.relative_to(folder).as_posix()} {state.st_size} {state.st_mtime_ns}\n".encode())
+        state = os.stat(path)
+        files.update(f"{path[len(str(folder)):]} {state.st_size} {state.st_mtime_ns}\n".encode())
     return json.dumps({"files": files.hexdigest(), "size": size, "pillow": __version__})
 
 

@@ -103,7 +103,7 @@ def cifar10(root, test_fraction):
                     *((i, torch.tensor(s.targets)) for i, s in zip(images, splits, strict=True)))
     source = _listed(found)
     _check_complete(found, source, _CIFAR10)
-    kind = "/".join(sorted({path.suffix.lstrip(".").upper().replace("JPG", "JPEG") for path in source.pictures}))
+    kind = "/".join(sorted({path.rsplit(".", 1)[-1].upper().replace("JPG", "JPEG") for path in source.pictures}))
     source.pictures, sha256 = decoded(found, source.pictures)
     h, w = source.pictures.shape[2:]
     source.variant = (f"CIFAR-10, {kind} copy in ImageFolder layout, {len(source.train):,} + {len(source.test):,}, "
@@ -136,7 +136,7 @@ def pets(root, test_fraction):
     """Oxford-IIIT Pet: the published split, or `test_fraction` of every picture there is."""
     source = _pets(root)
     if test_fraction is None:
-        place = {path.stem: i for i, path in enumerate(source.pictures)}
+        place = {Path(path).stem: i for i, path in enumerate(source.pictures)}
 
         def named_in(file):
             names = [line.split()[0] for line in (source.folder / "annotations" / file).read_text().splitlines()]
@@ -189,8 +189,9 @@ def _pets(root):
         raise ValueError(f"{found / 'images'} has {len(classes)} breeds of {_BREEDS}. Delete {found} and load again.")
     number = {breed: i for i, breed in enumerate(classes)}
     labels = torch.tensor([number[breed] for breed in breeds])
+    names = [breed.replace("_", " ").title() for breed in classes]
     none = torch.empty(0, dtype=torch.int64)
-    return Source("", [c.replace("_", " ").title() for c in classes], pictures, labels, none, none, found)
+    return Source("", names, [str(path) for path in pictures], labels, none, none, found)
 
 
 def folder(root, test_fraction):
@@ -222,7 +223,7 @@ def _listed(folder, test_fraction=None):
             found = ImageFolder(str(folder))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} is not a folder of classes with images in them: {error}") from error
-        return found.classes, [Path(path) for path, _ in found.samples], torch.tensor(found.targets)
+        return found.classes, [path for path, _ in found.samples], torch.tensor(found.targets)
 
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         classes, paths, labels = listing(folder / "train")
@@ -237,7 +238,8 @@ def _listed(folder, test_fraction=None):
 
 def _listing(source):
     """How many pictures, and a checksum of their names and lengths: which copy of the data set this is."""
-    files = "".join(f"{path.relative_to(source.folder).as_posix()} {path.stat().st_size}\n" for path in source.pictures)
+    files = "".join(f"{Path(path).relative_to(source.folder).as_posix()} {os.path.getsize(path)}\n"
+                    for path in source.pictures)
     return (f"{len(source.train):,} + {len(source.test):,} photos, "
             f"files' sha256 {hashlib.sha256(files.encode()).hexdigest()[:12]}")
 
@@ -257,7 +259,7 @@ SOURCES = {source.__name__: source for source in (digits, mnist, cifar10, flower
 
 def _places(root):
     places = [root, os.environ.get("CNNLIB_DATA"), (CHECKOUT or Path.cwd()) / "data"]
-    return [Path(p).expanduser() for p in places if p]
+    return list(dict.fromkeys(Path(place).expanduser() for place in places if place))
 
 
 def _find(name, root, check, download, folder):
