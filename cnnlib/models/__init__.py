@@ -13,7 +13,20 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
+from . import (
+    alexnet,
+    densenet,
+    dilation,
+    fractalnet,
+    inception,
+    inception_v3,
+    lenet,
+    mobilenet,
+    residual,
+    resnet,
+    senet,
+    vgg,
+)
 from .checks import one_of
 
 _FAMILIES = (
@@ -25,6 +38,7 @@ _FAMILIES = (
     residual,
     resnet,
     senet,
+    fractalnet,
     densenet,
     mobilenet,
     dilation,
@@ -57,8 +71,8 @@ def create_model(name, **options):
         in_channels: of the pictures; 3 unless said otherwise, 1 for the LeNets.
 
     How wide a network is has one knob in each family:
-        width: AlexNet, VGG, GoogLeNet, Inception-v3: share of the published channels and dense units in every
-            layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
+        width: AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: share of the published channels and dense units in
+            every layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
         width: ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
         width_multiplier: MobileNet, as its papers call such a share.
         growth_rate: DenseNet, new channels a layer.
