@@ -15,6 +15,7 @@ from torch import nn
 
 from . import (
     alexnet,
+    blocks,
     densenet,
     dilation,
     fractalnet,
@@ -42,6 +43,7 @@ _FAMILIES = (
     densenet,
     mobilenet,
     dilation,
+    blocks,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 
