@@ -57,8 +57,7 @@ class Inception(nn.Module):
     (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
 
     Args:
-        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: channels, as in
-            a row of table 1.
+        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: as in a row of table 1.
         kernel_size: of the third branch, 5 as published or 3 as in torchvision.
         batch_norm: BatchNorm in every convolution.
     """
@@ -137,13 +136,12 @@ class GoogLeNet(nn.Module):
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
-        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in
-            the place of 5x5; "cifar", for 32x32: BatchNorm, a stem that halves the
-            picture once instead of three times, no auxiliary heads.
+        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in the place of 5x5;
+            "cifar", for 32x32: BatchNorm, a stem that halves the picture once instead of three times, no heads.
         norm: "lrn" twice in the stem, "batch" in every convolution, or "none".
         kernel_size: of the third branch, 5 or 3.
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
-        dropout: rate before the last layer; 0.7 in the heads.
+        dropout: rate before the last layer, 0.4 in table 1; in the heads it is 0.7 (section 5).
         in_channels: 3 for colour.
         width: share of the published channels in every layer, a multiple of 1/8.
     """
@@ -215,8 +213,7 @@ class GoogLeNet(nn.Module):
         self.init(batch_norm)
 
     def init(self, batch_norm):
-        """The paper says nothing of it: Glorot's start, or torchvision's N(0, 0.01)
-        where BatchNorm sets the scale anyway."""
+        """The paper names no start: Glorot's, or torchvision's N(0, 0.01) where BatchNorm sets the scale."""
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 if batch_norm:

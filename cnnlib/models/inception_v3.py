@@ -82,10 +82,7 @@ class InceptionB(nn.Module):
 
 
 class InceptionC(nn.Module):
-    """Figure 6: 7x7 as 1x7 and 7x1, once and twice.
-
-    (N, C, 17, 17) -> (N, 768, 17, 17).
-    """
+    """Figure 6: 7x7 as 1x7 and 7x1, once and twice. (N, C, 17, 17) -> (N, 768, 17, 17)."""
 
     def __init__(self, in_channels, channels_7x7, width=1.0):
         super().__init__()
@@ -123,8 +120,7 @@ class InceptionD(nn.Module):
 
     def forward(self, x):
         three = self.branch3x3_2(self.branch3x3_1(x))
-        seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        seven = self.branch7x7x3_4(seven)
+        seven = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([three, seven, F.max_pool2d(x, 3, stride=2)], 1)
 
 
@@ -180,7 +176,7 @@ class InceptionV3(nn.Module):
             32x32: the stem halves the picture once instead of three times, so that the maps
             have 15, 7 and 3 pixels a side, and there is no auxiliary head.
         aux_logits: with the auxiliary head on the last maps of 17x17.
-        dropout: rate before the last layer; 0.2 in the authors' code, torchvision 0.5.
+        dropout: rate before the last layer; 0.2 in the authors' released code (TF-Slim), 0.5 in torchvision.
         in_channels: 3 for colour.
         width: share of the published channels in every layer, a multiple of 1/8.
     """

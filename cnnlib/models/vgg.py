@@ -116,8 +116,9 @@ class VGG(nn.Module):
         self.init(glorot=variant == "paper")
 
     def init(self, glorot):
-        """Glorot's start makes training from nothing possible (section 3.1); He's, of
-        the year after, is made for ReLUs."""
+        """Section 3.1: the authors drew from N(0, 0.1^2), which trains A, and began deeper
+        networks with layers of a trained A; Glorot's start, they found after submission, makes
+        that unnecessary. He's, of the year after, is made for ReLUs."""
         for layer in self.modules():
             if not isinstance(layer, (nn.Conv2d, nn.Linear)):
                 continue

@@ -66,9 +66,11 @@ def test_state_round_trips(name):
     with torch.no_grad():
         assert torch.allclose(a(x), b(x), rtol=0, atol=0, equal_nan=True)   # 1202 untrained layers overflow
     state["surplus"] = torch.zeros(1)
-    removed = next(iter(state))
+    removed, misshapen = list(state)[:2]
     del state[removed]
-    with pytest.raises(RuntimeError, match=rf"(?s)Missing.*{re.escape(removed)}.*Unexpected.*surplus"):
+    state[misshapen] = torch.zeros(3, 1, 4, 1, 5)
+    message = rf"(?s)Missing.*{re.escape(removed)}.*Unexpected.*surplus.*size mismatch for {re.escape(misshapen)}:"
+    with pytest.raises(RuntimeError, match=message):
         b.load_state_dict(state, strict=True)
 
 
