@@ -7,7 +7,6 @@ caller's network stays where it is. Any `nn.Module` works.
 
 import contextlib
 import csv
-import functools
 import html
 import io
 import os.path
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from .models import blueprint, standard_input
+from .models import blueprint, remembered, standard_input
 from .models.sketch import undisturbed
 from .tracing import Outline, Tracer, outlines
 
@@ -254,6 +253,7 @@ def summary(model, input_size):
         return watch.summary(shape)
 
 
+@remembered(256)
 def of(name, input_size=None, **options):
     """The `Summary` of `create_model(name, **options)`, from the network's blueprint. Repeated calls answer at once.
 
@@ -261,14 +261,8 @@ def of(name, input_size=None, **options):
         name, options: as for `create_model`.
         input_size: (N, C, H, W); one picture of the size the network is published for if not given.
     """
-    size = (1, *standard_input(name, **options)) if input_size is None else tuple(input_size)
-    key = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items()))
-    return _of(name, size, key)
-
-
-@functools.lru_cache(maxsize=256)
-def _of(name, size, options):
-    return summary(blueprint(name, **dict(options)), size)
+    size = (1, *standard_input(name, **options)) if input_size is None else input_size
+    return summary(blueprint(name, **options), size)
 
 
 def kept_bytes(model, x):

@@ -112,4 +112,9 @@ def sketching():
                 setattr(owner, name, original)
             _sketching = None
             if len(_seen) > 4096:
-                _seen.clear()
+                forget()
+
+
+def forget():
+    """Forget the layers sketched before."""
+    _seen.clear()
