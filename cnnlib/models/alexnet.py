@@ -105,7 +105,7 @@ class AlexNet(nn.Module):
             return (side + 2 * same - pooling) // 2 + 1
 
         self.smallest = next(size for size in count(1) if grid(size) > 0)
-        at_least("image_size", form.image_size, self.smallest)
+        self.standard_size = at_least("image_size", form.image_size, self.smallest)
 
         def conv(cin, cout, kernel, lrn=False, **where):
             layers = [nn.Conv2d(cin, cout, kernel, **where), ACTIVATIONS[activation]()]
@@ -163,11 +163,6 @@ class AlexNet(nn.Module):
         x = self.avgpool(x)             # (N, 256, 6, 6), whatever the picture's size
         x = x.flatten(1)                # (N, 9216)
         return self.classifier(x)       # (N, num_classes)
-
-
-def standard_input(name, variant="paper", in_channels=3, image_size=None, **options):
-    side = image_size or VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"alexnet": AlexNet}

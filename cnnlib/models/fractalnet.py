@@ -129,7 +129,7 @@ class FractalNet(nn.Module):
         self.drop_path = one_of("drop_path", drop_path, ("none", "local", "global", "mixed"))
         share("drop_rate", drop_rate)
         share("dropout", dropout)
-        self.smallest = 2**blocks                       # every pooling halves
+        self.smallest, self.standard_size = 2**blocks, 32       # every pooling halves
         self.blocks, channels = nn.ModuleList(), in_channels
         for i in range(blocks):
             out, rate = int(64 * min(2**i, 8) * width), dropout * i / max(1, blocks - 1)
@@ -161,10 +161,6 @@ class FractalNet(nn.Module):
                 module.dropping = way == "local"
         columns = self.blocks[0].columns
         return torch.randint(columns, (), device="cpu").item() if way == "global" else None
-
-
-def standard_input(name, in_channels=3, **options):
-    return in_channels, 32, 32
 
 
 MODELS = {"fractalnet": FractalNet}

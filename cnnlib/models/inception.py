@@ -22,14 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling; image_size: what it was made for.
+# branch; last_pool: window of the fourth pooling.
 VARIANTS = {
     "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
-                  aux_logits=True, dropout=0.4, image_size=224),
+                  aux_logits=True, dropout=0.4),
     "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
-                        aux_logits=True, dropout=0.2, image_size=224),
+                        aux_logits=True, dropout=0.2),
     "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
-                  aux_logits=False, dropout=0.4, image_size=32),
+                  aux_logits=False, dropout=0.4),
 }
 
 
@@ -161,6 +161,7 @@ class GoogLeNet(nn.Module):
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         small, batch_norm = variant == "cifar", form.norm == "batch"
+        self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
 
         def module(*row):
@@ -240,11 +241,6 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)                          # (N, 1024)
         x = self.fc(self.dropout(x))                            # (N, num_classes)
         return GoogLeNetOutputs(x, aux2, aux1) if heads else x
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"googlenet": GoogLeNet}

@@ -16,11 +16,11 @@ from .inception import BasicConv2d
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
 
-# smallest: picture, without the auxiliary head and with it; image_size: what it is made for.
+# smallest: picture, without the auxiliary head and with it.
 VARIANTS = {
-    "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299), image_size=299),
-    "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299), image_size=299),
-    "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71), image_size=32),
+    "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299)),
+    "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299)),
+    "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71)),
 }
 
 
@@ -193,7 +193,7 @@ class InceptionV3(nn.Module):
         eighths("width", width)
         self.smallest, self.smallest_training = form.smallest
         small = variant == "cifar"
-        stride, pad = (1, 1) if small else (2, 0)
+        self.standard_size, stride, pad = (32, 1, 1) if small else (299, 2, 0)
         self.Conv2d_1a_3x3 = BasicConv2d(in_channels, int(32 * width), 3, stride=stride, padding=pad)
         self.Conv2d_2a_3x3 = conv(32, 32, 3, width, padding=pad)
         self.Conv2d_2b_3x3 = conv(32, 64, 3, width, padding=1)
@@ -238,11 +238,6 @@ class InceptionV3(nn.Module):
         x = self.dropout(self.avgpool(x)).flatten(1)            # (N, 2048)
         x = self.fc(x)                                          # (N, num_classes)
         return InceptionOutputs(x, aux) if heads else x
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"inception_v3": InceptionV3}

@@ -155,6 +155,7 @@ def test_standard_input():
         ("vgg17", {}, "model 'vgg17' is not known"), ("vgg16", {"depth": 3}, "vgg16 has no option 'depth'"),
         ("vgg16", {"variant": "keras"}, "variant is 'keras', allowed: "),
         ("resnet18", {"variant": "cifar"}, r"depth is 18, allowed with variant 'cifar': 6n\+2"),
+        ("alexnet", {"width": 0.3}, "width is 0.3, allowed: multiples of 1/8"),
     ):
         with pytest.raises(ValueError, match=message):
             models.standard_input(name, **options)
