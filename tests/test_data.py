@@ -1,25 +1,20 @@
 """Data sets: where they are looked for, what is refused, and batches that mean what they say."""
 
 import gzip
+import hashlib
+import pickle
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
+from torchvision.datasets import CIFAR10, OxfordIIITPet
 
-from cnnlib import data
+from cnnlib import data, sources
 
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    """No data set of the machine at hand is seen by these tests, and none is downloaded."""
-    monkeypatch.delenv("CNNLIB_DATA", raising=False)
-    monkeypatch.setattr(data, "CHECKOUT", tmp_path / "checkout")
-    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["file:///nowhere/"])
+from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 
 def test_digits_are_scikit_learns():
@@ -42,24 +37,6 @@ def test_normalisation_is_that_of_the_training_set():
     assert digits.train.images[:, :, :2].eq(0).all()
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 30), st.integers(0, 5))
-def test_batches_hold_every_image_once(n, batch_size, seed):
-    images = data.Images(torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1), torch.arange(n), (0.0,), (1 / 255,))
-    for shuffle in (False, True):
-        batches = list(images.batches(batch_size, shuffle=shuffle, seed=seed))
-        labels = torch.cat([y for _, y in batches])
-        assert sorted(labels.tolist()) == list(range(n))
-        assert all(len(y) <= batch_size for _, y in batches)
-        torch.testing.assert_close(torch.cat([x for x, _ in batches]).flatten(), labels.float())
-
-
-def test_shuffling_follows_the_seed():
-    images = data.load("digits").train
-    order = [torch.cat([y for _, y in images.batches(50, shuffle=True, seed=s)]) for s in (1, 1, 2)]
-    assert torch.equal(order[0], order[1]) and not torch.equal(order[0], order[2])
-
-
 @pytest.mark.parametrize(
     "sizes, fraction, total", [((633, 898, 641, 699, 799), 0.1, 364), ((200,) * 29 + (197,), 0.1, 599)]
 )
@@ -76,7 +53,6 @@ def test_split_per_class_gives_the_published_splits(sizes, fraction, total):
 
 @pytest.fixture
 def mnist(tmp_path, monkeypatch):
-    import hashlib
 
     raw = tmp_path / "store" / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -88,7 +64,7 @@ def mnist(tmp_path, monkeypatch):
             path = raw / f"{split}-{kind}-ubyte"
             path.write_bytes(header + content.tobytes())
             table[path.name] = (path.stat().st_size, hashlib.md5(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(data, "_MNIST", table)
+    monkeypatch.setattr(sources, "_MNIST", table)
     return tmp_path / "store"
 
 
@@ -134,7 +110,6 @@ def test_damaged_file_is_named(mnist, harm):
 
 def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
     """torchvision fetches from a server on this machine; then one file of the server is damaged."""
-    import hashlib
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
     from threading import Thread
@@ -169,18 +144,166 @@ def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
         server.shutdown()
 
 
+# -- CIFAR-10: the published batches, or a copy as image files -------------------------------------------------
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A tiny CIFAR-10 in the published layout, with its own checksums."""
+    folder = tmp_path / "store" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng, sums = np.random.default_rng(0), {}
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    train, test = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
+    for name in train + test:
+        write(name, {"data": rng.integers(0, 256, (20, 3072), dtype=np.uint8), "labels": list(range(10)) * 2})
+    write("batches.meta", {"label_names": list(sources._CIFAR10)})
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, sums[name]] for name in train])
+    monkeypatch.setattr(CIFAR10, "test_list", [[name, sums[name]] for name in test])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums["batches.meta"]})
+    return tmp_path / "store"
+
+
+def test_cifar10_is_torchvisions(cifar):
+    loaded = data.load("cifar10", cifar)
+    assert loaded.variant == "CIFAR-10, 50,000 + 10,000, 32x32" and loaded.classes[3] == "cat"
+    for split, train in ((loaded.train, True), (loaded.test, False)):
+        oracle = CIFAR10(str(cifar), train=train)
+        assert np.array_equal(split.images.permute(0, 2, 3, 1).numpy(), oracle.data)
+        assert split.labels.tolist() == oracle.targets
+    assert data.load("cifar10", cifar, size=16).train.shape == (3, 16, 16)
+
+
+def test_only_the_published_batches_are_unpickled(cifar, tmp_path):
+    """Unpickling a file lets it run code: one with another checksum is refused before that."""
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    batch = cifar / "cifar-10-batches-py" / "data_batch_3"
+    batch.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="data_batch_3 is corrupted"):
+        data.load("cifar10", cifar)
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads(batch.read_bytes())
+    assert (tmp_path / "sprung").exists(), "the trap was a trap"
+
+
+@pytest.fixture
+def cifar_copy(tmp_path, monkeypatch):
+    """A tiny CIFAR-10 as image files."""
+    monkeypatch.setattr(sources, "_CIFAR10", dict.fromkeys(("cat", "ship"), 5))
+    write_pictures(tmp_path / "store" / "cifar10" / "train", {"cat": 3, "ship": 3}, (8, 8))
+    write_pictures(tmp_path / "store" / "cifar10" / "test", {"cat": 2, "ship": 2}, (8, 8))
+    return tmp_path / "store"
+
+
+def test_cifar10_as_image_files_says_so(cifar_copy):
+    loaded = data.load("cifar10", cifar_copy)
+    pixels = torch.cat((loaded.train.images, loaded.test.images))
+    digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:12]
+    assert loaded.variant == f"CIFAR-10, PNG copy in ImageFolder layout, 6 + 4, 8x8, pixels' sha256 {digest}"
+    assert loaded.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    with Image.open(cifar_copy / "cifar10" / "train" / "ship" / "0000.png") as picture:
+        assert np.array_equal(loaded.train.images[3].permute(1, 2, 0), np.array(picture))
+    (cifar_copy / "cifar10" / "test" / "cat" / "0001.png").unlink()
+    with pytest.raises(ValueError, match="cifar10 is not complete: it has .'cat': 4, 'ship': 5."):
+        data.load("cifar10", cifar_copy)
+
+
+@pytest.mark.parametrize("name, folder", [("cifar10", "cifar-10-batches-py"), ("flowers", "flower_photos"),
+                                          ("pets", "oxford-iiit-pet")])
+def test_no_copy_and_no_network(tmp_path, monkeypatch, name, folder):
+    monkeypatch.setattr(CIFAR10, "url", "file:///nowhere.tgz")
+    monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", [("file:///nowhere.tgz", "0")])
+    monkeypatch.setattr(sources, "_FLOWERS_URL", "file:///nowhere.tgz")
+    with pytest.raises(data.DataNotFound, match=f"'{name}' was not found in {tmp_path}.*network.*holds {folder}/"):
+        data.load(name, tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+# -- flowers and pets: photos, with the class counts of the published sets ---------------------------------------
+
+
+def test_flowers_are_split_as_published(tmp_path, monkeypatch):
+    """3,306 and 364 of 3,670 photos, 10 % of each class rounded down."""
+    root = tmp_path / "flower_photos"
+    for name, n in sources._FLOWERS.items():
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            (root / name / f"{i:04d}.jpg").touch()
+    flowers = data.load("flowers", tmp_path)
+    assert flowers.test.labels.bincount().tolist() == [63, 89, 64, 69, 79]
+    assert (len(flowers.train), len(flowers.test)) == (3306, 364)
+    assert flowers.variant.startswith("TensorFlow flowers, 3,306 + 364 photos, files' sha256 ")
+    assert flowers.train.shape == (3, 224, 224) and not set(flowers.train.paths) & set(flowers.test.paths)
+    other = data.load("flowers", tmp_path, test_fraction=0.2)
+    assert len(other.test) == sum(n // 5 for n in sources._FLOWERS.values())
+    (root / "roses" / "0007.jpg").write_bytes(b"another copy")
+    assert data.load("flowers", tmp_path).variant != flowers.variant
+    (root / "roses" / "0007.jpg").unlink()
+    with pytest.raises(ValueError, match="not complete.*'roses': 640"):
+        data.load("flowers", tmp_path)
+
+
+BREEDS = [f"{'Abc'[i % 3]}breed_{chr(97 + i // 6)}{chr(97 + i % 6)}" for i in range(37)]
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """37 breeds of 200 pictures, 197 of the thirtieth; half of them listed for training, half for testing."""
+    root = tmp_path / "oxford-iiit-pet"
+    (root / "annotations").mkdir(parents=True)
+    (root / "images").mkdir()
+    lists = {"trainval": [], "test": []}
+    for c, breed in enumerate(sorted(BREEDS, key=str.casefold), 1):
+        for i in range(197 if c == 30 else 200):
+            (root / "images" / f"{breed}_{i}.jpg").touch()
+            lists["trainval" if i % 2 else "test"].append(f"{breed}_{i} {c} 1 1")
+    for name, lines in lists.items():
+        (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_pets_are_split_as_published(pets):
+    whole = data.load("pets", pets)
+    for split, name in ((whole.train, "trainval"), (whole.test, "test")):
+        oracle = OxfordIIITPet(str(pets), split=name)
+        assert [str(path) for path in oracle._images] == split.paths and oracle._labels == split.labels.tolist()
+        assert whole.classes == oracle.classes
+    tenth = data.load("pets", pets, test_fraction=0.1)
+    assert (len(tenth.train), len(tenth.test)) == (7397 - 739, 739)
+
+
+def test_the_first_thirty_pets(pets):
+    """5,398 and 599 pictures: 20 of each breed for testing, 19 of the one that has fewer than 200."""
+    thirty = data.load("pets30", pets)
+    assert (len(thirty.train), len(thirty.test)) == (5398, 599)
+    assert thirty.test.labels.bincount().tolist() == [20] * 29 + [19]
+    assert thirty.classes == data.load("pets", pets).classes[:30]
+    assert thirty.variant.startswith("Oxford-IIIT Pet, first 30 of 37 breeds, 5,398 + 599 photos")
+
+
+def test_incomplete_pets_are_refused(pets):
+    (pets / "oxford-iiit-pet" / "images" / f"{BREEDS[0]}_3.jpg").unlink()
+    with pytest.raises(ValueError, match=f"{BREEDS[0]}_3.jpg is missing"):
+        data.load("pets", pets)
+    for path in (pets / "oxford-iiit-pet" / "images").glob(f"{BREEDS[0]}_*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="36 breeds of 37"):
+        data.load("pets30", pets)
+
+
 # -- folders of images -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for c in ("cat", "dog"):
-        for i in range(20):
-            path = tmp_path / "pets" / c / f"{i:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (10 + i, 14, 3), dtype=np.uint8)).save(path)
-    return tmp_path / "pets"
+    return write_pictures(tmp_path / "pets", {"cat": 20, "dog": 20}, (10, 14), growing=True)
 
 
 def test_folder_is_split_and_sized(folder):
@@ -202,9 +325,9 @@ def test_folder_with_its_own_split(folder, tmp_path):
 def test_folder_refusals(folder, tmp_path):
     with pytest.raises(ValueError, match="another size"):
         data.load("folder", folder)
-    broken = folder / "dog" / "05.png"
+    broken = folder / "dog" / "0005.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    with pytest.raises(ValueError, match="05.png is truncated or not an image"):
+    with pytest.raises(ValueError, match="0005.png is truncated or not an image"):
         data.load("folder", folder, size=8)
     (tmp_path / "void").mkdir()
     with pytest.raises(ValueError, match="not a folder of classes"):
@@ -214,11 +337,17 @@ def test_folder_refusals(folder, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"name": "mnists"}, "'mnists' is not known. Allowed: digits, mnist, folder"),
+        ({"name": "mnists"}, "data set is 'mnists', allowed: 'digits', 'mnist'"),
         ({"name": "digits", "size": 0}, "size is 0"),
         ({"name": "digits", "pad": -1}, "pad is -1"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
+        ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
+        ({"name": "digits", "crop": -1}, "crop is -1"),
+        ({"name": "digits", "flip": "yes"}, "flip is 'yes', allowed: False, True"),
+        ({"name": "digits", "limit": 0}, "limit is 0"),
         ({"name": "folder"}, "root is None"),
+        ({"name": "cifar10", "crop": "resized"}, "crop is 'resized', allowed: whole numbers from 0"),
+        ({"name": "flowers", "pad": 2}, "pad is 2, allowed for photos of more than 64 pixels: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):
