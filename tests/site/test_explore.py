@@ -1,8 +1,6 @@
 """`explore` on a page of its own: what it shows is what the function returns, however its knobs are moved."""
 
-import contextlib
 import json
-import random
 import re
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from cnnlib import widgets
 from cnnlib.widgets import chart, explore, number
 from cnnlib.widgets.explore import items
+from cnnlib.widgets.recorded_curves import MEASURES
 
 from .conftest import DESK, PHONE, spec_of, stage
 from .test_pages import AXE, AXE_RULES
@@ -60,24 +59,27 @@ def staged(visit, tmp_path):
     return opened
 
 
-# What all widgets of a page show: for each the state of its knobs, what it shows by key, and its charts.
-SHOWN = """() => [...document.querySelectorAll('.cnnlib-widget')].map(host => ({
+# What a widget shows: the state of its knobs, what it says by key, and its charts.
+SHOWN = """host => ({
     knobs: Object.fromEntries([...host.querySelectorAll('[data-input]')].map(control => [control.dataset.input,
         control.type === 'checkbox' ? control.checked : control.tagName === 'SELECT' ? control.selectedIndex
         : Number(control.value)])),
     values: [...host.querySelectorAll('[data-value]')].filter(place => !place.closest('[hidden]'))
         .map(place => [place.dataset.value, place.textContent]),
-    still: host.querySelector('.cnn-still').textContent, busy: host.querySelector('.cnn').ariaBusy,
+    still: host.querySelector('.cnn-still').textContent,
+    busy: host.querySelector('.cnn').getAttribute('aria-busy'),
     charts: [...host.querySelectorAll('.cnn-chart')].map(box => [box.ariaLabel,
-        box.querySelectorAll('g[aria-label=bar] rect').length, box.querySelectorAll('g[aria-label=dot] :is(path, circle)').length]),
-}))"""
+        box.querySelectorAll('g[aria-label=bar] rect').length,
+        box.querySelectorAll('g[aria-label=dot] :is(path, circle)').length]),
+})"""
 
-# Move knobs at random, `steps` times, and note after each step what is shown.
+# Move knobs at random, `steps` times; after each step: which widget was moved, and what it shows then.
 SHAKE = f"""([steps, seed]) => {{
-    const shown = {SHOWN}, seen = [];
+    const shown = {SHOWN}, seen = [], hosts = [...document.querySelectorAll('.cnnlib-widget')];
     const random = (n) => {{ seed = (1103515245 * seed + 12345) % 2147483648; return Math.floor(seed / 65536) % n; }};
     for (let step = 0; step < steps; step++) {{
-        const knobs = [...document.querySelectorAll('[data-input]')].filter(knob => !knob.closest('[hidden]'));
+        const which = random(hosts.length);
+        const knobs = [...hosts[which].querySelectorAll('[data-input]')].filter(knob => !knob.closest('[hidden]'));
         const knob = knobs[random(knobs.length)];
         if (knob.type === 'checkbox') knob.click();
         else {{
@@ -86,7 +88,7 @@ SHAKE = f"""([steps, seed]) => {{
             knob.dispatchEvent(new Event('input', {{bubbles: true}}));
             knob.dispatchEvent(new Event('change', {{bubbles: true}}));
         }}
-        seen.push(shown());
+        seen.push([which, shown(hosts[which])]);
     }}
     return seen;
 }}"""
@@ -145,7 +147,7 @@ def test_what_is_shown_is_what_the_function_returns(staged):
         for control in host.locator("[data-input]").all():
             for value in choices(control):
                 drive(control, value)
-                seen = page.evaluate(SHOWN)[0]
+                seen = host.evaluate(SHOWN)
                 found, error = expected(inputs_of(spec, seen))
                 assert dict(seen["values"])["error"] == error
                 if found:
@@ -155,41 +157,46 @@ def test_what_is_shown_is_what_the_function_returns(staged):
         assert page.errors == []
 
 
+def check_kind(widget, seen, inputs):
+    """What a widget of the book shows against its `compute`."""
+    answer = widget.compute(**inputs)
+    compared = [says(text, at(answer, name)) for name, text in seen["values"] if name in answer]
+    assert compared and all(compared), (inputs, seen["values"])
+    if "chosen" in answer:
+        measure = list(MEASURES)[seen["knobs"]["measure"]]
+        mean = widget.curves[answer["chosen"]][measure]["mean"][-1]
+        assert says(dict(seen["values"])["chosen-mean"], mean)
+        assert seen["charts"][0][0].startswith(f"{MEASURES[measure]} over")
+
+
 def test_500_random_steps_show_nothing_stale(staged):
-    """Two explorers and a widget of another kind: after every step all that each shows belongs to its knobs, and
-    where those are refused to the last that were not; nothing moves but what was moved."""
-    shown = [made(), widgets.SizeRule(), explore(lambda a, b: a * b, title="Product", a=range(9), b=range(9))]
+    """Widgets of every kind beside each other: after every step all that the moved one shows belongs to its knobs,
+    and where those are refused, to the last that were not."""
+    product = explore(lambda a, b: a * b, title="Product", a=range(9), b=range(9))
+    shown = [made(), product, widgets.SizeRule(), widgets.RecordedCurves()]
     with staged(*shown) as page:
-        specs = [spec_of(host) for host in page.locator(".cnnlib-widget").all()]
-        last = [None, None, None]
-        refused = 0
-        for step in page.evaluate(SHAKE, [500, random.Random(0).randrange(2 ** 31)]):
-            for number_of, (spec, seen) in enumerate(zip(specs, step, strict=True)):
-                inputs, values = inputs_of(spec, seen), dict(seen["values"])
-                assert seen["busy"] == "false"
-                if number_of == 1:
-                    answer = widgets.SizeRule(**inputs).answer
-                    for key, text in seen["values"]:
-                        with contextlib.suppress(KeyError):
-                            assert says(text, at(answer, key)), (key, text)
-                elif number_of == 2:
-                    assert values["items.0.2"] == str(inputs["a"] * inputs["b"])
-                else:
-                    found, error = expected(inputs)
-                    assert values["error"] == error
-                    if error:
-                        refused += 1
-                        if last[0]:
-                            assert f"depth {last[0]['depth']}" in seen["still"]
-                            check_explore(seen, expected(last[0])[0])
-                    else:
-                        assert seen["still"] == ""
-                        last[0] = inputs
-                        check_explore(seen, found)
-        assert refused > 50
+        hosts = page.locator(".cnnlib-widget").all()
+        specs = [spec_of(host) for host in hosts]
+        last, refused = made().current(), 0
+        for which, seen in page.evaluate(SHAKE, [500, 7]):
+            inputs, values = inputs_of(specs[which], seen), dict(seen["values"])
+            assert seen["busy"] == "false"
+            if shown[which] is product:
+                assert values["items.0.2"] == str(inputs["a"] * inputs["b"])
+            elif which:
+                check_kind(shown[which], seen, inputs)
+            else:
+                found, error = expected(inputs)
+                assert values["error"] == error
+                refused += bool(error)
+                last = last if error else inputs
+                assert (f"depth {last['depth']}," in seen["still"]) == bool(error)
+                check_explore(seen, found or expected(last)[0])
+        assert refused > 30
         page.wait_for_timeout(700)
         told = page.locator("[aria-live]").all_text_contents()
-        assert told[2] == values["items.0.2"]
+        assert told[1] == hosts[1].locator("[data-value='items.0.2']").text_content()
+        assert told[3] == hosts[3].locator(".cnn-chart").get_attribute("aria-label")
         assert page.errors == []
 
 
@@ -213,8 +220,11 @@ def test_the_address_keeps_the_knobs_and_opens_the_page_so(staged):
         assert page.errors == []
 
 
-@pytest.mark.parametrize("fragment", ["", "stage", "product?a=99", "product?a=x&nothing=1", "product?a=%",
-                                      "product?title=<b>&origin=kernel", "other?a=3", "product", "product?answer=1&grid=2&error=no;;?"])
+NOT_OURS = ["", "stage", "other?a=3", "product", "product?a=99", "product?a=x&nothing=1", "product?a=%",
+            "product?title=<b>&origin=kernel", "product?answer=1&grid=2&error=no;;?"]
+
+
+@pytest.mark.parametrize("fragment", NOT_OURS)
 def test_an_address_that_fits_nothing_leaves_the_widget_whole(staged, fragment):
     with staged(explore(lambda a, b=2: a * b, title="Product", a=range(1, 9), b=range(9)), fragment=fragment) as page:
         assert page.locator("[data-value='items.0.2']").text_content() == "2"
