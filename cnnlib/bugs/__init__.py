@@ -115,7 +115,7 @@ def _seeded():
         yield
 
 
-CHAPTERS = ("lenet", "alexnet", "vgg", "inception", "resnet")
+CHAPTERS = ("lenet", "alexnet", "vgg", "inception", "resnet", "densenet")
 
 
 def _exhibits(chapter=None):
