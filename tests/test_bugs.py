@@ -256,7 +256,7 @@ def without_averages(channels, growth_rate=32):
         ("D06", lambda picture: [-(-picture // 2**n) for n in range(1, 6)], "right for any picture", "it says [114"),
         ("D07", lambda: models.VGG("E"), "13 convolutions", "16 convolutions"),
         ("D08", listening_for_ever, "the network is left as it was", "5 hooks stay"),
-        ("D54", without_the_start, "the signal reaches", "two pictures differ"),
+        ("D54", without_the_start, "the signal reaches", "pictures differ"),
         ("D48", rounded_up, "the sizes for any picture", "for a picture of 30 it says"),
         ("D49", lambda: nn.Sequential(nn.Conv2d(3, 64, 1), nn.Flatten()), "64 kernels of 3×3", "(64, 3, 1, 1)"),
         ("D50", lambda: models.Inception(192, 64, 96, 128, 32, 32, 32), "the weights of table 1", "179,200 weights"),

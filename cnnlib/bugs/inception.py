@@ -143,7 +143,7 @@ EXHIBITS = [
         id="D49",
         title="The fourth argument",
         task=(
-            "flat_features() -> layers that turn a picture of 3×32×32 into 64 maps of the same size, and these into one vector."
+            "flat_features() -> layers that turn pictures of 3×32×32 into 64 maps of 32×32, and these into one vector."
         ),
         faulty=faulty.flat_features,
         repaired=repaired.flat_features,

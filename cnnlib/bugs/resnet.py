@@ -152,7 +152,7 @@ def d12_head(program):
 
 def d12_identity(program):
     shortcuts = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules()) - 1 - 3 * 33
-    return None if shortcuts == 4 else f"{shortcuts} of 33 shortcuts have a convolution, only 4 change the number of maps."
+    return None if shortcuts == 4 else f"{shortcuts} of 33 shortcuts have a convolution, 4 need one."
 
 
 # ---------------------------------------------------------------- D13: stride three times
@@ -208,7 +208,7 @@ EXHIBITS = [
         id="D09",
         title="The blocks that vanish",
         task=(
-            "stage(blocks) -> the last stage of a ResNet with basic blocks: 256 maps to 512, half as large, `blocks` blocks."
+            "stage(blocks) -> the last stage of a ResNet: so many basic blocks, 256 maps to 512, half as large."
         ),
         faulty=faulty.stage,
         repaired=repaired.stage,
