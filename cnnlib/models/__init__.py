@@ -8,11 +8,13 @@ A family ends with `MODELS`, its networks by name, and may have `find(name)` for
 """
 
 import difflib
+import functools
 import inspect
 
 from torch import nn
 
 from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
+from .sketch import sketching
 
 _FAMILIES = (
     lenet,
@@ -37,7 +39,7 @@ _CLASSES = {
     if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == family.__name__
 }
 globals().update(_CLASSES)
-__all__ = ["create_model", "list_models", *_CLASSES]
+__all__ = ["blueprint", "create_model", "list_models", "standard_input", *_CLASSES]
 
 
 def list_models():
@@ -62,6 +64,27 @@ def create_model(name, **options):
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
     return factory(**options)
+
+
+def blueprint(name, **options):
+    """The network of `create_model` on the meta device: every layer and shape, no number, in milliseconds.
+
+    It is built once for the same options and shared by all who ask: look at it, do not change it.
+    """
+    return _blueprint(name, tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())))
+
+
+@functools.lru_cache(maxsize=32)
+def _blueprint(name, options):
+    with sketching():
+        return create_model(name, **dict(options))
+
+
+def standard_input(name, **options):
+    """(C, H, W) of the pictures that `create_model(name, **options)` is published for."""
+    network = blueprint(name, **options)
+    size = getattr(network, "standard_size", 224)
+    return getattr(network, "in_channels", 3), size, size
 
 
 def _factory(name):

@@ -164,6 +164,7 @@ class GoogLeNet(nn.Module):
         one_of("aux_logits", form.aux_logits, (False, True))
         share("dropout", form.dropout)
         small, batch_norm = variant == "cifar", form.norm == "batch"
+        self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
         module = partial(Inception, kernel_size=form.kernel_size, batch_norm=batch_norm)
         lrn = local_response_norm if form.norm == "lrn" else nn.Identity

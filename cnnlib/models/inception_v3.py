@@ -174,7 +174,7 @@ class InceptionV3(nn.Module):
         dropout: rate before the last layer; 0.2 in the authors' code, torchvision 0.5.
     """
 
-    smallest, smallest_training = 75, 299
+    smallest, smallest_training, standard_size = 75, 299, 299
 
     def __init__(
         self, num_classes=None, variant="paper", aux_logits=True, dropout=None

@@ -85,6 +85,7 @@ class VGG(nn.Module):
         at_least("dense", form.dense, 0)
         at_least("grid", form.grid, 1)
         share("dropout", dropout)
+        self.standard_size = 32 if variant == "cifar" else 224
         self.smallest = 2 ** layers.count(("pool",))        # every pooling halves
 
         features, maps = [], 3
