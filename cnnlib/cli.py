@@ -263,14 +263,19 @@ def _record(args):
 
 
 def _bench_parser(commands):
-    p = commands.add_parser("bench", help="measure speed against the peers a reader would use instead")
-    p.add_argument("name", help="models, explorer or training; a wrong one lists all")
+    from .bench import BENCHES
+
+    p = commands.add_parser(
+        "bench", help="measure speed against the peers a reader would use instead", formatter_class=_Help,
+        epilog="benches:\n" + "\n".join(f"  {name} ({about})" for name, about in BENCHES.items()),
+    )
+    p.add_argument("bench", choices=tuple(BENCHES), help="one of those below; ratios count, seconds differ by machine")
     p.add_argument("--quick", action="store_true", help="tiny sizes: says that it runs, not how fast")
-    p.add_argument("--device", default="cpu")
+    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     p.set_defaults(run=_bench)
 
 
 def _bench(args):
     from . import bench
 
-    bench.main(args.name, quick=args.quick, device=args.device)
+    bench.main(args.bench, quick=args.quick, device=args.device)

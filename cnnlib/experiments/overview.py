@@ -22,7 +22,7 @@ def table(root=None):
         for run in recorded:
             errors.setdefault(run.run.rpartition("-")[0], []).append(run.final["test_error"])
         means = sorted((mean(found), name) for name, found in errors.items())
-        spread = [f"{error:.1%} {name}" for error, name in dict.fromkeys((means[:1] + means[-1:]))]
+        spread = [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
         lines.append(" | ".join([
             f"| `{experiment}`", plan.about, recorded[0].data["variant"] if recorded else plan.data["name"],
             f"{len(recorded)} of {3 * len(plan.cases)}", str(len({run.seed for run in recorded})),
