@@ -4,17 +4,17 @@
 used: `cnnlib.data`, `cnnlib.training`, `cnnlib.runs`, `cnnlib.claims`, `cnnlib.widgets`.
 """
 
-from .models import create_model, list_models
+from .models import blueprint, create_model, list_models
 from .summary import summary
 
 __version__ = "0.1.0"
-__all__ = ["create_model", "list_models", "summary"]
+__all__ = ["blueprint", "create_model", "list_models", "summary"]
 
 
 def __getattr__(name):
     """Import a submodule when it is first asked for, so that `import cnnlib` costs no more than torch."""
     from importlib import import_module
 
-    if name in {"bugs", "claims", "data", "exercises", "experiments", "models", "runs", "training", "widgets"}:
+    if name in {"bench", "bugs", "claims", "data", "exercises", "experiments", "models", "runs", "training", "widgets"}:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'cnnlib' has no attribute {name!r}")

@@ -13,7 +13,7 @@ class Images:
     """One split: `images` uint8 (N, C, H, W), `labels` int64 (N,), and the statistics that normalise it.
 
     In a shuffled pass each image is cut at a random place out of itself with `crop` black pixels on every side, and
-    if `flip`, mirrored with probability 1/2 (both as in He et al. 2016, section 4.2). Other passes show it as it is.
+    if `flip`, mirrored with probability 1/2 (after He et al. 2016, section 4.2). Other passes show it as it is.
     """
 
     images: torch.Tensor

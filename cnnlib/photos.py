@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -59,15 +60,13 @@ class Photos:
         loader = DataLoader(
             _Opened(self.paths, self._transform(shuffle)), num_workers=workers, pin_memory=cuda,
             batch_sampler=[list(zip(plan.order[b].tolist(), seeds[b].tolist(), strict=True)) for b in plan.batches],
-            collate_fn=self._collate, generator=torch.Generator(),         # torch's own random state is left alone
+            collate_fn=partial(_stack, self.shape),
+            generator=torch.Generator(),                                   # torch's own random state is left alone
         )
         mean, std = on(self.device, self.mean, self.std)
         for places, images in zip(plan.batches, loader, strict=True):
             images = images.to(self.device, non_blocking=cuda)
             yield normalise(images, mean, std), self.labels[plan.order[places].to(self.device)]
-
-    def _collate(self, images):
-        return torch.stack(images) if images else torch.empty((0, *self.shape), dtype=torch.uint8)
 
     def _transform(self, shuffle):
         from torchvision.transforms import v2
@@ -79,6 +78,10 @@ class Photos:
             place = v2.RandomCrop if shuffle and self.crop else v2.CenterCrop
             cut = [v2.Resize(self.size + 2 * self.crop), place(self.size)]
         return v2.Compose([v2.PILToTensor(), *cut, v2.RandomHorizontalFlip(0.5 if shuffle and self.flip else 0)])
+
+
+def _stack(shape, images):
+    return torch.stack(images) if images else torch.empty((0, *shape), dtype=torch.uint8)
 
 
 class _Opened(torch.utils.data.Dataset):

@@ -4,6 +4,11 @@ import gzip
 import hashlib
 import pickle
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,6 +51,27 @@ def test_split_per_class_gives_the_published_splits(sizes, fraction, total):
     train, test = data.split_per_class(labels, fraction)
     assert len(test) == total and len(train) == len(labels) - total
     assert sorted(torch.cat([train, test]).tolist()) == list(range(len(labels)))
+
+
+# -- a server on this machine ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path):
+    """It sends what lies in `server.folder`; `server.archive(folder)` puts a .tar.gz of a folder there."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    Thread(target=httpd.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{httpd.server_port}/"
+
+    def archive(content):
+        """(address, md5)"""
+        file = Path(shutil.make_archive(str(folder / content.name), "gztar", content.parent, content.name))
+        return address + file.name, hashlib.md5(file.read_bytes()).hexdigest()
+
+    yield SimpleNamespace(folder=folder, address=address, archive=archive)
+    httpd.shutdown()
 
 
 # -- MNIST: a tiny set in its layout, with its own lengths and checksums -----------------------------------
@@ -108,40 +134,30 @@ def test_damaged_file_is_named(mnist, harm):
     assert sorted(mnist.rglob("*")) == before
 
 
-def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
+def test_download_arrives_whole_or_not_at_all(mnist, server, tmp_path, monkeypatch):
     """torchvision fetches from a server on this machine; then one file of the server is damaged."""
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-    from threading import Thread
-
-    mirror, resources = tmp_path / "mirror", []
-    mirror.mkdir()
+    mirror, resources = server.folder, []
     for path in sorted((mnist / "MNIST" / "raw").iterdir()):
         packed = mirror / (path.name + ".gz")
         packed.write_bytes(gzip.compress(path.read_bytes()))
         resources.append((packed.name, hashlib.md5(packed.read_bytes()).hexdigest()))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=mirror))
-    Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [server.address])
     monkeypatch.setattr("torchvision.datasets.MNIST.resources", resources)
-    try:
-        assert len(data.load("mnist", tmp_path / "new").train) == 50
-        assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
+    assert len(data.load("mnist", tmp_path / "new").train) == 50
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
 
-        damaged = tmp_path / "new" / "MNIST" / "raw" / "train-images-idx3-ubyte"
-        damaged.write_bytes(damaged.read_bytes()[:-1])
-        with pytest.raises(ValueError, match="truncated.*Delete it and load again"):
-            data.load("mnist", tmp_path / "new")
-        damaged.unlink()
-        assert len(data.load("mnist", tmp_path / "new").train) == 50
-        assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
+    damaged = tmp_path / "new" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="truncated.*Delete it and load again"):
+        data.load("mnist", tmp_path / "new")
+    damaged.unlink()
+    assert len(data.load("mnist", tmp_path / "new").train) == 50
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
 
-        (mirror / resources[-1][0]).write_bytes(b"half a file")
-        with pytest.raises(data.DataNotFound):
-            data.load("mnist", tmp_path / "other")
-        assert list((tmp_path / "other").iterdir()) == []
-    finally:
-        server.shutdown()
+    (mirror / resources[-1][0]).write_bytes(b"half a file")
+    with pytest.raises(data.DataNotFound):
+        data.load("mnist", tmp_path / "other")
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 # -- CIFAR-10: the published batches, or a copy as image files -------------------------------------------------
@@ -226,6 +242,29 @@ def test_no_copy_and_no_network(tmp_path, monkeypatch, name, folder):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+def test_cifar10_is_fetched(cifar, server, tmp_path, monkeypatch):
+    url, md5 = server.archive(cifar / "cifar-10-batches-py")
+    monkeypatch.setattr(CIFAR10, "url", url)
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5)
+    assert len(data.load("cifar10", tmp_path / "new").train) == 100
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["cifar-10-batches-py"]
+
+
+def test_flowers_are_fetched(server, tmp_path, monkeypatch, capsys):
+    folder = write_pictures(tmp_path / "flower_photos", {"daisy": 10, "tulips": 10}, (8, 9))
+    monkeypatch.setattr(sources, "_FLOWERS_URL", server.archive(folder)[0])
+    with pytest.raises(data.DataNotFound, match="not the published archive: its checksum differs"):
+        data.load("flowers", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    sent = (server.folder / "flower_photos.tar.gz").read_bytes()
+    monkeypatch.setattr(sources, "_FLOWERS_SHA256", hashlib.sha256(sent).hexdigest())
+    monkeypatch.setattr(sources, "_FLOWERS", {"daisy": 10, "tulips": 10})
+    assert [len(split) for split in data.load("flowers", tmp_path / "new", size=8)] == [18, 2]
+    assert "downloading to" in capsys.readouterr().out
+    kept = {"flower_photos", "flower_photos.decoded-8.safetensors"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == kept
+
+
 # -- flowers and pets: photos, with the class counts of the published sets ---------------------------------------
 
 
@@ -253,49 +292,63 @@ def test_flowers_are_split_as_published(tmp_path, monkeypatch):
 BREEDS = [f"{'Abc'[i % 3]}breed_{chr(97 + i // 6)}{chr(97 + i % 6)}" for i in range(37)]
 
 
-@pytest.fixture
-def pets(tmp_path):
-    """37 breeds of 200 pictures, 197 of the thirtieth; half of them listed for training, half for testing."""
-    root = tmp_path / "oxford-iiit-pet"
+def make_pets(folder, count):
+    """37 breeds of `count` pictures, three fewer of the thirtieth; some listed for training, some for testing."""
+    root = folder / "oxford-iiit-pet"
     (root / "annotations").mkdir(parents=True)
     (root / "images").mkdir()
     lists = {"trainval": [], "test": []}
     for c, breed in enumerate(sorted(BREEDS, key=str.casefold), 1):
-        for i in range(197 if c == 30 else 200):
+        for i in range(count - 3 * (c == 30)):
             (root / "images" / f"{breed}_{i}.jpg").touch()
-            lists["trainval" if i % 2 else "test"].append(f"{breed}_{i} {c} 1 1")
+            lists["trainval" if i % 3 else "test"].append(f"{breed}_{i} {c} 1 1")
     for name, lines in lists.items():
         (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    return tmp_path
+    return root
 
 
-def test_pets_are_split_as_published(pets):
-    whole = data.load("pets", pets)
+def test_pets_are_split_as_published(tmp_path):
+    make_pets(tmp_path, 10)
+    whole = data.load("pets", tmp_path)
     for split, name in ((whole.train, "trainval"), (whole.test, "test")):
-        oracle = OxfordIIITPet(str(pets), split=name)
+        oracle = OxfordIIITPet(str(tmp_path), split=name)
         assert [str(path) for path in oracle._images] == split.paths and oracle._labels == split.labels.tolist()
         assert whole.classes == oracle.classes
-    tenth = data.load("pets", pets, test_fraction=0.1)
-    assert (len(tenth.train), len(tenth.test)) == (7397 - 739, 739)
+    tenth = data.load("pets", tmp_path, test_fraction=0.1)
+    assert (len(tenth.train), len(tenth.test)) == (367 - 36, 36)
 
 
-def test_the_first_thirty_pets(pets):
+def test_the_first_thirty_pets(tmp_path):
     """5,398 and 599 pictures: 20 of each breed for testing, 19 of the one that has fewer than 200."""
-    thirty = data.load("pets30", pets)
+    make_pets(tmp_path, 200)
+    thirty = data.load("pets30", tmp_path)
     assert (len(thirty.train), len(thirty.test)) == (5398, 599)
     assert thirty.test.labels.bincount().tolist() == [20] * 29 + [19]
-    assert thirty.classes == data.load("pets", pets).classes[:30]
+    assert thirty.classes == [b.replace("_", " ").title() for b in sorted(BREEDS, key=str.casefold)[:30]]
     assert thirty.variant.startswith("Oxford-IIIT Pet, first 30 of 37 breeds, 5,398 + 599 photos")
 
 
-def test_incomplete_pets_are_refused(pets):
-    (pets / "oxford-iiit-pet" / "images" / f"{BREEDS[0]}_3.jpg").unlink()
-    with pytest.raises(ValueError, match=f"{BREEDS[0]}_3.jpg is missing"):
-        data.load("pets", pets)
-    for path in (pets / "oxford-iiit-pet" / "images").glob(f"{BREEDS[0]}_*"):
+def test_incomplete_pets_are_refused(tmp_path):
+    root = make_pets(tmp_path, 5)
+    (root / "images" / f"{BREEDS[0]}_1.jpg").unlink()
+    with pytest.raises(ValueError, match=f"{BREEDS[0]}_1.jpg is missing"):
+        data.load("pets", tmp_path)
+    for path in (root / "images").glob(f"{BREEDS[0]}_*"):
         path.unlink()
     with pytest.raises(ValueError, match="36 breeds of 37"):
-        data.load("pets30", pets)
+        data.load("pets30", tmp_path)
+    (root / "annotations" / "test.txt").unlink()
+    with pytest.raises(ValueError, match="test.txt is missing"):
+        data.load("pets", tmp_path)
+
+
+def test_pets_are_fetched(server, tmp_path, monkeypatch):
+    root = make_pets(tmp_path, 5)
+    resources = [server.archive(root / part) for part in ("images", "annotations")]
+    monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
+    pets = data.load("pets", tmp_path / "new")
+    assert len(pets.train) + len(pets.test) == 37 * 5 - 3
+    assert {path.name for path in (tmp_path / "new" / "oxford-iiit-pet").iterdir()} == {"images", "annotations"}
 
 
 # -- folders of images -------------------------------------------------------------------------------------

@@ -22,14 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling; image_size: what it was made for.
+# branch; last_pool: window of the fourth pooling.
 VARIANTS = {
     "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
-                  aux_logits=True, dropout=0.4, image_size=224),
+                  aux_logits=True, dropout=0.4),
     "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
-                        aux_logits=True, dropout=0.2, image_size=224),
+                        aux_logits=True, dropout=0.2),
     "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
-                  aux_logits=False, dropout=0.4, image_size=32),
+                  aux_logits=False, dropout=0.4),
 }
 
 
@@ -57,8 +57,7 @@ class Inception(nn.Module):
     (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
 
     Args:
-        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: channels, as in
-            a row of table 1.
+        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: as in a row of table 1.
         kernel_size: of the third branch, 5 as published or 3 as in torchvision.
         batch_norm: BatchNorm in every convolution.
     """
@@ -139,13 +138,12 @@ class GoogLeNet(nn.Module):
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
-        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in
-            the place of 5x5; "cifar", for 32x32: BatchNorm, a stem that halves the
-            picture once instead of three times, no auxiliary heads.
+        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in the place of 5x5;
+            "cifar", for 32x32: BatchNorm, a stem that halves the picture once instead of three times, no heads.
         norm: "lrn" twice in the stem, "batch" in every convolution, or "none".
         kernel_size: of the third branch, 5 or 3.
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
-        dropout: rate before the last layer; 0.7 in the heads.
+        dropout: rate before the last layer, 0.4 in table 1; in the heads it is 0.7 (section 5).
         in_channels: 3 for colour.
         width: share of the published channels in every layer, a multiple of 1/8.
         naive: modules of figure 2a, without the 1x1 convolutions that keep them thin.
@@ -167,6 +165,7 @@ class GoogLeNet(nn.Module):
         eighths("width", width)
         one_of("naive", naive, (False, True))
         small, batch_norm = variant == "cifar", form.norm == "batch"
+        self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
 
         c64, c192 = int(64 * width), int(192 * width)
@@ -228,8 +227,7 @@ class GoogLeNet(nn.Module):
         self.init(batch_norm)
 
     def init(self, batch_norm):
-        """The paper says nothing of it: Glorot's start, or torchvision's N(0, 0.01)
-        where BatchNorm sets the scale anyway."""
+        """The paper names no start: Glorot's, or torchvision's N(0, 0.01) where BatchNorm sets the scale."""
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 if batch_norm:
@@ -256,11 +254,6 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)                          # (N, 1024)
         x = self.fc(self.dropout(x))                            # (N, num_classes)
         return GoogLeNetOutputs(x, aux2, aux1) if heads else x
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"googlenet": GoogLeNet}

@@ -80,6 +80,7 @@ class ResNet(nn.Module):
         super().__init__()
         block, blocks = stages_of(depth, variant, plain=shortcut == "none")
         cifar = len(blocks) == 3
+        self.standard_size = 32 if cifar else 224
         if (groups, width_per_group) != (1, 64) and cifar:      # section 4.2 has basic blocks only
             one_of("variant", variant, ("paper", "torchvision"))
         num_classes = (10 if cifar else 1000) if num_classes is None else num_classes
@@ -182,13 +183,6 @@ def find(name):
         "plain": lambda: _named(depth=depth, shortcut="none"),
         "se_resnet": lambda: _named(depth=depth, se_reduction=16),
     }[match[1]]()
-
-
-def standard_input(name, variant="paper", in_channels=3, shortcut=None, **options):
-    match = NAME.fullmatch(name)                        # ResNeXt and wide ResNet: for ImageNet only
-    plain = shortcut == "none" or name.startswith("plain")
-    side = 224 if match is None or len(stages_of(int(match[2]), variant, plain)[1]) == 4 else 32
-    return in_channels, side, side
 
 
 MODELS = {

@@ -1,6 +1,6 @@
 // Recorded curves: the chosen configuration with its spread, one to compare with, all others faint behind.
-import { areaY, axisX, axisY, dot, gridY, lineY } from "./plot.js";
-import { button, chart, h, number, s, table, widget } from "./ui.js";
+import { areaY, axisX, axisY, chart, dot, gridY, lineY } from "./plot.js";
+import { button, h, number, s, table, widget } from "./ui.js";
 
 const MEASURES = { test_error: "test error", train_error: "training error",
   test_loss: "test loss", train_loss: "training loss" };

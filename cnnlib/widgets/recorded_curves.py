@@ -36,6 +36,8 @@ class RecordedCurves(BookWidget):
         training: the run made here: running, name, epochs, curve (rows of `History`), message.
     """
 
+    page_origin = "recorded"
+
     experiment = t.Unicode().tag(sync=True)
     curves = t.List().tag(sync=True)
     provenance = t.List(help="pairs of label and text").tag(sync=True)
