@@ -125,7 +125,7 @@ def expected_interval(errors, resolution):
     from scipy.stats import t
 
     n = len(errors)
-    half = max(resolution, t.ppf(0.975, n - 1) * stdev(errors) * math.sqrt(1 + 1 / n))
+    half = max(resolution, float(t.ppf(0.975, n - 1)) * stdev(errors) * math.sqrt(1 + 1 / n))
     return max(0.0, mean(errors) - half), min(1.0, mean(errors) + half)
 
 
