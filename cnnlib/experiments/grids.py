@@ -161,6 +161,13 @@ GRIDS = {
         target={"resnet20": 0.090, "resnet56": 0.077},
     ),
 
+    # Small pictures and few of them, so that a CPU records in minutes what `degradation` is about: the training error.
+    "cifar16-degradation": Grid(
+        "Plain and residual networks of 20 and 56 layers on 10,000 pictures of CIFAR-10 at 16x16", degradation((20, 56)),
+        {"name": "cifar10", "size": 16, "crop": 2, "flip": True, "limit": 10_000},
+        {**CIFAR_BN, "epochs": 10},
+    ),
+
     # The small forms.
     "digits-lenet-activation-pooling": Grid(
         "LeNet-5 with each activation and each pooling, on digits enlarged to 28x28", lenet(),
