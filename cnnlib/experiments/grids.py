@@ -163,7 +163,8 @@ GRIDS = {
 
     # Small pictures and few of them, so that a CPU records in minutes what `degradation` is about: the training error.
     "cifar16-degradation": Grid(
-        "Plain and residual networks of 20 and 56 layers on 10,000 pictures of CIFAR-10 at 16x16", degradation((20, 56)),
+        "Plain and residual networks of 20 and 56 layers, on 10,000 pictures of CIFAR-10 at 16x16",
+        degradation((20, 56)),
         {"name": "cifar10", "size": 16, "crop": 2, "flip": True, "limit": 10_000},
         {**CIFAR_BN, "epochs": 10},
     ),
