@@ -31,8 +31,8 @@ class Grid:
 # -- the comparisons, each at any size ------------------------------------------------------------------------------
 
 
-def degradation(**size):
-    names = [f"{kind}{depth}" for depth, kind in product((20, 32, 44, 56, 110), ("plain", "resnet"))]
+def degradation(depths=(20, 32, 44, 56, 110), **size):
+    names = [f"{kind}{depth}" for depth, kind in product(depths, ("plain", "resnet"))]
     return [Case(name, name, size) for name in names]
 
 
@@ -164,7 +164,7 @@ GRIDS = {
     # Small pictures and few of them, so that a CPU records in minutes what `degradation` is about: the training error.
     "cifar16-degradation": Grid(
         "Plain and residual networks of 20 and 56 layers, on 10,000 pictures of CIFAR-10 at 16x16",
-        degradation((20, 56)),
+        degradation(depths=(20, 56)),
         {"name": "cifar10", "size": 16, "crop": 2, "flip": True, "limit": 10_000},
         {**CIFAR_BN, "epochs": 10},
     ),
