@@ -149,7 +149,8 @@ conv = nn.Conv2d
         (lambda x, a, b: b(a(x)), (conv(1, 1, 3), nn.AdaptiveAvgPool2d(15)), 4),
         (lambda x, a, b: b(a(x).amax((2, 3))), (conv(1, 4, 3), nn.Linear(4, 1)), 32),
     ],
-    ids=["chunk", "gate", "channel mean", "resize", "slice", "other slice", "pad", "transposed", "adaptive", "global max"],
+    ids=["chunk", "gate", "channel mean", "resize", "slice", "other slice", "pad", "transposed", "adaptive",
+         "global max"],
 )
 def test_receptive_field_through_functions(function, layers, field):
     rows = cnnlib.summary(Calls(function, *layers), (1, 1, 32, 32)).rows
