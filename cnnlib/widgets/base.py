@@ -33,7 +33,7 @@ class BookWidget(anywidget.AnyWidget):
         origin: "kernel", or "recorded" on a page that replays.
     """
 
-    _esm = HERE / "dist" / "widgets.mjs"
+    _esm = HERE / "dist" / "live.mjs"
     _css = HERE / "widgets.css"
     _ipython_display_ = None          # ipywidgets 7 defines it, and it would bypass _repr_mimebundle_
 
@@ -111,7 +111,8 @@ class BookWidget(anywidget.AnyWidget):
     def to_html(self):
         """The widget as a piece of a page: its spec as JSON, and the table that the script replaces."""
         spec = json.dumps(self.static_spec(), separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
-        return (f'<div class="cnnlib-widget"><script type="application/json">{spec}</script>'
+        return (f'<div class="cnnlib-widget" data-kind="{self.widget_name}">'
+                f'<script type="application/json">{spec}</script>'
                 f'<div class="cnnlib-fallback">{self.fallback_html()}</div></div>')
 
     def __repr__(self):
