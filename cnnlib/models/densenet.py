@@ -244,6 +244,11 @@ def find(name):
     return build
 
 
+def standard_input(name, in_channels=3, **options):
+    side = 224 if name in MODELS and name[len("densenet"):].isdigit() else 32
+    return in_channels, side, side
+
+
 MODELS = {f"densenet{depth}": _imagenet(depth) for depth in IMAGENET}
 MODELS["densenet_cifar"] = densenet_cifar
 for _member in ("40_k12", "100_k12", "100_k24", "_bc100_k12", "_bc250_k24", "_bc190_k40"):    # table 2
