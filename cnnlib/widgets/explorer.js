@@ -117,7 +117,7 @@ export function render({ model, el }) {
   }
 
   function drawFacts() {
-    const { pinned } = { pinned: model.get("pinned") };
+    const pinned = model.get("pinned");
     facts.replaceChildren(...FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
       h("b", name === "kept" ? { "data-kept": answer.kept } : { "data-value": name }, shown(name, answer[name])),
       pinned.label && h("small", {}, `pinned: ${shown(name, pinned[name])}`))));
@@ -139,7 +139,7 @@ export function render({ model, el }) {
     const nearest = curves[answer.nearest[at]], missing = answer.recorded[at] < 0;
     unrecorded.hidden = !missing;
     unrecorded.replaceChildren(...(nearest
-      ? [h("span", {}, "Nobody has recorded this configuration yet. The nearest that has a recording: ", h("b", {}, nearest.name)),
+      ? [h("span", {}, "No run of this configuration is recorded. The nearest that has one: ", h("b", {}, nearest.name)),
         button("Show it", () => ui.ask(nearest.knobs))]
       : [`Nothing of this family is recorded yet: python -m cnnlib record ${sources[at].name}`]));
   }

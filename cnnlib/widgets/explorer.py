@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import asdict, replace
-from itertools import product
+from itertools import chain, product
 
 import traitlets as t
 
-from .. import data, runs, summary
+from .. import data, runs
 from ..experiments.grids import GRIDS
 from ..models import standard_input
+from ..summary import of
 from .base import html_table
 from .families import FAMILIES, Family, Knob, colour_of
 from .recorded_curves import MEASURES, by, curve, provenance
@@ -87,7 +88,7 @@ class Explorer(TrainsHere):
 
     # ---------------------------------------------------------------- anatomy
 
-    def network(self, **knobs):
+    def plan(self, **knobs):
         """(name, options) of `create_model` for a configuration."""
         knobs = {**self.fixed, **knobs}
         name, options = self.family.network(**{k: v for k, v in knobs.items() if k not in NOT_OPTIONS})
@@ -101,7 +102,7 @@ class Explorer(TrainsHere):
         `recorded` and `nearest` are positions in `curves`, one a source, -1 if there is none. Where the knobs make
         no network, `reason` says why and `fault` names the knob; all else is empty then.
         """
-        answer = {"reason": "", "fault": "", "network": "", "code": "", "colour": self.family.colour, "input": [],
+        answer = {"reason": "", "fault": "", "network": "", "label": "", "batch": 0, "code": "", "colour": self.family.colour, "input": [],
                   "params": 0, "param_bytes": 0, "macs": 0, "kept": 0, "layers": 0,
                   **{f"stage_{key}": [] for key in STAGE}, **{f"unit_{key}": [] for key in UNIT},
                   "recorded": [], "nearest": []}
@@ -109,21 +110,22 @@ class Explorer(TrainsHere):
         try:
             for name, value in everything.items():
                 self.family.knobs[name].check(name, value)
-            name, options = self.network(**knobs)
+            name, options = self.plan(**knobs)
             channels, height, width = standard_input(name, **options)
             if "size" in everything:
                 height = width = everything["size"]
             batch = everything["batch"]
-            parts = summary.of(name, (batch, channels, height, width), **options)
+            parts = of(name, (batch, channels, height, width), **options)
         except ValueError as refusal:
             return {**answer, "reason": str(refusal), "fault": self._fault(str(refusal))}
 
-        stages = [_stage(stage, _units(stage), parts, batch) for stage in parts.stages]
-        units = [_unit(unit, batch) for stage in parts.stages for unit in _units(stage)]
+        groups = [_units(stage) for stage in parts.stages]
+        stages = [_stage(stage, units, parts, batch) for stage, units in zip(parts.stages, groups, strict=True)]
+        units = [_unit(unit, batch) for unit in chain(*groups)]
         arguments = "".join(f", {key}={value!r}" for key, value in options.items())
         recorded = [self._recorded(source, name, options) for source in range(len(self.sources))]
         return {
-            **answer, "network": name, "code": f'cnnlib.create_model("{name}"{arguments})',
+            **answer, "network": name, "label": self.label(knobs) or name, "batch": batch, "code": f'cnnlib.create_model("{name}"{arguments})',
             "colour": colour_of(name), "input": [channels, height, width],
             "params": parts.total_params, "param_bytes": 4 * parts.total_params, "macs": parts.total_macs // batch,
             "kept": parts.total_kept_bytes, "layers": sum(stage.layers for stage in parts.stages),
@@ -151,7 +153,7 @@ class Explorer(TrainsHere):
         """Key of a network -> the knobs that lead there; the page's values of all knobs but batch and size."""
         grid = {name: values for name, values in self.inputs.items() if name not in NOT_OPTIONS}
         every = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-        return {self._key(*self.network(**knobs)): knobs for knobs in reversed(every)}
+        return {self._key(*self.plan(**knobs)): knobs for knobs in reversed(every)}
 
     def _recordings(self, experiments, root):
         """`curves` and `sources`: the runs of the experiments whose networks the knobs can reach."""
@@ -198,7 +200,7 @@ class Explorer(TrainsHere):
     def to_train(self):
         if not self.answer or self.answer["reason"]:
             return None
-        name, options = self.network(**self.current())
+        name, options = self.plan(**self.current())
         channels, height, _ = self.answer["input"]
         load = {"size": height, "channels": channels, **self._data}
         return self.label(self.current()) or name, (name, options), lambda: data.load(**load), self._recipe
@@ -241,7 +243,7 @@ def _family(family, knobs):
             raise ValueError(f"family is {family!r}, allowed: {', '.join(FAMILIES)}.")
         family = FAMILIES[family]
     known = dict(family.knobs)
-    for name, given in ({} if knobs is None else dict(knobs)).items():
+    for name, given in (knobs if isinstance(knobs, dict) else dict.fromkeys(knobs or ())).items():
         if name not in known and not isinstance(given, Knob):
             raise ValueError(f"knobs names {name!r}, allowed: {', '.join(known)}, or a Knob of your own.")
         if isinstance(given, Knob):
@@ -300,7 +302,8 @@ def _size(shape):
 
 
 def _reach(part):
-    return {"field": by(part.receptive_field or 0), "jump": by(part.jump or 0)}
+    return {key: by(reach) if isinstance(reach, tuple) else reach or 0
+            for key, reach in (("field", part.receptive_field), ("jump", part.jump))}
 
 
 def _unit(group, batch):

@@ -14,9 +14,23 @@ function recorded({ inputs, grid, answers }, state) {
     if (step < 0) return undefined;
     position = position * grid[name].length + step;
   }
-  const digits = answers.index.slice(position * answers.width, (position + 1) * answers.width);
-  const row = answers.unique[[...digits].reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
-  return Object.fromEntries(answers.fields.map((field, i) => [field, row[i]]));
+  return Object.fromEntries(Object.entries(answers).map(([field, { unique, index, width, runs }]) => {
+    const digits = [...index.slice(position * width, (position + 1) * width)];
+    const value = unique[digits.reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
+    return [field, runs ? unroll(value) : value];
+  }));
+}
+
+/** Progressions to the list that they stand for. */
+function unroll(runs) {
+  const list = [];
+  for (let at = 0; at < runs.length; at += 3) {
+    const [first, step, count] = runs.slice(at, at + 3);
+    for (let i = 0; i < count; i++)
+      list.push(typeof first === "number" ? first + i * step
+        : i * step ? first.replace(/(0|[1-9][0-9]{0,8})(?=[^0-9]*$)/, (number) => +number + i * step) : first);
+  }
+  return list;
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */
