@@ -9,12 +9,14 @@ for; it may have `find(name)` for names that follow a rule.
 """
 
 import difflib
+import functools
 import inspect
 
 from torch import nn
 
 from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
 from .checks import one_of
+from .sketch import sketching
 
 _FAMILIES = (
     lenet,
@@ -39,7 +41,7 @@ _CLASSES = {
     if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == family.__name__
 }
 globals().update(_CLASSES)
-__all__ = ["create_model", "list_models", "standard_input", *_CLASSES]
+__all__ = ["blueprint", "create_model", "list_models", "standard_input", *_CLASSES]
 
 
 def list_models():
@@ -93,6 +95,20 @@ def _found(name, options):
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
     return next(f for f in _FAMILIES if name in f.MODELS or (hasattr(f, "find") and f.find(name))), factory
+
+
+def blueprint(name, **options):
+    """The network of `create_model` on the meta device: every layer and shape, no number, in milliseconds.
+
+    It is built once for the same options and shared by all who ask: look at it, do not change it.
+    """
+    return _blueprint(name, tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())))
+
+
+@functools.lru_cache(maxsize=32)
+def _blueprint(name, options):
+    with sketching():
+        return create_model(name, **dict(options))
 
 
 def _factory(name):

@@ -105,7 +105,7 @@ class AlexNet(nn.Module):
             return (side + 2 * same - pooling) // 2 + 1
 
         self.smallest = next(size for size in count(1) if grid(size) > 0)
-        at_least("image_size", form.image_size, self.smallest)
+        self.standard_size = at_least("image_size", form.image_size, self.smallest)
 
         def conv(cin, cout, kernel, lrn=False, **where):
             layers = [nn.Conv2d(cin, cout, kernel, **where), ACTIVATIONS[activation]()]

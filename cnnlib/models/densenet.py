@@ -140,6 +140,7 @@ class DenseNet(nn.Module):
         at_least("num_classes", num_classes, 1)
         share("dropout", dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
+        self.standard_size = 224 if imagenet else 32
         # Every transition halves, and after the last one a pixel must remain.
         remain = 2 ** (len(blocks) - 1)
         self.smallest = 4 * remain - 3 if imagenet else remain

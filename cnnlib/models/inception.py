@@ -163,6 +163,7 @@ class GoogLeNet(nn.Module):
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         small, batch_norm = variant == "cifar", form.norm == "batch"
+        self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
 
         def module(*row):

@@ -132,6 +132,8 @@ class LeNet5(nn.Module):
     Output (N, 10) scores.
     """
 
+    in_channels, standard_size = 1, 32
+
     def __init__(self):
         super().__init__()
         self.squash = ScaledTanh()
@@ -175,6 +177,8 @@ class LeNet5Modern(nn.Module):
         activation: "relu", "tanh", "sigmoid", or "none" (then the network is one linear map but for the pooling).
     """
 
+    standard_size = 28
+
     def __init__(
         self, num_classes=10, in_channels=1, kernel_size=5, pooling="max", activation="relu"
     ):
@@ -208,6 +212,8 @@ class MnistCNN(nn.Module):
     Input (N, 1, 28, 28), output (N, num_classes) logits. Not from a paper: it stands for the many tutorial
     networks of the 2010s (two stages of two unpadded 3x3 convolutions, then three dense layers).
     """
+
+    in_channels, standard_size = 1, 28
 
     def __init__(self, num_classes=10):
         super().__init__()

@@ -80,6 +80,7 @@ class ResNet(nn.Module):
         super().__init__()
         block, blocks = stages_of(depth, variant, plain=shortcut == "none")
         cifar = len(blocks) == 3
+        self.standard_size = 32 if cifar else 224
         if (groups, width_per_group) != (1, 64) and cifar:      # section 4.2 has basic blocks only
             one_of("variant", variant, ("paper", "torchvision"))
         num_classes = (10 if cifar else 1000) if num_classes is None else num_classes

@@ -90,6 +90,7 @@ class VGG(nn.Module):
         share("dropout", dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
+        self.standard_size = 32 if variant == "cifar" else 224
         self.smallest = 2 ** layers.count(("pool",))        # every pooling halves
 
         features, maps = [], in_channels
