@@ -19,7 +19,7 @@ PAGE_BUDGET = 200_000                                # bytes of a widget on a pa
 NOT_OPTIONS = ("batch", "size")                      # knobs that leave the network as it is
 BY_THE_DATA = ("in_channels", "num_classes")         # options that the pictures decide: no other configuration
 UNIT = ("name", "type", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",
-        "adds", "concats")
+        "adds", "concats", "shortcut", "branches")
 STAGE = ("name", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",
          "params_share", "macs_share", "kept_share", "units")
 
@@ -281,9 +281,7 @@ def _units(stage):
             groups[-1].append(block)
         else:
             waiting.append(block)
-    if waiting:                                       # what ends a stage goes with what is before it
-        groups[-1:] = [[*(groups[-1] if groups else []), *waiting]]
-    return groups
+    return [*groups, waiting] if waiting else groups
 
 
 def _single(group):
@@ -312,7 +310,8 @@ def _unit(group, batch):
             **_size(group[-1].output_shape), **_reach(group[-1]),
             "layers": sum(b.layers for b in group), "params": sum(b.params for b in group),
             "macs": sum(b.macs for b in group) // batch, "kept": sum(b.kept_bytes for b in group),
-            "adds": sum(b.adds for b in group), "concats": sum(b.concats for b in group)}
+            "adds": sum(b.adds for b in group), "concats": sum(b.concats for b in group),
+            "shortcut": head.shortcut or "", "branches": head.branches}
 
 
 def _stage(stage, units, parts, batch):
