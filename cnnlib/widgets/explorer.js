@@ -2,6 +2,7 @@
 // All numbers come from Python; here they are drawn and formatted. A refused configuration leaves the last one standing.
 import { curvesChart, trainer } from "./curves_chart.js";
 import { diagram, legend } from "./explorer_diagram.js";
+import { morphChildren } from "./morph.js";
 import { button, h, number, table, widget } from "./ui.js";
 
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
@@ -106,7 +107,7 @@ export function render({ model, el }) {
   }
 
   function drawStrips() {
-    strips.replaceChildren(...SHARES.map(([name, label]) => {
+    morphChildren(strips, SHARES.map(([name, label]) => {
       const shares = answer[`stage_${name}_share`];
       const said = answer.stage_name.map((stage, k) => `${stage} ${shares[k]} %`);
       return h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" }, label),
@@ -118,7 +119,7 @@ export function render({ model, el }) {
 
   function drawFacts() {
     const pinned = model.get("pinned");
-    facts.replaceChildren(...FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
+    morphChildren(facts, FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
       h("b", name === "kept" ? { "data-kept": answer.kept } : { "data-value": name }, shown(name, answer[name])),
       pinned.label && h("small", {}, `pinned: ${shown(name, pinned[name])}`))));
     code.textContent = answer.code;
@@ -161,7 +162,7 @@ export function render({ model, el }) {
     ui.root.style.setProperty("--cnn-accent", `var(--cnn-${answer.colour})`);
     chosen = Math.min(chosen, answer.unit_name.length - 1);
     view.draw();
-    key.replaceChildren(...legend(answer));
+    morphChildren(key, legend(answer));
     readBlock();
     fillBlocks();
     drawStrips();

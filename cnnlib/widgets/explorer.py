@@ -202,7 +202,7 @@ class Explorer(TrainsHere):
             return None
         name, options = self.plan(**self.current())
         channels, height, _ = self.answer["input"]
-        load = {"size": height, "channels": channels, **self._data}
+        load = {"size": height, "channels": None if channels == 1 else channels, **self._data}
         return self.label(self.current()) or name, (name, options), lambda: data.load(**load), self._recipe
 
     # ---------------------------------------------------------------- the page

@@ -1,5 +1,6 @@
 // The diagram of a network, to scale: a slab is as high as its resolution and as wide as its channels. Arcs are
 // shortcuts and end in a +, or in a bracket where maps are concatenated. Every block can be focused.
+import { morph } from "./morph.js";
 import { h, number, quiet, s, whenResized } from "./ui.js";
 
 const TALLEST = 132, LOWEST = 5;                        // pixels: the input's resolution, and the least of a slab
@@ -10,7 +11,7 @@ const RUNS = [64, 16, 9, 7, 5, 4, 3];                   // how many equal blocks
 /** `answer()` is the answer shown, `select(i)` is called when the block i is chosen.
  *  Returns the element, `draw()`, and `mark(i)`, which shows that the block i is chosen. */
 export function diagram({ answer, select }) {
-  const element = h("div", { class: "ex-diagram" });
+  const element = h("div", { class: "ex-diagram" }, s("svg"));
   let slabs = [], chosen = 0;
 
   const draw = () => {
@@ -19,7 +20,8 @@ export function diagram({ answer, select }) {
     const kept = document.activeElement?.closest?.(".ex-block") && element.contains(document.activeElement);
     const plan = layout(answer(), width);
     slabs = plan.slabs;
-    element.replaceChildren(picture(answer(), plan));
+    morph(element.firstChild, picture(answer(), plan));
+    element.querySelectorAll(".ex-block").forEach((node, i) => { slabs[i].node = node; });
     mark(Math.min(chosen, answer().unit_name.length - 1));
     if (kept) slabOf(chosen)?.node.focus({ preventScroll: true });
   };
@@ -136,63 +138,53 @@ function placed(answer, groups, width) {
 
 
 function picture(answer, { slabs, stages, width, height, high }) {
-  const drawn = [], arcs = [];
-  for (const [k, stage] of stages.entries()) {          // the line on which everything hangs, behind the slabs
-    const next = stages[k + 1], right = next && next.row === stage.row ? next.x : Math.min(width, stage.x + stage.span + 10);
-    drawn.push(s("path", { class: "ex-flow", d: `M${stage.row && k && stages[k - 1].row !== stage.row ? 0 : stage.x},`
-      + `${stage.middle}H${next ? right : stage.x + stage.w}` }));
+  const drawn = [], lines = { arc: "", padding: "", bracket: "", plus: "", cross: "", layer: "", branches: "" };
+  let flow = "";                                        // the line on which everything hangs, behind the slabs
+  for (const [k, stage] of stages.entries()) {
+    const next = stages[k + 1], goesOn = next && next.row === stage.row, begins = stage.row && stages[k - 1].row !== stage.row;
+    flow += `M${begins ? 0 : stage.x},${stage.middle}H${goesOn ? next.x : next ? Math.min(width, stage.x + stage.span + 10)
+      : stage.x + stage.w}`;
   }
-  const side = answer.input[1], source = stages[0];
-  drawn.push(s("rect", { class: "ex-source", x: source.x, y: source.middle - high(side) / 2, width: source.w,
-    height: high(side) }));
+  const side = high(answer.input[1]), source = stages[0];
+  drawn.push(s("path", { class: "ex-flow", d: flow }), s("rect", { class: "ex-source", x: source.x,
+    y: source.middle - side / 2, width: source.w, height: side }));
   for (const stage of stages) {
-    const name = nameOf(answer, stage.stage), shape = shapeOf(answer, stage.stage);
-    const room = Math.floor((stage.span + BETWEEN - 5) / 6.8);
+    const name = nameOf(answer, stage.stage), room = Math.floor((stage.span + BETWEEN - 5) / 6.8);
     drawn.push(
       s("text", { class: "ex-stage", x: stage.x, y: stage.bottom + 15 }, name.length > room ? `${name.slice(0, room - 1)}…` : name),
-      s("text", { class: "ex-shape", x: stage.x, y: stage.bottom + 28 }, shape));
+      s("text", { class: "ex-shape", x: stage.x, y: stage.bottom + 28 }, shapeOf(answer, stage.stage)));
   }
-  for (const slab of slabs) {
-    const i = slab.first, { x, y, w, middle } = slab, tall = slab.h, right = x + w;
-    const kind = slab.folded ? "ex-folded" : answer.unit_params[i] ? "ex-weights" : "ex-plain";
-    slab.node = s("g", { class: `ex-block ${kind}`, role: "option", tabindex: -1, "aria-label": answer.unit_name[i],
-      ...quiet },
-      s("title", {}, slab.folded ? `${slab.last - i + 1} more blocks like these` : answer.unit_name[i]),
-      s("rect", { class: "ex-target", x: x - slab.gap / 2, y: middle - Math.max(tall, 28) / 2, width: w + slab.gap,
+  for (const { first: i, last, folded, dense, gap, x, y, w, h: tall, middle } of slabs) {
+    const right = x + w, kind = folded ? "ex-folded" : answer.unit_params[i] ? "ex-weights" : "ex-plain";
+    drawn.push(s("g", { class: `ex-block ${kind}`, role: "option", "aria-label": answer.unit_name[i], ...quiet },
+      s("rect", { class: "ex-target", x: x - gap / 2, y: middle - Math.max(tall, 28) / 2, width: w + gap,
         height: Math.max(tall, 28) }),
-      slab.folded
-        ? s("text", { class: "ex-times", x: x + w / 2, y: middle + 4, "text-anchor": "middle" }, `×${number(slab.last - i + 1)}`)
-        : s("rect", { class: "ex-slab", x, y, width: w, height: tall, rx: 1 }));
+      folded ? s("text", { class: "ex-times", x: x + w / 2, y: middle + 4, "text-anchor": "middle" }, `×${number(last - i + 1)}`)
+        : s("rect", { class: "ex-slab", x, y, width: w, height: tall, rx: 1 })));
+    if (folded) continue;
     const ways = answer.unit_adds[i] ? 1 : answer.unit_branches[i];
-    if (!slab.folded && ways > 1)                       // side by side, one lane a branch
-      slab.node.append(s("path", { class: "ex-branches", d: Array.from({ length: ways - 1 }, (_, part) =>
-        `M${x + 2},${y + tall * (part + 1) / ways}H${right - 2}`).join("") }));
-    drawn.push(slab.node);
-    if (slab.folded) continue;
+    for (let part = 1; part < ways; part++)             // branches side by side, one lane each
+      lines.branches += `M${x + 2},${y + tall * part / ways}H${right - 2}`;
     if (answer.unit_adds[i]) {                          // over the block, into the + behind it
-      const kind = answer.unit_shortcut[i], above = y - 10;
-      arcs.push(s("path", { class: `ex-arc ex-${kind}`,
-        d: `M${x - 1},${middle}V${above + 6}q0,-6 6,-6H${right - 5}q6,0 6,6V${y - 2}` }),
-        kind === "projection" ? s("rect", { class: "ex-layer", x: x + w / 2 - 3, y: above - 3, width: 6, height: 6 }) : "",
-        s("circle", { class: "ex-plus", cx: right + 1, cy: y + 2, r: 4 }),
-        s("path", { class: "ex-cross", d: `M${right - 1.5},${y + 2}h5m-2.5,-2.5v5` }));
+      lines[answer.unit_shortcut[i] === "padding" ? "padding" : "arc"]
+        += `M${x - 1},${middle}V${y - 4}q0,-6 6,-6H${right - 5}q6,0 6,6V${y - 2}`;
+      if (answer.unit_shortcut[i] === "projection") lines.layer += `M${x + w / 2 - 3},${y - 13}h6v6h-6z`;
+      lines.plus += `M${right + 1},${y - 2}a4,4 0 1,1 -.01,0z`;
+      lines.cross += `M${right - 1.5},${y + 2}h5m-2.5,-2.5v5`;
     }
-    if (answer.unit_concats[i] && !slab.dense)
-      arcs.push(s("path", { class: "ex-bracket", d: `M${right - 3},${y - 3}h4.5V${y + tall + 3}h-4.5` }));
+    if (answer.unit_concats[i] && !dense) lines.bracket += `M${right - 3},${y - 3}h4.5V${y + tall + 3}h-4.5`;
   }
   for (const run of new Set(slabs.filter(({ dense }) => dense).map(({ run }) => run))) {     // every layer reads all before it
-    const layers = slabs.filter((slab) => slab.dense && slab.run === run), first = layers[0], last = layers.at(-1);
-    const highest = Math.min(...layers.map(({ y, h: tall }) => (tall ? y : Infinity))), end = last.x + last.w;
-    const lowest = Math.max(...layers.map(({ y, h: tall }) => y + tall));
-    arcs.push(
-      s("path", { class: "ex-arc", d: `M${first.x - 3},${first.middle}V${highest - 3}q0,-6 6,-6H${end - 4}q6,0 6,6`
-        + layers.map(({ x }) => `M${x},${highest - 9}v5`).join("") }),
-      s("path", { class: "ex-bracket", d: `M${end - 3},${highest - 3}h5V${lowest + 3}h-5` }));
+    const layers = slabs.filter((slab) => slab.dense && slab.run === run), [first] = layers, last = layers.at(-1);
+    const { y, h: tall } = layers.find(({ folded }) => !folded), end = last.x + last.w;
+    lines.arc += `M${first.x - 3},${first.middle}V${y - 3}q0,-6 6,-6H${end - 4}q6,0 6,6`
+      + layers.map(({ x }) => `M${x},${y - 9}v5`).join("");
+    lines.bracket += `M${end - 3},${y - 3}h5V${y + tall + 3}h-5`;
   }
   return s("svg", { class: "cnn-figure ex-figure", width, height, viewBox: `0 0 ${width} ${height}`, role: "listbox",
     "aria-orientation": "horizontal", "aria-label": `Diagram of ${answer.network}: ${answer.unit_name.length} blocks in `
       + `${answer.stage_name.length} stages. Arrow keys go from block to block, Page Up and Page Down from stage to stage.` },
-    drawn, s("g", { "aria-hidden": "true" }, arcs));
+    drawn, Object.entries(lines).map(([name, d]) => s("path", { class: `ex-${name}`, d, "aria-hidden": "true" })));
 }
 
 /** What the drawing means, in signs and words; only what occurs. */
