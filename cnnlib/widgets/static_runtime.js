@@ -42,8 +42,10 @@ function lookUp({ inputs, grid, answers }, state) {
     position = position * grid[name].length + step;
   }
   const error = at(answers.refusals, position);
-  return error ? { error } : { answer: Object.fromEntries(Object.entries(answers.fields)
-    .map(([field, column]) => [field, at(column, position)])) };
+  if (error) return { error };
+  const pairs = answers.fields ? Object.entries(answers.fields).map(([name, column]) => [name, at(column, position)])
+    : at(answers.rows, position).map((value, i) => [answers.names[i], value]);
+  return { answer: Object.fromEntries(pairs) };
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */
