@@ -151,7 +151,8 @@ def test_mime_bundle_has_the_live_view_and_the_page(widget, monkeypatch):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(0, 9) | st.text(max_size=2) | st.sampled_from(["the same long text", 0.25]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=12)
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=12)
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), json_values) | st.text(max_size=20), min_size=1, max_size=100))

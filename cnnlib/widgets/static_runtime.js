@@ -101,7 +101,7 @@ export function makeModel(spec) {
 // ---------------------------------------------------------------- the state in the address
 // #size-rule?size=32&kernel=5;another-title?depth=20 : the widgets that a reader has moved, the last one first.
 
-const mounted = new Map();                              // anchor -> { host, model, spec, opening: the knobs' first values }
+const mounted = new Map();                              // anchor -> { host, model, spec, opening: values at first }
 const moved = new Map();                                // anchor -> its part of the address
 
 /** "Where the work is" -> "where-the-work-is", or -2, -3 … after it if a widget of this page has that name already. */
