@@ -7,7 +7,7 @@ something unusual leaves it to the function, too: it knows best what it allows a
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,8 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """How far a unit looks back: its field on the input and the jump between neighbours, (height, width) each.
 
     Fields include padding, as is customary: near the border a unit sees less of the picture than its field.
@@ -46,42 +45,28 @@ class Memory:
         self.nbytes, self.kept = nbytes, False
 
 
-class Outline:
-    """A tensor without numbers, taken for one by every torch function.
+class Outline(torch.Tensor):
+    """A tensor without numbers: every torch function asks the tracer what to do with it.
 
     Attributes:
-        shape, dtype: of the tensor.
+        shape, dtype, requires_grad: as of the tensor it stands for.
         memory: its Memory; views share it.
-        requires_grad: autograd follows it.
         reach: its Reach, None where there are no pixels or it is not known.
         depth: convolutions and linear layers on the longest way from the input.
         uses: functions called with it so far.
         meta: the meta tensor that has its strides, None where they are the usual ones.
     """
 
-    __slots__ = ("tracer", "shape", "dtype", "memory", "requires_grad", "reach", "depth", "uses", "meta")
-    device = torch.device("meta")
-    grad_fn = grad = names = None
-    is_leaf = False
-    __class__ = property(lambda self: torch.Tensor)         # what isinstance sees
-
-    def __init__(self, tracer, shape, dtype, memory, requires_grad, reach, depth):
-        self.tracer, self.shape, self.dtype, self.memory = tracer, shape, dtype, memory
-        self.requires_grad, self.reach, self.depth = requires_grad, reach, depth
-        self.uses, self.meta = 0, None
+    # Class attributes in the place of PyTorch's own, which would each ask the tracer.
+    shape = dtype = requires_grad = None
+    device, is_leaf, ndim = torch.device("meta"), False, property(lambda self: len(self.shape))
+    uses, meta = 0, None
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        return next(outlines((args, kwargs))).tracer.call(func, args, kwargs)
-
-    def __getattr__(self, name):
-        found = getattr(torch.Tensor, name)
-        if callable(found):
-            return lambda *args, **kwargs: self.tracer.call(found, (self, *args), kwargs)
-        return self.tracer.call(found.__get__, (self,), {})
-
-    ndim = property(lambda self: len(self.shape))
+        some = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)))
+        return some.tracer.call(func, args, kwargs)
 
     def dim(self):
         return len(self.shape)
@@ -105,16 +90,6 @@ class Outline:
         return f"Outline{tuple(self.shape)}"
 
     __hash__ = object.__hash__
-
-
-def _operator(name):
-    function = getattr(torch.Tensor, name)
-    return lambda self, *args: self.tracer.call(function, (self, *args), {})
-
-
-for _name in """add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv matmul rmatmul pow rpow neg abs
-                getitem setitem eq ne lt le gt ge and or invert floordiv mod""".split():
-    setattr(Outline, f"__{_name}__", _operator(f"__{_name}__"))
 
 
 def outlines(tree):
@@ -142,6 +117,12 @@ def _map(function, tree):
     return tree
 
 
+def _top_hooks():
+    """What autograd hands the tensors to that it saves now."""
+    top = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    return top and top[0]
+
+
 class Tracer:
     """Answers the functions that a network calls with outlines.
 
@@ -153,7 +134,8 @@ class Tracer:
 
     def __init__(self, model, listener):
         self.model, self.listener = model, listener
-        self.memories, self.alive, self.copies = None, [], {}
+        self.memories, self.alive, self.copies, self.blanks = None, [], {}, {}
+        self.hooks = self.keep_tensor_as_it_is, lambda tensor: tensor
 
     def input(self, shape, dtype=torch.float32):
         """The outline of the network's input."""
@@ -162,7 +144,17 @@ class Tracer:
 
     def new(self, shape, dtype, requires_grad, reach, depth):
         """An outline with memory of its own."""
-        return Outline(self, shape, dtype, Memory(shape.numel() * dtype.itemsize), requires_grad, reach, depth)
+        return self.outline(shape, dtype, Memory(shape.numel() * dtype.itemsize), requires_grad, reach, depth)
+
+    def outline(self, shape, dtype, memory, requires_grad, reach, depth):
+        """An outline. Those of the same shape stand on the same empty meta tensor."""
+        blank = self.blanks.get((shape, dtype))
+        if blank is None:
+            blank = self.blanks[shape, dtype] = torch.empty(shape, dtype=dtype, device="meta")
+        out = blank.as_subclass(Outline)
+        out.tracer, out.shape, out.dtype, out.memory = self, shape, dtype, memory
+        out.requires_grad, out.reach, out.depth = requires_grad, reach, depth
+        return out
 
     def call(self, func, args, kwargs):
         name = func.__name__
@@ -180,23 +172,35 @@ class Tracer:
         return out
 
     def keep(self, memory):
-        """Autograd keeps `memory` until the backward pass."""
-        if not memory.kept:
+        """Autograd keeps `memory` until the backward pass; if nothing else takes its place: see `watching`."""
+        if not memory.kept and _top_hooks() is self.hooks[0]:
             memory.kept = True
             self.listener.keep(memory.nbytes)
 
     def keep_tensor(self, tensor):
-        """Autograd keeps a tensor that is no outline. The network's own are there anyway."""
-        if not isinstance(tensor, nn.Parameter):
+        """Autograd keeps a tensor. The network's own are there anyway."""
+        if type(tensor) is Outline:
+            self.keep(tensor.memory)
+        elif not isinstance(tensor, nn.Parameter):
             self.keep(self.memory_of(tensor))
+
+    def keep_tensor_as_it_is(self, tensor):
+        self.keep_tensor(tensor)
+        return tensor
+
+    def watching(self):
+        """While open, what autograd keeps is counted, also of real and meta tensors. Where something else takes
+        care of what autograd keeps, such as `torch.utils.checkpoint`, it is not kept."""
+        return saved_tensors_hooks(*self.hooks)
 
     def memory_of(self, tensor):
         """The Memory behind a real or meta tensor."""
         if self.memories is None:
             self.memories = {}
+            mine = Memory(0)
+            mine.kept = True                            # or as good as kept
             for own in (*self.model.parameters(), *self.model.buffers()):
-                self.memories[own.untyped_storage()._cdata] = memory = Memory(0)
-                memory.kept = True
+                self.memories[own.untyped_storage()._cdata] = mine
         storage = tensor.untyped_storage()
         if storage._cdata not in self.memories:
             self.alive.append(tensor)                   # an address is unique among the living
@@ -218,7 +222,7 @@ class Tracer:
         metas = {}                                      # id of a meta tensor -> its outline
         inner = lambda t: self.as_meta(t, metas, changes)       # noqa: E731
         counter = _MacCounter()
-        with self.watching_autograd(), torch.enable_grad(), counter:
+        with torch.enable_grad(), counter:
             result = func(*_map(inner, args), **_map(inner, kwargs))
         if name in _DEVICE_DECIDES:
             self.listener.keep(None)
@@ -229,7 +233,7 @@ class Tracer:
             if out is not None:                         # changed in place, or handed through
                 out.requires_grad = tensor.requires_grad
                 return out
-            out = Outline(self, tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
+            out = self.outline(tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
             out.reach = follow(name, args, kwargs, known, out)
             if not tensor.is_contiguous():
                 out.meta = tensor.detach()
@@ -308,14 +312,19 @@ class _MacCounter(TorchDispatchMode):
 
 def widest(known):
     """Reach of what joins `known`: the widest field, in the steps of the largest; None if one is not known."""
-    first = known[0].reach
-    if len(known) == 1 or first is None:
-        return first
-    if any(x.reach is None for x in known):
-        return None
-    heights, widths = zip(*(x.reach.field for x in known), strict=True)
-    largest = max(known, key=lambda x: x.shape[2:].numel() if len(x.shape) == 4 else 0)    # not the gate of x * gate
-    return Reach((max(heights), max(widths)), largest.reach.jump)
+    if len(known) == 1:
+        return known[0].reach
+    height = width = pixels = 0
+    jump = None
+    for x in known:
+        if x.reach is None:
+            return None
+        (h, w), step = x.reach
+        height, width = h if h > height else height, w if w > width else width
+        size = x.shape[2] * x.shape[3] if len(x.shape) == 4 else 0
+        if jump is None or size > pixels:               # not the gate of x * gate
+            jump, pixels = step, size
+    return Reach((height, width), jump)
 
 
 def follow(name, args, kwargs, known, out):
@@ -365,12 +374,13 @@ def conv2d(tracer, input, weight, bias=None, stride=1, padding=0, dilation=1, gr
         return NotImplemented
     n, c, h, w = input.shape
     maps, depth, kh, kw = weight.shape
-    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    stride, (ph, pw), dilation = pair(stride), pair(padding), pair(dilation)
+    (sh, sw), (dh, dw) = stride, dilation
     h, w = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
     if depth * groups != c or maps % groups or h < 1 or w < 1 or input.dtype != weight.dtype:
         return NotImplemented
     grad = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
-    reach = input.reach and input.reach.window((kh, kw), (sh, sw), (dh, dw))
+    reach = input.reach and input.reach.window((kh, kw), stride, dilation)
     out = tracer.new(torch.Size((n, maps, h, w)), input.dtype, grad, reach, input.depth + 1)
     if grad:
         tracer.keep(input.memory)
@@ -400,8 +410,8 @@ def batch_norm(tracer, input, running_mean=None, running_var=None, weight=None, 
         return NotImplemented
     channels = input.shape[1]
     for vector in (running_mean, running_var, weight, bias):
-        if vector is not None and len(vector) != channels:
-            raise ValueError(f"batch_norm is made for {len(vector)} channels and gets {channels}")
+        if vector is not None and vector.shape[0] != channels:
+            raise ValueError(f"batch_norm is made for {vector.shape[0]} channels and gets {channels}")
     grad = input.requires_grad or any(v is not None and v.requires_grad for v in (weight, bias))
     out = tracer.new(input.shape, input.dtype, grad, input.reach, input.depth)
     if grad:
@@ -518,25 +528,27 @@ def _sum(name, changes):
 
 def cat(tracer, tensors, dim=0):
     """Copies its inputs side by side and keeps none of them."""
-    first = tensors[0]
-    if any(type(x) is not Outline or x.meta is not None for x in tensors):
+    first, channels, grad, depth = tensors[0], 0, False, 0
+    if dim != 1 or len(first.shape) != 4:
         return NotImplemented
-    shape, dim = first.shape, dim % len(first.shape)
-    rest = shape[:dim], shape[dim + 1:]
-    if any((x.shape[:dim], x.shape[dim + 1:]) != rest or x.dtype != first.dtype for x in tensors):
-        return NotImplemented
-    shape = torch.Size((*rest[0], sum(x.shape[dim] for x in tensors), *rest[1]))
-    grad, depth = any(x.requires_grad for x in tensors), max(x.depth for x in tensors)
-    reach = widest(tensors) if dim == 1 else None
-    return tracer.told("cat", tensors, tracer.new(shape, first.dtype, grad, reach, depth))
+    n, _, h, w = first.shape
+    for x in tensors:
+        if type(x) is not Outline or x.meta is not None or x.dtype != first.dtype or len(x.shape) != 4:
+            return NotImplemented
+        n1, c1, h1, w1 = x.shape
+        if n1 != n or h1 != h or w1 != w:
+            return NotImplemented
+        channels, grad, depth = channels + c1, grad or x.requires_grad, x.depth if x.depth > depth else depth
+    out = tracer.new(torch.Size((n, channels, h, w)), first.dtype, grad, widest(tensors), depth)
+    return tracer.told("cat", tensors, out)
 
 
 def flatten(tracer, input, start_dim=0, end_dim=-1):
     """A view: another shape on the same memory."""
     if start_dim != 1 or end_dim != -1 or input.meta is not None:
         return NotImplemented
-    out = Outline(tracer, torch.Size((input.shape[0], input.shape[1:].numel())), input.dtype, input.memory,
-                  input.requires_grad, None, input.depth)
+    out = tracer.outline(torch.Size((input.shape[0], input.shape[1:].numel())), input.dtype, input.memory,
+                         input.requires_grad, None, input.depth)
     if input.reach:
         out.reach = input.reach.window(input.shape[2:]) if len(input.shape) == 4 else input.reach
     return tracer.told("flatten", (input,), out)
