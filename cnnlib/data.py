@@ -31,8 +31,8 @@ class DataSet:
     name: str
     variant: str
     classes: list
-    train: Images
-    test: Images
+    train: Images | Photos
+    test: Images | Photos
 
     def __iter__(self):
         return iter((self.train, self.test))

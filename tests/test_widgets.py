@@ -37,11 +37,29 @@ def unpack(spec, inputs):
     for name in spec["inputs"]:
         position = position * len(spec["grid"][name]) + spec["grid"][name].index(inputs[name])
     packed = spec["answers"]
+    if (refusal := column(packed["refusals"], position)) is not None:
+        return refusal
+    if "rows" in packed:
+        return dict(zip(packed["names"], column(packed["rows"], position), strict=True))
+    return {name: column(field, position) for name, field in packed["fields"].items()}
+
+
+def column(packed, position):
     place = 0
     for digit in packed["index"][position * packed["width"]:(position + 1) * packed["width"]]:
         place = place * 64 + DIGITS.index(digit)
-    row = whole(packed["unique"][place], packed["shared"])
-    return row if isinstance(row, str) else dict(zip(packed["fields"], row, strict=True))
+    if "runs" not in packed:
+        return whole(packed["unique"][place], packed["shared"])
+    runs = packed["runs"][place]
+    return runs and [ahead(first, i * step) for first, step, count in zip(*[iter(runs)] * 3, strict=True)
+                     for i in range(count)]
+
+
+def ahead(first, by):
+    """A number, or a name whose last number has moved on by `by`."""
+    if isinstance(first, int) or not by:
+        return first + by if by else first
+    return re.sub("(0|[1-9][0-9]{0,8})(?=[^0-9]*$)", lambda number: str(int(number[0]) + by), first)
 
 
 def whole(value, shared):
@@ -83,7 +101,6 @@ def test_page_holds_the_answer_to_every_combination(widget):
     spec = json.loads(json.dumps(widget.static_spec()))
     assert list(spec["grid"]) == spec["inputs"] == list(widget.inputs)
     combinations = list(itertools.product(*spec["grid"].values()))
-    assert len(spec["answers"]["index"]) == len(combinations) * spec["answers"]["width"]
     for values in combinations:
         inputs = dict(zip(spec["inputs"], values, strict=True))
         assert unpack(spec, inputs) == json.loads(json.dumps(widget.compute(**inputs))), inputs
@@ -414,7 +431,7 @@ def test_training_here_stops_when_told(folder):
     curves.observe(lambda change: curves._handle_custom_msg({"do": "stop"}, []), "training")
     curves.train().join(60)
     assert curves.training["message"] == "stopped"
-    assert len(curves.training["curve"]) == 1
+    assert len(curves.training["curve"]) == 0
 
 
 def test_a_failure_in_training_is_shown(folder):

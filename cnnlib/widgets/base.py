@@ -9,6 +9,7 @@ same JavaScript. Without JavaScript (GitHub, print) a table of the current answe
 import html
 import itertools
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,8 @@ import anywidget
 import traitlets as t
 
 HERE = Path(__file__).parent
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_answers
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
+LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")                 # of a name, see progressions
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -149,27 +151,45 @@ class BookWidget(anywidget.AnyWidget):
 
 
 def pack_answers(answers):
-    """Answers in the order of the grid -> their distinct values and an index string; raises ValueError for keys that
-    differ between answers.
+    """Answers in the order of the grid, packed as columns; raises ValueError for keys that differ between answers.
 
-    Many combinations share an answer. `fields` are the keys, `unique` the distinct answers as lists of values (a
-    refusal is a string instead), and `index` names the answer of each combination with `width` digits to the base
-    64. What several answers have in common, such as the row of a table, stands once in `shared`: see `share`.
+    `refusals` is a column of the strings that stand in the place of an answer, None for the others. The answers are
+    either `rows`, one column of lists in the order of `names`, or `fields`, a column for each key, where most fields
+    depend on few of the inputs: whichever is shorter. See `pack_column`.
     """
-    fields = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
-    if any(list(answer) != fields for answer in answers if isinstance(answer, dict)):
+    names = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
+    if any(list(answer) != names for answer in answers if isinstance(answer, dict)):
         raise ValueError("compute must return the same keys for every combination of inputs")
+    refusals = pack_column([answer if isinstance(answer, str) else None for answer in answers])
+    rows = [None if isinstance(answer, str) else list(answer.values()) for answer in answers]
+    whole = {"names": names, "rows": pack_column(rows)}
+    fields = {"fields": {name: pack_column([row and row[i] for row in rows]) for i, name in enumerate(names)}}
+    return {"refusals": refusals, **min(whole, fields, key=lambda packed: len(compact(packed)))}
+
+
+def pack_column(values):
+    """The values of one field -> their distinct ones, and which of them each combination has.
+
+    `index` names the place in `unique` of each combination with `width` digits to the base 64, none if all are equal.
+    What several values have in common, such as the row of a table, stands once in `shared`: see `share`. Long lists
+    of whole numbers or names are written as `runs` instead: see `progressions`.
+    """
     unique, positions = {}, []
-    for answer in answers:
-        row = compact(answer if isinstance(answer, str) else list(answer.values()))
-        positions.append(unique.setdefault(row, len(unique)))
-    width = 1
+    for value in values:
+        positions.append(unique.setdefault(compact(value), len(unique)))
+    width = 0
     while 64 ** width < len(unique):
         width += 1
     index = "".join(DIGITS[position >> 6 * place & 63]
                     for position in positions for place in reversed(range(width)))
-    values, shared = share([json.loads(row) for row in unique])
-    return {"fields": fields, "unique": values, "shared": shared, "index": index, "width": width}
+    unique = [json.loads(value) for value in unique]
+    if any(unique) and all(value is None or isinstance(value, list) and {*map(type, value)} <= {int, str}
+                           for value in unique):
+        runs = [value and progressions(value) for value in unique]
+        if len(compact(runs)) < len(compact(unique)):
+            return {"runs": runs, "index": index, "width": width}
+    unique, shared = share(unique)
+    return {"unique": unique, "shared": shared, "index": index, "width": width}
 
 
 def share(values):
@@ -208,6 +228,39 @@ def share(values):
     for value in values:
         count(value)
     return [write(value) for value in values], shared
+
+
+def progressions(values):
+    """A list of whole numbers and names as runs: first, step, how many; the step of a name is that of its last number.
+
+    [3, 5, 7, 7, 7] -> [3, 2, 3, 7, 0, 2]; ["a.1", "a.2", "b"] -> ["a.1", 1, 2, "b", 0, 1].
+    """
+    runs = []
+    for value in values:
+        if runs:
+            first, step, count = runs[-1]
+            new = _step(first, value) if count == 1 else step
+            if new is not None and _ahead(first, new * count) == value:
+                runs[-1] = [first, new, count + 1]
+                continue
+        runs.append([value, 0, 1])
+    return [part for run in runs for part in run]
+
+
+def _step(first, value):
+    """By how much `value` is ahead of `first`, None if it cannot be said."""
+    if isinstance(first, int) and isinstance(value, int):
+        return value - first
+    numbers = [LAST_NUMBER.search(text) for text in (first, value) if isinstance(text, str)]
+    if first == value:
+        return 0
+    return int(numbers[1][0]) - int(numbers[0][0]) if len(numbers) == 2 and all(numbers) else None
+
+
+def _ahead(first, ahead):
+    if isinstance(first, int):
+        return first + ahead
+    return LAST_NUMBER.sub(lambda number: str(int(number[0]) + ahead), first) if ahead else first
 
 
 def compact(value):

@@ -1,5 +1,6 @@
 // Which module draws which widget, by the name of its Python class: one line a widget. build.mjs reads them, too.
 export { render as DrawDigit } from "./draw_digit.js";
+export { render as Explorer } from "./explorer.js";
 export { render as RecordedCurves } from "./recorded_curves.js";
 export { render as SizeRule } from "./size_rule.js";
 export { render as Explore } from "./explore.js";

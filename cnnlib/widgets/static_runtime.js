@@ -14,8 +14,26 @@ function whole(value, shared) {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, whole(part, shared)]));
 }
 
-/** What the page knows of `state`: { answer }, { error } where compute refused, undefined outside the grid.
- *  See pack_answers in base.py. */
+/** Runs -> the list that they stand for; see progressions in base.py. */
+function unroll(runs) {
+  const list = [];
+  for (let at = 0; at < runs.length; at += 3) {
+    const [first, step, count] = runs.slice(at, at + 3);
+    for (let i = 0; i < count; i++)
+      list.push(typeof first === "number" ? first + i * step
+        : i * step ? first.replace(/(0|[1-9][0-9]{0,8})(?=[^0-9]*$)/, (number) => Number(number) + i * step) : first);
+  }
+  return list;
+}
+
+/** The value of a packed column at a position of the grid; see pack_column in base.py. */
+function at({ unique, shared, runs, index, width }, position) {
+  const digits = [...index.slice(position * width, (position + 1) * width)];
+  const place = digits.reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0);
+  return runs ? runs[place] && unroll(runs[place]) : whole(unique[place], shared);
+}
+
+/** What the page knows of `state`: { answer }, { error } where compute refused, undefined outside the grid. */
 function lookUp({ inputs, grid, answers }, state) {
   let position = 0;
   for (const name of inputs) {
@@ -23,11 +41,11 @@ function lookUp({ inputs, grid, answers }, state) {
     if (step < 0) return undefined;
     position = position * grid[name].length + step;
   }
-  const digits = answers.index.slice(position * answers.width, (position + 1) * answers.width);
-  const place = [...digits].reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0);
-  const row = whole(answers.unique[place], answers.shared);
-  return typeof row === "string" ? { error: row }
-    : { answer: Object.fromEntries(answers.fields.map((field, i) => [field, row[i]])) };
+  const error = at(answers.refusals, position);
+  if (error !== null) return { error };
+  const pairs = answers.fields ? Object.entries(answers.fields).map(([name, column]) => [name, at(column, position)])
+    : at(answers.rows, position).map((value, i) => [answers.names[i], value]);
+  return { answer: Object.fromEntries(pairs) };
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */

@@ -1,6 +1,8 @@
 // What the widgets share: elements, labelled controls bound to the model, tables.
 // Every control has a visible label, works by keyboard and keeps JupyterLab's shortcuts away from its keys.
 
+import { morphChildren } from "./morph.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -35,7 +37,7 @@ export function table(caption, columns) {
   const cell = (value, i) => h(i ? "td" : "th", {
     scope: i ? null : "row", class: kind(i), "data-value": value?.key,
   }, value?.key ? String(value.text) : value instanceof Node ? value : String(value));
-  const update = (rows) => body.replaceChildren(...rows.map((row) =>
+  const update = (rows) => morphChildren(body, rows.map((row) =>
     h("tr", { class: row.current && "cnn-current" }, (row.cells || row).map(cell))));
   return { element, update, caption: (text) => { title.textContent = text; } };
 }
@@ -162,7 +164,7 @@ export function widget({ model, el, title }) {
     return (values.every((value) => typeof value === "number") ? slider : select)(name, options);
   }
 
-  return { root, controls, results, on, ask, say, shown, slider, select, checkbox, knob, bound,
+  return { root, controls, results, on, ask, say, shown, isShown, slider, select, checkbox, knob, bound,
     defer: (f) => undo.push(f), cleanup: () => undo.splice(0).forEach((f) => f()) };
 }
 
