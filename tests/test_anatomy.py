@@ -96,3 +96,13 @@ def test_a_machine_needs_the_longer_of_arithmetic_and_data():
 def test_repeats_are_checked():
     with pytest.raises(ValueError, match="repeats is 0, allowed: whole numbers from 1"):
         times.layer_times(nn.Identity(), torch.zeros(1), repeats=0)
+
+
+# ---------------------------------------------------------------- the time line
+
+
+def test_the_time_line_counts_what_its_networks_have():
+    text = repr(cnnlib.timeline.Table())
+    for count in ("0.06", "60.97", "138.36", "7.00", "25.56", "7.98", "28.09"):     # millions, as the papers say
+        assert f"  {count}  " in text
+    assert cnnlib.timeline.Table()._repr_html_().count('<th scope="row">') == len(cnnlib.timeline.read())

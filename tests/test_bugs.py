@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from cnnlib import bugs
-from cnnlib.bugs import lenet_faulty, lenet_repaired
+from cnnlib.bugs import anatomy_repaired, lenet_faulty, lenet_repaired
 from cnnlib.bugs.lenet import trained_on_digits
 
 IDS = bugs.list_exhibits()
 
 
 def test_all_exhibits_are_there():
-    assert IDS == ["D51", "D52", "D55", "D56", "D57", "D58", "D59"]
+    assert IDS == ["A01", "A02", "A03", "D51", "D52", "D55", "D56", "D57", "D58", "D59"]
 
 
 @pytest.mark.parametrize("exhibit_id", IDS)
@@ -77,8 +77,13 @@ def test_programs_are_short_and_checks_fast_and_leave_the_random_state(exhibit_i
 
 
 def test_an_unknown_exhibit_is_named():
-    with pytest.raises(ValueError, match="exhibit 'D99' is not known, allowed: D51, D52"):
+    with pytest.raises(ValueError, match="exhibit 'D99' is not known, allowed: A01, .*D51, D52"):
         bugs.show("D99")
+
+
+def square_kernels_only(model, x):
+    layers = [layer for layer in model if isinstance(layer, nn.Conv2d)]
+    return sum(layer(x).numel() * layer.in_channels // layer.groups * layer.kernel_size[0] ** 2 for layer in layers)
 
 
 def only_dense_activations():
@@ -130,6 +135,12 @@ def bent_at_the_end():
 @pytest.mark.parametrize(
     ("exhibit_id", "attempt", "failing", "told"),
     [
+        ("A01", lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "a frozen parameter counts",
+         "expected 110"),
+        ("A01", lambda m: sum(p.numel() for n in m.modules() for p in n.parameters()), "a network without", "expected"),
+        ("A02", lambda m, x: anatomy_repaired.count_macs(m, x[:1]), "a plain convolution", "two pictures"),
+        ("A02", square_kernels_only, "a kernel that is not square", "expected"),
+        ("A03", lambda layers: sum(kernel - 1 for kernel, _ in layers) + 1, "layers with stride", "expected 11"),
         ("D51", only_dense_activations, "the convolutional part is more than", "averages are linear too"),
         ("D51", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),
         ("D52", "print('[1, 10]')", "the test is still a test", "LeNet28() is gone"),

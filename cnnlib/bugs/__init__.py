@@ -106,9 +106,9 @@ def _seeded():
 
 
 def _exhibits():
-    from .lenet import EXHIBITS
+    from . import anatomy, lenet
 
-    return {exhibit.id: exhibit for exhibit in EXHIBITS}
+    return {exhibit.id: exhibit for exhibit in (*anatomy.EXHIBITS, *lenet.EXHIBITS)}
 
 
 def list_exhibits():

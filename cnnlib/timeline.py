@@ -1,0 +1,68 @@
+"""The map of the book: the networks in the order in which they appeared, what they cost and what was reported of them.
+
+`book/timeline.yml` holds what cannot be computed: year, idea, and the error that the paper reports, with the way in
+which it was measured. Layers, parameters, MACs and kept bytes come from the networks themselves.
+"""
+
+import html
+
+import torch
+import yaml
+
+from .models import create_model
+from .paths import CHECKOUT, DATA
+from .summary import summary
+
+SOURCE = "book/timeline.yml"
+FIELDS = {"name", "year", "family", "chapter", "new", "grew", "model", "input", "error", "measured", "paper"}
+OPTIONAL = {"options", "note"}
+
+
+def read(path=None):
+    """Entries of the time line, a list of dicts in order of appearance.
+
+    Raises:
+        ValueError: an entry lacks a field or has one that is not known.
+    """
+    path = path or (CHECKOUT / SOURCE if CHECKOUT else DATA / "timeline.yml")
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in entries:
+        missing, unknown = FIELDS - set(entry), set(entry) - FIELDS - OPTIONAL
+        if missing or unknown:
+            raise ValueError(f"{path.name}: {entry.get('name', entry)}: "
+                             f"missing {sorted(missing)}, unknown {sorted(unknown)}")
+    return entries
+
+
+def measure(entry):
+    """The `Summary` of the network of an entry, for one picture."""
+    with torch.device("meta"):                  # shapes only: no weights are drawn
+        net = create_model(entry["model"], **entry.get("options", {}))
+    return summary(net, tuple(entry["input"]))
+
+
+class Table:
+    """The time line as a table, for a notebook."""
+
+    HEAD = ("year", "network", "layers with MACs", "parameters (millions)", "MACs (millions)", "error reported",
+            "measured how")
+
+    def __init__(self):
+        self.rows = [self.row(entry, measure(entry)) for entry in read()]
+
+    def row(self, entry, found):
+        working = sum(row.macs > 0 for row in found.rows)
+        return (entry["year"], entry.get("note", entry["name"]), str(working), f"{found.total_params / 1e6:,.2f}",
+                f"{found.total_macs / 1e6:,.1f}", entry["error"], f"{entry['measured']} ({entry['paper']})")
+
+    def __repr__(self):
+        return "\n".join("  ".join(map(str, row)) for row in (self.HEAD, *self.rows))
+
+    def _repr_html_(self):
+        head = "".join(f'<th scope="col">{name}</th>' for name in self.HEAD)
+        body = "".join(
+            f'<tr><td>{year}</td><th scope="row">{html.escape(name)}</th>'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest) + "</tr>"
+            for year, name, *rest in self.rows)
+        return (f'<div class="cnnlib-html"><table class="cnnlib-timeline"><caption>The networks of the map, computed '
+                f"for one picture</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
