@@ -28,17 +28,17 @@ def strides(answer):
 
 
 def cost(answer):
-    """(parameters, MACs) of Conv2d(64, 128, 3, stride=2, padding=1, groups=4) on 64 maps of 56×56"""
-    row = summary(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=4), (1, 64, 56, 56)).rows[0]
+    """(parameters, MACs) of Conv2d(64, 128, 3, stride=2, padding=1, groups=8) on 64 maps of 56×56"""
+    row = summary(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=8), (1, 64, 56, 56)).rows[0]
     weights, places = row.params - 128, row.macs // (row.params - 128)
     numbers(answer, (row.params, row.macs), ("parameters", "MACs"), {
         (row.macs, row.params): "the right numbers in the wrong order: parameters come first.",
         (weights, row.macs): "parameters: each of the 128 maps has a bias.",
-        (4 * weights + 128, 4 * row.macs): "that is the layer without groups; a kernel sees 64/4 channels.",
-        (4 * weights + 128, row.macs): "parameters: a kernel sees only the channels of its group, 64/4.",
-        (row.params, 4 * row.macs): "MACs: a kernel sees only the channels of its group, 64/4.",
-        (weights // 4 + 128, row.macs // 4):
-            "groups share out the inputs and the outputs: 4 groups of 128/4 kernels, that is still 128 kernels.",
+        (8 * weights + 128, 8 * row.macs): "that is the layer without groups; a kernel sees 64/8 channels.",
+        (8 * weights + 128, row.macs): "parameters: a kernel sees only the channels of its group, 64/8.",
+        (row.params, 8 * row.macs): "MACs: a kernel sees only the channels of its group, 64/8.",
+        (weights // 8 + 128, row.macs // 8):
+            "groups share out the inputs and the outputs: 8 groups of 128/8 kernels, that is still 128 kernels.",
         (row.params, 4 * places * weights): "MACs: the stride of 2 leaves a quarter of the places.",
         (row.params, places * row.params): "MACs: adding the bias is no multiplication; only weights count.",
     })
@@ -95,12 +95,11 @@ def kept(answer):
     del alive
     number(answer, right, "numbers kept", {
         right - 3 * pixels: "the picture is kept too: the first convolution needs it for the gradient of its weights.",
-        right + 2 * 16 * pixels: "ReLU needs only its output, so the output of BatchNorm can be forgotten.",
         right + 16 * pixels: "the output of a ReLU is kept once, also where the next convolution needs it again.",
         right - 2 * 16 * pixels: "BatchNorm needs its input, the output of the convolution before it.",
         4 * right: "that is the bytes; the question is for numbers.",
         right - 16 * pixels: "one map too few: what does the last ReLU need?",
-        (3 + 6 * 16) * pixels: "not every output is kept: a layer keeps what its own gradient needs.",
+        (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own, and what BatchNorm gave it can be forgotten.",
     })
     return "A layer keeps what its gradient needs, and no tensor is kept twice."
 
