@@ -99,7 +99,7 @@ def kept(answer):
         right - 2 * 16 * pixels: "BatchNorm needs its input, the output of the convolution before it.",
         4 * right: "that is the bytes; the question is for numbers.",
         right - 16 * pixels: "one map too few: what does the last ReLU need?",
-        (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own, and what BatchNorm gave it can be forgotten.",
+        (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own output, not its input.",
     })
     return "A layer keeps what its gradient needs, and no tensor is kept twice."
 
