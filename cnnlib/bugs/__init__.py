@@ -13,6 +13,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 
@@ -34,6 +35,7 @@ class Exhibit:
         checks: name -> function of a program that returns None, or says what is wrong with it.
         exposed_by: names of the checks that the faulty program fails; it passes all others.
         explanation: why it happens, and what the repair changes.
+        hints: from vague to nearly the cause, each folded.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Exhibit:
     checks: dict
     exposed_by: tuple
     explanation: str
+    hints: tuple = ()
 
     def __repr__(self):
         # Neither cause nor repair: in a notebook they are folded.
@@ -64,9 +67,16 @@ class Exhibit:
             f'<p class="bug-title"><strong>{self.id}: {html.escape(self.title)}</strong></p>'
             f"<p>{html.escape(self.task)}</p>{python_html(_source(self.faulty))}"
             f'<p class="bug-symptom"><strong>What was seen:</strong> {html.escape(self.seen())}</p>'
+            f"{self._ladder(hidden)}"
             f"<details><summary>The cause{hidden}</summary>"
             f"<p>{html.escape(self.explanation)}</p><p>Exposed by the check {html.escape(exposed)}.</p></details>"
             f"<details><summary>A repair{hidden}</summary>{python_html(_source(self.repaired))}</details></div>"
+        )
+
+    def _ladder(self, hidden):
+        return "".join(
+            f"<details><summary>Hint {number}{hidden}</summary><p>{html.escape(hint)}</p></details>"
+            for number, hint in enumerate(self.hints, 1)
         )
 
 
@@ -105,15 +115,24 @@ def _seeded():
         yield
 
 
-def _exhibits():
-    from . import anatomy, lenet
-
-    return {exhibit.id: exhibit for exhibit in (*anatomy.EXHIBITS, *lenet.EXHIBITS)}
+CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet")
 
 
-def list_exhibits():
-    """The ids of all exhibits, in the order of the book."""
-    return list(_exhibits())
+def _exhibits(chapter=None):
+    chapters = CHAPTERS if chapter is None else (chapter,)
+    rooms = [import_module(f".{name}", __name__) for name in chapters]
+    return {exhibit.id: exhibit for room in rooms for exhibit in room.EXHIBITS}
+
+
+def list_exhibits(chapter=None):
+    """The ids of all exhibits in the order of the book, or those of one chapter, such as "vgg".
+
+    Raises:
+        ValueError: there is no such chapter.
+    """
+    if chapter is not None and chapter not in CHAPTERS:
+        raise ValueError(f"chapter is {chapter!r}, allowed: {', '.join(CHAPTERS)}.")
+    return list(_exhibits(chapter))
 
 
 def get(exhibit_id):

@@ -147,6 +147,10 @@ EXHIBITS = [
             "a frozen parameter counts": a01_frozen,
         },
         exposed_by=("averages are not parameters", "a shared parameter counts once"),
+        hints=(
+            "What does ResNet-18 have that VGG-11 has not?",
+            "Print the names in the state dict of one BatchNorm. Which of them does training change by gradient?",
+        ),
         explanation=(
             "A state dict is everything that must be stored to get the network back: besides the parameters also "
             "the running averages of BatchNorm and its counters of batches, which gradient descent never touches. "
@@ -171,6 +175,10 @@ EXHIBITS = [
             "no hook is left behind": a02_hooks,
         },
         exposed_by=("grouped and depthwise convolutions",),
+        hints=(
+            "Which kind of convolution does MobileNetV2 have and ResNet-18 not?",
+            "Print the weight's shape of such a layer beside its in_channels.",
+        ),
         explanation=(
             "With groups a kernel sees only the channels of its own group, in_channels / groups of them. In ResNet-18 "
             "every group count is 1 and nothing shows. In MobileNetV2 the 3×3 convolutions are depthwise, with as many "
@@ -194,6 +202,10 @@ EXHIBITS = [
             "no layer sees one pixel": a03_empty,
         },
         exposed_by=("layers with stride",),
+        hints=(
+            "Try a single layer of 2×2 with stride 2. How many pixels can it see?",
+            "On which map does the window of a layer lie, before or after its own stride?",
+        ),
         explanation=(
             "The window of a layer lies on the map below it, and its steps are as long as the jump of that map. The "
             "layer's own stride lengthens the steps of the layers above. So the field grows first, then the jump."

@@ -13,35 +13,9 @@ from ..summary import summary
 from . import Exhibit
 from . import lenet_faulty as faulty
 from . import lenet_repaired as repaired
+from .tools import build, is_affine, parameters, shape_problem
 
 # ---------------------------------------------------------------- what several checks need
-
-
-def build(program):
-    """A network from what the reader hands in: an `nn.Module`, or a class or function that makes one."""
-    network = program if isinstance(program, nn.Module) else program()
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"a network was expected, this is a {type(network).__name__}")
-    return network.eval()
-
-
-def shape_problem(network, input_shape, output_shape):
-    got = tuple(network(torch.zeros(input_shape)).shape)
-    return None if got == output_shape else f"an input {input_shape} gives {got}, expected {output_shape}."
-
-
-def parameters(network):
-    return sum(p.numel() for p in network.parameters())
-
-
-def is_affine(network, *shape):
-    """Whether f(a) + f(b) = f(a + b) + f(0) for random a, b of this shape.
-
-    This is the test to use: f(3x) = 3 f(x) is passed by ReLU networks too.
-    """
-    a, b = torch.randn(2, 1, *shape)
-    with torch.no_grad():
-        return torch.allclose(network(a) + network(b), network(a + b) + network(0 * a), atol=1e-4)
 
 
 @functools.cache

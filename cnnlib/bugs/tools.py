@@ -1,0 +1,86 @@
+"""What the checks of several chapters need."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+def build(program, *args, **options):
+    """A network from what the reader hands in: an `nn.Module`, or a class or function that makes one."""
+    network = copy.deepcopy(program) if isinstance(program, nn.Module) else program(*args, **options)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"a network was expected, this is a {type(network).__name__}")
+    return network.eval()
+
+
+def blueprint(program, *args, **options):
+    """The same on the meta device: shapes and counts of a large network at no cost."""
+    with torch.device("meta"):
+        return build(program, *args, **options).to("meta")
+
+
+def output_shape(network, *shape):
+    """Shape of what a blueprint makes of an input of this shape."""
+    with torch.device("meta"), torch.no_grad():
+        return tuple(network(torch.empty(shape)).shape)
+
+
+def shape_problem(network, input_shape, expected):
+    """None, or that an input of this shape does not give an output of the expected one."""
+    got = tuple(network(torch.zeros(input_shape)).shape)
+    return None if got == expected else f"an input {input_shape} gives {got}, expected {expected}."
+
+
+def sizes_problem(program, expected, *shapes, **options):
+    """None, or which of several input shapes does not give the expected output shape; nothing is computed."""
+    network = blueprint(program, **options)
+    for shape in shapes:
+        try:
+            got = output_shape(network, *shape)
+        except (RuntimeError, ValueError) as error:
+            return f"an input {shape} is refused: {str(error).splitlines()[0]}"
+        if got != expected:
+            return f"an input {shape} gives {got}, expected {expected}."
+    return None
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def layers(network, *kinds):
+    """All layers of these kinds, in the order in which they were made."""
+    return [layer for layer in network.modules() if isinstance(layer, kinds)]
+
+
+def superposition_error(network, *shape):
+    """How far f(a) + f(b) is from f(a + b) + f(0) for random a, b of this shape, relative to f(a).
+
+    Zero for a chain of convolutions and linear layers. This is the test to use: f(3x) = 3 f(x) is passed by
+    ReLU networks too.
+    """
+    a, b = torch.randn(2, 2, *shape)
+    with torch.no_grad():
+        f = network(a)
+        difference = f + network(b) - network(a + b) - network(0 * a)
+    return (difference.norm() / (f - network(0 * a)).norm()).item()
+
+
+def is_affine(network, *shape):
+    return superposition_error(network, *shape) < 1e-3
+
+
+def ran(network, x):
+    """Run the network; the layers without children in the order in which they worked, as (layer, output)."""
+    trace, handles = [], []
+    for layer in network.modules():
+        if next(layer.children(), None) is None:
+            handles.append(layer.register_forward_hook(lambda layer, _, out: trace.append((layer, out.detach()))))
+    try:
+        with torch.no_grad():
+            network(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return trace
