@@ -4,11 +4,11 @@
 used: `cnnlib.data`, `cnnlib.training`, `cnnlib.runs`, `cnnlib.claims`, `cnnlib.widgets`.
 """
 
-from .models import create_model, list_models
+from .models import blueprint, create_model, list_models
 from .summary import summary
 
 __version__ = "0.1.0"
-__all__ = ["create_model", "list_models", "summary"]
+__all__ = ["blueprint", "create_model", "list_models", "summary"]
 
 
 def __getattr__(name):

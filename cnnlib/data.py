@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .images import Images, balanced, split_per_class
+from .models.checks import at_least, one_of
 from .paths import CHECKOUT
 
 # File -> (bytes, md5) of the four unpacked files of MNIST, http://yann.lecun.com/exdb/mnist.
@@ -29,43 +31,6 @@ _MNIST = {
 
 class DataNotFound(FileNotFoundError):
     """A data set is in none of the places searched and cannot be downloaded."""
-
-
-@dataclass
-class Images:
-    """One split: `images` uint8 (N, C, H, W), `labels` int64 (N,), and the statistics that normalise it."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-    mean: tuple
-    std: tuple
-
-    def __len__(self):
-        return len(self.labels)
-
-    def to(self, device):
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
-
-    def normalise(self, images):
-        """uint8 (N, C, H, W) -> float32 with zero mean and unit variance a channel over the training set."""
-        shape = (1, -1, 1, 1)
-        mean = torch.tensor(self.mean, device=images.device).view(shape)
-        std = torch.tensor(self.std, device=images.device).view(shape)
-        return (images.float() / 255 - mean) / std
-
-    def batches(self, batch_size, *, shuffle=False, seed=None):
-        """Yield (x, y): x float32 (n, C, H, W) normalised, y int64 (n,). The last batch may be smaller.
-
-        With `shuffle` the order follows from `seed` alone (None: torch's current random state).
-        """
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size!r}, allowed: whole numbers from 1.")
-        order = torch.arange(len(self))
-        if shuffle:
-            generator = None if seed is None else torch.Generator().manual_seed(seed)
-            order = torch.randperm(len(self), generator=generator)
-        for index in order.to(self.images.device).split(batch_size):
-            yield self.normalise(self.images[index]), self.labels[index]
 
 
 @dataclass
@@ -93,7 +58,8 @@ class DataSet:
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
 
-def load(name, root=None, *, size=None, pad=0, test_fraction=None, device="cpu"):
+def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
+         device="cpu"):
     """Load a data set whole.
 
     Args:
@@ -102,6 +68,9 @@ def load(name, root=None, *, size=None, pad=0, test_fraction=None, device="cpu")
             (then `test_fraction` of each class, rounded down, is set aside).
         size: resize to size x size (photos: the shorter side, then the centre is cut out). None: as it is.
         pad: pixels of value 0 added on every side, after resizing.
+        channels: 3 repeats grey images to RGB. None: as it is.
+        crop, flip: augmentation of the training split, see `Images`.
+        limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
         test_fraction: share of each class in the test split, where the data set has none of its own.
         device: where the tensors live.
 
@@ -109,49 +78,54 @@ def load(name, root=None, *, size=None, pad=0, test_fraction=None, device="cpu")
         ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
         DataNotFound: no copy in the places searched and no network.
     """
-    if name not in _LOADERS:
-        raise ValueError(f"data set {name!r} is not known. Allowed: {', '.join(_LOADERS)}.")
-    if size is not None and (not isinstance(size, int) or size < 1):
-        raise ValueError(f"size is {size!r}, allowed: None or whole numbers from 1.")
-    if not isinstance(pad, int) or pad < 0:
-        raise ValueError(f"pad is {pad!r}, allowed: whole numbers from 0.")
+    one_of("data set", name, tuple(_LOADERS))
+    one_of("channels", channels, (None, 3))
+    one_of("flip", flip, (False, True))
+    at_least("pad", pad, 0)
+    at_least("crop", crop, 0)
+    for argument, value in (("size", size), ("limit", limit)):
+        if value is not None:
+            at_least(argument, value, 1)
     if test_fraction is not None and not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
 
-    variant, classes, train, test = _LOADERS[name](root, size, test_fraction)
-    splits = [(_prepare(images, size, pad), labels) for images, labels in (train, test)]
-    shape = tuple(splits[0][0].shape[1:])
+    variant, classes, *splits = _LOADERS[name](root, size, test_fraction)
+    (images, labels), test = splits
+    if limit is not None and limit < len(labels):
+        chosen = balanced(labels, limit)
+        images, labels = images[chosen], labels[chosen]
+        variant += f", {limit:,} of them for training, chosen evenly"
+    images, test_images = (_prepare(each, size, pad, channels) for each in (images, test[0]))
     if (size, pad) != (None, 0):
-        variant += f", resized and padded to {shape[1]}x{shape[2]}"
-    # Sums of whole numbers, channel by channel: exact, and no float copy of the whole set.
-    flat = splits[0][0].transpose(0, 1).flatten(1)
-    counts = torch.stack([torch.bincount(c.long(), minlength=256) for c in flat]).double()
+        variant += f", resized and padded to {images.shape[2]}x{images.shape[3]}"
+    statistics = mean_std(images)
+    train = Images(images, labels, *statistics, crop, flip)
+    return DataSet(name, variant, classes, train, Images(test_images, test[1], *statistics)).to(device)
+
+
+def mean_std(images):
+    """Mean and standard deviation of each channel of uint8 (N, C, H, W), levels from 0 to 1, as two tuples.
+
+    Sums of whole numbers: exact, and no float copy of the whole set. A channel of one level has deviation 1.
+    """
+    counts = torch.stack([torch.bincount(c.flatten().int(), minlength=256) for c in images.unbind(1)]).double()
     levels = torch.arange(256).double() / 255
     mean = (counts * levels).sum(1) / counts.sum(1)
     std = ((counts * (levels - mean[:, None]) ** 2).sum(1) / counts.sum(1)).sqrt()
-    statistics = tuple(mean.tolist()), tuple(s or 1.0 for s in std.tolist())
-    train, test = (Images(images, labels, *statistics) for images, labels in splits)
-    return DataSet(name, variant, classes, train, test).to(device)
+    return tuple(mean.tolist()), tuple(s or 1.0 for s in std.tolist())
 
 
-def split_per_class(labels, test_fraction, seed=0):
-    """Indices (train, test): of each class the given fraction, rounded down, goes to the test split."""
-    generator = torch.Generator().manual_seed(seed)
-    test = []
-    for label in labels.unique():
-        members = (labels == label).nonzero().flatten()
-        chosen = torch.randperm(len(members), generator=generator)[: int(len(members) * test_fraction)]
-        test.append(members[chosen])
-    test = torch.cat(test).sort().values
-    is_train = torch.ones(len(labels), dtype=torch.bool).index_fill(0, test, False)
-    return is_train.nonzero().flatten(), test
+def _prepare(images, size, pad, channels):
+    """Resize, pad, grey to RGB: uint8 (N, C, H, W) to the same, a thousand at a time for the memory's sake."""
+    def resize(some):
+        some = F.interpolate(some.float(), (size, size), mode="bilinear", antialias=True)
+        return some.round().clamp(0, 255).to(torch.uint8)
 
-
-def _prepare(images, size, pad):
     if size is not None and tuple(images.shape[2:]) != (size, size):
-        images = F.interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
-        images = images.round().clamp(0, 255).to(torch.uint8)
-    return F.pad(images, (pad,) * 4) if pad else images
+        images = torch.cat([resize(some) for some in images.split(1000)])
+    if pad:
+        images = F.pad(images, (pad,) * 4)
+    return images.expand(-1, channels or -1, -1, -1).contiguous()
 
 
 # -- one loader a data set: (root, size, test_fraction) -> variant, classes, (images, labels) twice --------

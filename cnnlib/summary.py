@@ -1,25 +1,38 @@
-"""What a network is made of: per layer its output shape, parameters, multiply-accumulates and receptive field.
+"""What a network is made of: per layer, block and stage its output shape, parameters, multiply-accumulates, the
+memory that training keeps, and the receptive field.
 
-One pass over the *meta* device, where tensors have shapes but no numbers: nothing is computed, nothing large
-is allocated, and the caller's network stays where it is. Any `nn.Module` works.
+One pass over an outline of the input (`tracing.py`): nothing is computed, nothing large is allocated, and the
+caller's network stays where it is. Any `nn.Module` works.
 """
 
 import contextlib
+import csv
+import functools
 import html
-import math
-from dataclasses import dataclass, field
+import io
+import os.path
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch.autograd.graph import saved_tensors_hooks
+
+from .models import blueprint, standard_input
+from .tracing import Outline, Tracer, outlines
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One layer. `receptive_field` and `jump` are in input pixels, an int where height and width agree.
+    """One layer: a module without parts or with parameters of its own, or a function called between such modules
+    that multiplies or keeps something (the `F.relu` after a convolution), named by it.
 
-    They are None where there are no pixels (an input that is not (N, C, H, W)) or where a function was called
-    that is not understood here (transposed convolution, resizing, slicing).
+    `receptive_field` and `jump` are in input pixels, an int where height and width agree. They are None where
+    there are no pixels (an input that is not (N, C, H, W)) or where a function was called that is not understood
+    here (transposed convolution, resizing, slicing).
+
+    `kept_bytes` is what autograd keeps from this layer on for the backward pass: see `Summary`.
     """
 
     name: str
@@ -27,26 +40,91 @@ class Row:
     output_shape: tuple
     params: int
     macs: int
+    kept_bytes: int | None
     receptive_field: int | tuple | None
     jump: int | tuple | None
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The smallest module in whose `forward` paths join: a residual block, an inception module, a dense layer.
+    A layer outside of such a module is a block by itself.
+
+    Attributes:
+        name, type: of the module.
+        output_shape, receptive_field, jump: of what it returns.
+        params, macs, kept_bytes: sums over its rows.
+        layers: rows with weights of a convolution or a linear layer.
+        adds, concats: sums and concatenations of two or more feature maps.
+        shortcut: what is added to the result of the layers: "identity", the block's input; "padding", the input
+            cut or padded to shape, without weights; "projection", the input through a layer; None without sum.
+        branches: ways that lead from the block's input to its end.
+        rows: its layers, in the order in which they run.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple
+    params: int
+    macs: int
+    kept_bytes: int | None
+    receptive_field: int | tuple | None
+    jump: int | tuple | None
+    layers: int
+    adds: int
+    concats: int
+    shortcut: str | None
+    branches: int
+    rows: list
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Consecutive blocks with outputs of the same height and width. What has no pixels any more (one pixel, or a
+    vector: the dense part) is a stage of its own. Fields as in Block, sums over its blocks."""
+
+    name: str
+    output_shape: tuple
+    params: int
+    macs: int
+    kept_bytes: int | None
+    receptive_field: int | tuple | None
+    jump: int | tuple | None
+    layers: int
+    blocks: list
+
+
 @dataclass
 class Summary:
-    """The rows of a network and their totals. Parameters are all of them, trainable or not; buffers are not counted.
+    """The rows of a network and their totals, for the batch given.
 
-    `macs` are the multiply-accumulates of convolutions, linear layers and matrix products for the batch given
-    (biases, normalisation and pooling not counted), as in torchvision's tables. One MAC is two FLOPs.
+    Attributes:
+        model, input_size: name of the class, and the input's shape.
+        rows: one `Row` a layer, in the order in which they run.
+        blocks, stages: the same rows in lists of `Block` and `Stage`; every row is in one of each.
+        total_params, trainable_params: all parameters, each counted once; buffers are not counted.
+        idle_params: those of them that this pass does not use (auxiliary heads). No row has them.
+        total_macs: multiply-accumulates of convolutions, linear layers and matrix products (biases,
+            normalisation and pooling not counted), as in torchvision's tables. One MAC is two FLOPs.
+        total_kept_bytes: what autograd keeps for the backward pass when all layers work as in training, float32,
+            on a CPU (on a GPU a dropout's mask takes a byte instead of four): each memory counted once, at the
+            layer that first makes it kept; parameters and buffers, which are there anyway, not at all. None where
+            it depends on the device (recurrent layers, attention). What a network only does in training (its
+            auxiliary heads, skipping whole blocks) is left out: `kept_bytes` measures it.
     """
 
     model: str
     input_size: tuple
     rows: list = field(default_factory=list)
+    blocks: list = field(default_factory=list)
+    stages: list = field(default_factory=list)
     total_params: int = 0
     trainable_params: int = 0
+    idle_params: int = 0
     total_macs: int = 0
+    total_kept_bytes: int | None = 0
 
-    HEADER = ("layer", "type", "output shape", "parameters", "MACs", "receptive field")
+    HEADER = ("layer", "type", "output shape", "parameters", "MACs", "kept bytes", "receptive field", "jump")
 
     def row(self, name):
         """The row of the layer called `name`."""
@@ -58,12 +136,18 @@ class Summary:
     def cells(self):
         """The table as text, one tuple a layer in the order of HEADER."""
         return [
-            (r.name, r.type, _by(r.output_shape), f"{r.params:,}", f"{r.macs:,}", _by(r.receptive_field))
+            (r.name, r.type, _by(r.output_shape), f"{r.params:,}", f"{r.macs:,}", _number(r.kept_bytes),
+             _by(r.receptive_field), _by(r.jump))
             for r in self.rows
         ]
 
     def _total(self):
-        return ("total", "", "", f"{self.total_params:,}", f"{self.total_macs:,}", "")
+        total = f"{self.total_params:,}", f"{self.total_macs:,}", _number(self.total_kept_bytes)
+        return ("total", "", "", *total, "", "")
+
+    def _title(self):
+        idle = f", with {self.idle_params:,} parameters not used here" if self.idle_params else ""
+        return f"{self.model}, input {_by(self.input_size)}{idle}"
 
     def __str__(self):
         lines = [self.HEADER, *self.cells(), self._total()]
@@ -73,29 +157,70 @@ class Summary:
             for line in lines
         ]
         rule = "-" * max(map(len, text))
-        title = f"{self.model}, input {_by(self.input_size)}"
-        return "\n".join([title, rule, text[0], rule, *text[1:-1], rule, text[-1]])
+        return "\n".join([self._title(), rule, text[0], rule, *text[1:-1], rule, text[-1]])
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        def line(cells, tag="td"):
-            first = f'<th scope="row">{html.escape(cells[0])}</th>'
-            return f"<tr>{first}{''.join(f'<{tag}>{html.escape(c)}</{tag}>' for c in cells[1:])}</tr>"
+        totals = self.total_params, self.total_macs, self.total_kept_bytes
+
+        def line(cells, values):
+            shown = [f'<th scope="row">{html.escape(cells[0])}</th>']
+            for i, cell in enumerate(cells[1:], 1):
+                share = ""
+                if 3 <= i <= 5 and values[i - 3] and totals[i - 3]:
+                    share = f' <small class="share">{values[i - 3] / totals[i - 3]:.1%}</small>'
+                shown.append(f"<td>{html.escape(cell)}{share}</td>")
+            return f"<tr>{''.join(shown)}</tr>"
 
         head = "".join(f'<th scope="col">{h}</th>' for h in self.HEADER)
-        body = "".join(map(line, self.cells()))
+        body = "".join(line(cells, (row.params, row.macs, row.kept_bytes))
+                       for cells, row in zip(self.cells(), self.rows, strict=True))
         return (
-            f'<div class="cnnlib-html"><table class="cnnlib-summary"><caption>{html.escape(self.model)}, '
-            f"input {_by(self.input_size)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-            f"<tfoot>{line(self._total())}</tfoot></table></div>"
+            f'<div class="cnnlib-html"><table class="cnnlib-summary"><caption>{html.escape(self._title())}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+            f"<tfoot>{line(self._total(), (0, 0, 0))}</tfoot></table></div>"
         )
+
+    def to_dict(self):
+        """Everything as dicts, lists and numbers, ready for JSON; blocks name their rows and stages their blocks by
+        position."""
+        rows, blocks = {id(r): i for i, r in enumerate(self.rows)}, {id(b): i for i, b in enumerate(self.blocks)}
+        totals = ("total_params", "trainable_params", "idle_params", "total_macs", "total_kept_bytes")
+        return {
+            "model": self.model, "input_size": list(self.input_size),
+            **{name: getattr(self, name) for name in totals},
+            "rows": [_plain(r) for r in self.rows],
+            "blocks": [_plain(b) | {"rows": [rows[id(r)] for r in b.rows]} for b in self.blocks],
+            "stages": [_plain(s) | {"blocks": [blocks[id(b)] for b in s.blocks]} for s in self.stages],
+        }
+
+    def to_csv(self):
+        """The rows as comma-separated values with a header line; shapes as 1×3×224×224, unknown values empty."""
+        text = io.StringIO()
+        write = csv.writer(text, lineterminator="\n").writerow
+        names = Row.__slots__
+        write(names)
+        for row in self.rows:
+            values = (getattr(row, name) for name in names)
+            write("" if v is None else _by(v) if isinstance(v, tuple) else v for v in values)
+        return text.getvalue()
 
 
 def _by(size):
     if size is None:
         return "–"
     return str(size) if isinstance(size, int) else "×".join(map(str, size))
+
+
+def _number(value):
+    return "–" if value is None else f"{value:,}"
+
+
+def _plain(record):
+    """A Row, Block or Stage as a dict, without what it consists of."""
+    values = {name: getattr(record, name) for name in record.__slots__ if name not in ("rows", "blocks")}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def summary(model, input_size):
@@ -117,20 +242,58 @@ def summary(model, input_size):
     if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise ValueError(f"input_size is {input_size!r}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
 
-    result = Summary(type(model).__name__, shape)
-    result.total_params = sum(p.numel() for p in model.parameters())
-    result.trainable_params = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    on_meta = {k: torch.empty_like(v, device="meta") for k, v in (*model.named_parameters(), *model.named_buffers())}
-    x = torch.empty(shape, device="meta")
-    tracer = _Tracer(x)
-    with evaluating(model), _watching(model, tracer, result), torch.no_grad():
+    watch = _Watch(model)
+    tracer = Tracer(model, watch)
+    with evaluating(model), watch.modules(), tracer.watching_autograd(), torch.enable_grad():
         try:
-            with tracer:
-                torch.func.functional_call(model, on_meta, (x,))
+            model(tracer.input(shape))
         except (RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shape)}: {error}") from error
-    result.total_macs = tracer.macs
-    return result
+    return watch.summary(shape)
+
+
+def of(name, input_size=None, **options):
+    """The `Summary` of `create_model(name, **options)`, from the network's blueprint. Repeated calls answer at once.
+
+    Args:
+        name, options: as for `create_model`.
+        input_size: (N, C, H, W); one picture of the size the network is published for if not given.
+    """
+    size = (1, *standard_input(name, **options)) if input_size is None else tuple(input_size)
+    key = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items()))
+    return _of(name, size, key)
+
+
+@functools.lru_cache(maxsize=256)
+def _of(name, size, options):
+    return summary(blueprint(name, **dict(options)), size)
+
+
+def kept_bytes(model, x):
+    """Bytes that autograd keeps for the backward pass of `model(x)`, measured: the forward pass runs for real, in the
+    mode the model is in, and every tensor saved is asked for its memory. Each memory counts once, parameters and
+    buffers not at all. Running averages are put back.
+
+    Args:
+        model: any `nn.Module`.
+        x: its input.
+    """
+    own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+    buffers = [(b, b.clone()) for b in model.buffers()]
+    saved = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            saved[storage.data_ptr()] = storage.nbytes(), storage     # kept alive, so that no address is used again
+        return tensor.detach()
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
+        model(x)
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)
+    return sum(nbytes for nbytes, _ in saved.values())
 
 
 @contextlib.contextmanager
@@ -145,180 +308,240 @@ def evaluating(model):
             m.training = mode
 
 
-@contextlib.contextmanager
-def _watching(model, tracer, result):
-    """Hooks that write a row whenever a module that computes has run: one without children or with own parameters."""
-    seen, handles, frames = set(), [], []       # a frame: [MACs before the module, MACs of the rows inside it]
+class _Call:
+    """One call of a module: what happened in it, without what happened in the modules it called."""
 
-    def before(_module, _inputs):
-        frames.append([tracer.macs, 0])
+    __slots__ = ("name", "module", "is_row", "parent", "input", "uses", "macs", "kept", "weighted",
+                 "adds", "concats", "joins", "gate", "inner", "shortcut", "output", "counts", "rows", "branches")
 
-    def after(name, module, inputs, output):
-        start, inside = frames.pop()
-        if hasattr(module, "count_macs"):       # a layer that knows better than the functions it calls
-            tracer.macs = start + module.count_macs(*inputs, output)
-        spent = tracer.macs - start
-        if frames:
-            frames[-1][1] += spent
-        first = next(_tensors(output), None)
-        if isinstance(module, nn.Identity) or first is None:
+    def __init__(self, name, module, is_row, parent, source):
+        self.name, self.module, self.is_row, self.parent = name, module, is_row, parent
+        self.input, self.uses = source, source.uses if source is not None else 0
+        self.macs = self.kept = self.adds = self.concats = 0
+        self.weighted = self.joins = self.gate = self.inner = False
+        self.shortcut = self.output = self.counts = None
+        self.rows, self.branches = [], 1
+
+
+class _Watch:
+    """Writes down what a network does while it runs: a row whenever a layer has run, and where paths join."""
+
+    def __init__(self, model):
+        self.model, self.top, self.seen = model, None, set()
+        self.lines = []                                 # (row, has weights of conv or linear, call it belongs to)
+        self.unknown = False
+
+    @contextlib.contextmanager
+    def modules(self):
+        """While open, every call of a module of the network is noted."""
+        replaced = []
+        for name, module in self.model.named_modules():
+            if not isinstance(module, nn.Identity):
+                replaced.append((module, vars(module).get("forward")))
+                vars(module)["forward"] = self.noting(name, module, module.forward)
+        try:
+            yield
+        finally:
+            for module, forward in replaced:
+                if forward is None:
+                    del vars(module)["forward"]
+                else:
+                    vars(module)["forward"] = forward
+
+    def noting(self, name, module, forward):
+        is_row = not module._modules or any(p is not None for p in module._parameters.values())
+
+        def noted(*args, **kwargs):
+            source = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)), None)
+            call = self.top = _Call(name, module, is_row, self.top, source)
+            out = forward(*args, **kwargs)
+            self.left(call, args, out)
+            return out
+
+        return noted
+
+    def left(self, call, args, out):
+        self.top = call.parent
+        first = out if type(out) is Outline else next(outlines(out), None)
+        if first is None:
             return
-        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
-        seen.update(map(id, own))
-        reach = tracer.reach(first) or _Reach(None, None)
-        result.rows.append(Row(
-            name, type(module).__name__, tuple(first.shape), sum(p.numel() for p in own),
-            spent - inside, _square(reach.field), _square(reach.jump),
-        ))
+        call.output = first
+        if call.input is not None:
+            call.branches = call.input.uses - call.uses
+        if hasattr(call.module, "count_macs"):          # a layer that knows better than the functions it calls
+            call.macs = call.module.count_macs(*args, out)
+        if call.is_row or call.kept:
+            own = [p for p in call.module._parameters.values() if p is not None and id(p) not in self.seen]
+            self.seen.update(map(id, own))
+            self.row(call.name or type(call.module).__name__, type(call.module).__name__, first, own, call)
+        if call.adds or call.concats or call.joins or call.inner:
+            if call.parent is not None:
+                call.parent.inner = True
 
-    for name, module in model.named_modules():
-        if next(module.children(), None) is None or next(module.parameters(recurse=False), None) is not None:
-            handles.append(module.register_forward_pre_hook(before))
-            handles.append(module.register_forward_hook(
-                lambda m, i, o, name=name: after(name or type(m).__name__, m, i, o)))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    def row(self, name, kind, out, params, call):
+        field, jump = (out.reach.field, out.reach.jump) if out.reach else (None, None)
+        params = sum(p.numel() for p in params)
+        row = Row(name, kind, tuple(out.shape), params, call.macs, call.kept, _square(field), _square(jump))
+        self.lines.append((row, call.weighted, call))
+        call.macs, call.kept, call.weighted = 0, 0, False
+
+    def keep(self, nbytes):
+        """Told by the tracer: autograd keeps so many bytes."""
+        call = self.top
+        call.kept = None if nbytes is None or call.kept is None else call.kept + nbytes
+
+    def called(self, name, inputs, out, macs):
+        """Told by the tracer: the network called a function."""
+        call = self.top
+        call.macs += macs
+        call.weighted |= name in _WEIGHTED
+        if name in _SUMS and len(inputs) > 1:
+            call.adds, call.joins = call.adds + 1, True
+            short = min(inputs, key=lambda x: x.depth)
+            source = call.input
+            if source is not None:
+                weights = short.depth - source.depth
+                same = short.memory is source.memory and short.shape == source.shape
+                call.shortcut = "projection" if weights > 0 else "identity" if same else "padding"
+        elif name == "cat" and len(out.shape) == 4:
+            call.concats, call.joins = call.concats + (len(inputs) > 1), True
+        elif name in _PRODUCTS and len(inputs) > 1:
+            call.gate = True
+        if not call.is_row and (macs or call.kept or call.kept is None):
+            prefix = f"{call.name}." if call.name else ""
+            self.row(f"{prefix}{name.strip('_')}", name.strip("_"), out, (), call)
+
+    def summary(self, shape):
+        """All that was seen."""
+        rows = [row for row, _, _ in self.lines]
+        params = list(self.model.parameters())
+        result = Summary(type(self.model).__name__, shape, rows)
+        result.total_params = sum(p.numel() for p in params)
+        result.trainable_params = sum(p.numel() for p in params if p.requires_grad)
+        result.idle_params = result.total_params - sum(r.params for r in rows)
+        result.total_macs = sum(r.macs for r in rows)
+        result.total_kept_bytes = _sum(r.kept_bytes for r in rows)
+        result.blocks = self.blocks()
+        result.stages = _stages(result.blocks)
+        return result
+
+    def blocks(self):
+        found, blocks = [], []                          # found: [call of a module that joins or None, rows, layers]
+        for row, weighted, call in self.lines:
+            module = _block_of(call)
+            if found and module is not None and found[-1][0] is module:
+                found[-1][1].append(row)
+                found[-1][2] += weighted
+            else:
+                found.append([module, [row], int(weighted)])
+        for module, rows, layers in found:
+            sums = sum(r.params for r in rows), sum(r.macs for r in rows), _sum(r.kept_bytes for r in rows)
+            if module is None:
+                r = rows[0]
+                blocks.append(Block(r.name, r.type, r.output_shape, *sums, r.receptive_field, r.jump, layers,
+                                    0, 0, None, 1, rows))
+            else:
+                out = module.output
+                field, jump = (out.reach.field, out.reach.jump) if out.reach else (None, None)
+                blocks.append(Block(module.name, type(module.module).__name__, tuple(out.shape), *sums,
+                                    _square(field), _square(jump), layers, module.adds, module.concats,
+                                    module.shortcut, max(module.branches, 2 if module.adds else 1), rows))
+        return blocks
 
 
-def _square(pair):
-    return pair[0] if pair and pair[0] == pair[1] else pair
+_WEIGHTED = {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"}
+_SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
+_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
 
 
-@dataclass(frozen=True)
-class _Reach:
-    """How far a unit looks back: its field on the input and the jump between neighbours, (height, width) each."""
-
-    field: tuple
-    jump: tuple
-
-    def window(self, kernel, stride=1, dilation=1):
-        kernel, stride, dilation = _pair(kernel), _pair(stride), _pair(dilation)
-        return _Reach(
-            tuple(f + (k - 1) * d * j for f, k, d, j in zip(self.field, kernel, dilation, self.jump, strict=True)),
-            tuple(j * s for j, s in zip(self.jump, stride, strict=True)),
-        )
+def _block_of(call):
+    """The innermost call around a row in which paths join, or that has a gate and is in no such one."""
+    gate = None
+    while call is not None and call.name:               # the network itself is no block
+        if call.joins and not call.inner:
+            return call
+        if call.gate and gate is None:
+            gate = call
+        call = call.parent
+    return gate
 
 
-def _pair(value):
-    return (value, value) if isinstance(value, int) else tuple(value)[-2:]
+def _sum(values):
+    values = list(values)
+    return None if None in values else sum(values)
 
 
-class _Tracer(TorchFunctionMode):
-    """Sees every torch function the network calls, counts its MACs and follows the receptive field.
+def _square(size):
+    return size[0] if size and size[0] == size[1] else size
 
-    Fields include padding, as is customary: near the border a unit sees less of the picture than its field.
-    """
 
-    def __init__(self, x):
-        super().__init__()
-        self.macs, self.reaches = 0, {}
-        self.note(x, _Reach((1, 1), (1, 1)) if x.ndim == 4 else None)
+def _pixels(shape):
+    """Height and width, None where there is at most one pixel."""
+    return shape[2:] if len(shape) == 4 and shape[2:] != (1, 1) else None
 
-    def note(self, tensor, reach):
-        self.reaches[id(tensor)] = (tensor, reach)      # the tensor is kept alive: its id stays its own
 
-    def reach(self, tensor):
-        return self.reaches.get(id(tensor), (None, None))[1]
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        known = [t for t in _tensors((args, kwargs)) if id(t) in self.reaches]
-        if name in _POINTWISE and known:
-            _same_channels(name, args, kwargs)
-            out = known[0].new_empty(known[0].shape)    # same shape; meta kernels of these are slow
+def _stages(blocks):
+    groups = []
+    for block in blocks:
+        if groups and _pixels(groups[-1][0].output_shape) == _pixels(block.output_shape):
+            groups[-1].append(block)
         else:
-            out = func(*args, **kwargs)
-        outputs = list(_tensors(out)) if known else []
-        if outputs:
-            self.macs += _macs(name, args, kwargs, outputs[0])
-        for result in outputs:
-            self.note(result, self.follow(name, args, kwargs, known, result))
-        return out
-
-    def follow(self, name, args, kwargs, known, out):
-        """What a unit of `out` sees: the widest field of the inputs, in the steps of those that have its size."""
-        reaches = [self.reach(t) for t in known]
-        if None in reaches:
-            return None
-        field = tuple(max(r.field[axis] for r in reaches) for axis in (0, 1))
-        largest = max(known, key=lambda t: t.shape[2:].numel() if t.ndim == 4 else 0)     # not the gate of x * gate
-        return _follow(name, args, kwargs, largest, out, _Reach(field, self.reach(largest).jump))
+            groups.append([block])
+    names, stages = _names(groups), []
+    for name, group in zip(names, groups, strict=True):
+        last = group[-1]
+        stages.append(Stage(
+            name, last.output_shape, sum(b.params for b in group), sum(b.macs for b in group),
+            _sum(b.kept_bytes for b in group), last.receptive_field, last.jump, sum(b.layers for b in group), group,
+        ))
+    return stages
 
 
-# Functions of one tensor that change neither its shape nor what its units see.
-_POINTWISE = {
-    "batch_norm", "dropout", "gelu", "hardswish", "local_response_norm", "relu", "relu6", "sigmoid", "silu", "tanh",
-}
+def _names(groups):
+    """A name for each stage, that of most of its layers with weights; layers that only have numbers count up."""
+    names, convs = [], 0
+    for group in groups:
+        heads, numbered = Counter(), 0
+        for block in group:
+            head = _head(block.name)
+            if head is None and _pixels(block.output_shape):
+                numbered += block.layers
+            else:
+                heads[head or block.name.split(".")[0]] += block.layers
+        first, convs = convs + 1, convs + numbered
+        most = max(heads.values(), default=0)
+        if numbered > most:
+            names.append(f"conv{first}-{convs}" if numbered > 1 else f"conv{first}")
+        elif heads:
+            names.append(_common([head for head, layers in heads.items() if 4 * layers >= most]))
+        else:
+            names.append(re.sub(r"\d*d$", "", group[0].type).lower())
+    repeated, again = Counter(names), Counter()
+    for i, name in enumerate(names):
+        if repeated[name] > 1:
+            again[name] += 1
+            names[i] = f"{name} {again[name]}"
+    return names
 
 
-def _same_channels(name, args, kwargs):
-    """The one error that skipping the function would hide: a normalisation made for other channels."""
-    for vector in _tensors((args[1:], kwargs)):
-        if name == "batch_norm" and vector.ndim == 1 and len(vector) != args[0].shape[1]:
-            raise ValueError(f"batch_norm is made for {len(vector)} channels and gets {args[0].shape[1]}")
+def _head(name):
+    """The part of a layer's name that tells its stage: the first with letters and a digit, `layer1` of
+    `layer1.0.conv1`; without one the first, None if a number follows it (`features.0`)."""
+    parts = name.split(".")
+    for part in parts:
+        if not part.isdigit() and any(c.isdigit() for c in part):
+            return part
+    return None if len(parts) > 1 and parts[1].isdigit() else parts[0]
 
 
-def _tensors(tree):
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    elif isinstance(tree, dict):
-        for value in tree.values():
-            yield from _tensors(value)
-    elif isinstance(tree, (list, tuple)):
-        for value in tree:
-            yield from _tensors(value)
+def _common(heads):
+    """inception3a, inception3b: inception3. conv2, conv3: conv2-conv3."""
+    if len(heads) == 1:
+        return heads[0]
+    same = os.path.commonprefix(heads).rstrip("_.")
+    return same if any(c.isdigit() for c in same) else f"{heads[0]}-{heads[-1]}"
 
 
-def _argument(args, kwargs, position, name, default):
-    value = args[position] if len(args) > position else kwargs.get(name, default)
-    return default if value is None or value == [] else value
+summary.of, summary.kept_bytes = of, kept_bytes        # `cnnlib.summary` is the function
 
-
-def _macs(name, args, kwargs, out):
-    """Multiply-accumulates of one function call."""
-    if name in ("conv1d", "conv2d", "conv3d"):
-        weight = _argument(args, kwargs, 1, "weight", None)
-        return out.numel() * weight[0].numel()
-    if name in ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
-        x, weight = args[0], _argument(args, kwargs, 1, "weight", None)
-        return x.numel() * weight[0].numel()
-    if name == "linear":
-        return out.numel() * args[0].shape[-1]
-    if name in ("matmul", "mm", "bmm", "__matmul__"):
-        return out.numel() * args[0].shape[-1]
-    if name in ("addmm", "baddbmm"):
-        return out.numel() * args[1].shape[-1]
-    return 0
-
-
-def _follow(name, args, kwargs, x, out, reach):
-    """The receptive field after one function call, None where it is not known how the function looks."""
-    if name == "conv2d":
-        weight = _argument(args, kwargs, 1, "weight", None)
-        return reach.window(weight.shape[2:], _argument(args, kwargs, 3, "stride", 1),
-                            _argument(args, kwargs, 5, "dilation", 1))
-    if name in ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"):
-        kernel = _argument(args, kwargs, 1, "kernel_size", None)
-        dilation = 1 if name == "avg_pool2d" else _argument(args, kwargs, 4, "dilation", 1)
-        return reach.window(kernel, _argument(args, kwargs, 2, "stride", kernel), dilation)
-    before, after = x.shape[2:], out.shape[2:]
-    if name.startswith("adaptive_"):
-        return reach.window([_widest_bin(i, o) for i, o in zip(before, after, strict=True)],
-                            [math.ceil(i / o) for i, o in zip(before, after, strict=True)])
-    if x.ndim != 4 or (out.ndim == 4 and after == before) or out.shape[1:] == before:
-        return reach                                # no pixels left to join, or joined within a pixel only
-    if out.ndim <= 2 or (after == (1, 1) and name in ("mean", "sum", "amax", "max", "amin", "min")):
-        return reach.window(before)                 # flattened or reduced: sees what all positions see
-    return None
-
-
-def _widest_bin(size, bins):
-    """Width of the widest window of adaptive pooling; windows overlap where `bins` does not divide `size`."""
-    return max(-(-(i + 1) * size // bins) - i * size // bins for i in range(bins))
-
-
-__all__ = ["Row", "Summary", "summary"]
+__all__ = ["Block", "Row", "Stage", "Summary", "kept_bytes", "of", "summary"]

@@ -6,8 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -40,24 +38,6 @@ def test_normalisation_is_that_of_the_training_set():
     torch.testing.assert_close(x.mean(), torch.tensor(0.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(x.std(), torch.tensor(1.0), atol=1e-3, rtol=0)
     assert digits.train.images[:, :, :2].eq(0).all()
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 70), st.integers(1, 30), st.integers(0, 5))
-def test_batches_hold_every_image_once(n, batch_size, seed):
-    images = data.Images(torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1), torch.arange(n), (0.0,), (1 / 255,))
-    for shuffle in (False, True):
-        batches = list(images.batches(batch_size, shuffle=shuffle, seed=seed))
-        labels = torch.cat([y for _, y in batches])
-        assert sorted(labels.tolist()) == list(range(n))
-        assert all(len(y) <= batch_size for _, y in batches)
-        torch.testing.assert_close(torch.cat([x for x, _ in batches]).flatten(), labels.float())
-
-
-def test_shuffling_follows_the_seed():
-    images = data.load("digits").train
-    order = [torch.cat([y for _, y in images.batches(50, shuffle=True, seed=s)]) for s in (1, 1, 2)]
-    assert torch.equal(order[0], order[1]) and not torch.equal(order[0], order[2])
 
 
 @pytest.mark.parametrize(
@@ -214,10 +194,14 @@ def test_folder_refusals(folder, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"name": "mnists"}, "'mnists' is not known. Allowed: digits, mnist, folder"),
+        ({"name": "mnists"}, "data set is 'mnists', allowed: 'digits', 'mnist'"),
         ({"name": "digits", "size": 0}, "size is 0"),
         ({"name": "digits", "pad": -1}, "pad is -1"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
+        ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
+        ({"name": "digits", "crop": -1}, "crop is -1"),
+        ({"name": "digits", "flip": "yes"}, "flip is 'yes', allowed: False, True"),
+        ({"name": "digits", "limit": 0}, "limit is 0"),
         ({"name": "folder"}, "root is None"),
     ],
 )

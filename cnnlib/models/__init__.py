@@ -4,15 +4,19 @@
     >>> net = cnnlib.create_model("alexnet", groups=1, activation="tanh")
     >>> net = cnnlib.create_model("vgg16", variant="torchvision", num_classes=10)
 
-A family ends with `MODELS`, its networks by name, and may have `find(name)` for names that follow a rule.
+A family ends with `MODELS`, its networks by name, and `standard_input(name, **options)`, the pictures they are made
+for; it may have `find(name)` for names that follow a rule.
 """
 
 import difflib
+import functools
 import inspect
 
 from torch import nn
 
 from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
+from .checks import one_of
+from .sketch import sketching
 
 _FAMILIES = (
     lenet,
@@ -37,7 +41,7 @@ _CLASSES = {
     if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == family.__name__
 }
 globals().update(_CLASSES)
-__all__ = ["create_model", "list_models", *_CLASSES]
+__all__ = ["blueprint", "create_model", "list_models", "standard_input", *_CLASSES]
 
 
 def list_models():
@@ -52,16 +56,59 @@ def create_model(name, **options):
         num_classes: number of outputs; 1000 unless said otherwise, 10 for `variant="cifar"`.
         variant: "paper" (as published, the default), "torchvision" (its state dicts load with `strict=True`),
             "cifar" (for pictures of 32x32).
+        in_channels: of the pictures; 3 unless said otherwise, 1 for the LeNets.
+
+    How wide a network is has one knob in each family:
+        width: AlexNet, VGG, GoogLeNet, Inception-v3: share of the published channels and dense units in every
+            layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
+        width: ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
+        width_multiplier: MobileNet, as its papers call such a share.
+        growth_rate: DenseNet, new channels a layer.
 
     Raises:
         ValueError: unknown name, unknown option, or an option outside what the network allows; before any work.
     """
+    _, factory = _found(name, options)
+    return factory(**options)
+
+
+def standard_input(name, **options):
+    """(C, H, W) of the pictures that the network `name` is made for with these `options`.
+
+    227x227 for the AlexNet of the paper, 299x299 for Inception-v3, 224x224 for other ImageNet networks, 32x32 for
+    those of CIFAR, 32x32 or 28x28 for the LeNets. Most take others, too: a wrong one is refused with what is allowed.
+
+    Raises:
+        ValueError: unknown name, option or variant.
+    """
+    family, _ = _found(name, options)
+    if "variant" in options:
+        one_of("variant", options["variant"], ("paper", "torchvision", "cifar"))
+    return family.standard_input(name, **options)
+
+
+def _found(name, options):
+    """The family of `name` and the class or function that builds it, if that has all these options."""
     factory = _factory(name)
     allowed = inspect.signature(factory).parameters
     for option in options:
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
-    return factory(**options)
+    return next(f for f in _FAMILIES if name in f.MODELS or (hasattr(f, "find") and f.find(name))), factory
+
+
+def blueprint(name, **options):
+    """The network of `create_model` on the meta device: every layer and shape, no number, in milliseconds.
+
+    It is built once for the same options and shared by all who ask: look at it, do not change it.
+    """
+    return _blueprint(name, tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())))
+
+
+@functools.lru_cache(maxsize=32)
+def _blueprint(name, options):
+    with sketching():
+        return create_model(name, **dict(options))
 
 
 def _factory(name):

@@ -10,7 +10,7 @@ from itertools import count
 
 from torch import nn
 
-from .checks import at_least, images, one_of, settings, share
+from .checks import at_least, eighths, images, one_of, settings, share
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -48,12 +48,14 @@ def local_response_norm(n=5, alpha=1e-4, beta=0.75, k=2.0):
 class AlexNet(nn.Module):
     """AlexNet: 60,965,224 parameters as published, 61,100,840 in torchvision.
 
-    Input (N, 3, H, W), output (N, num_classes) logits. The paper says 224x224, but the
+    Input (N, in_channels, H, W), output (N, num_classes) logits. The paper says 224x224, but the
     55x55 units of its first layer need 227x227. Maps of another picture size are
     averaged to the grid that the dense layers are built for.
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
+        in_channels: 3 for colour.
+        width: share of the published maps and dense units in every layer, a multiple of 1/8.
         variant: "paper"; "torchvision", one narrower tower without LRN; "cifar", the
             paper's for 32x32, with a first kernel of 5x5 stride 1 instead of 11x11
             stride 4 and dense layers of 1024 units: 5,726,602 parameters.
@@ -66,13 +68,14 @@ class AlexNet(nn.Module):
         padding: of the first convolution: 0, 2, or "same" as TensorFlow has it, 3
             pixels before and 4 after; then the last pooling pads, too.
         image_size: height and width that the dense layers are built for.
-        dense: units of the two hidden dense layers.
+        dense: units of the two hidden dense layers, whatever the `width`.
         dropout: rate in the dense layers.
     """
 
     def __init__(
         self, num_classes=None, variant="paper", groups=None, activation="relu",
         norm=None, pooling=3, padding=None, image_size=None, dense=None, dropout=0.5,
+        in_channels=3, width=1.0,
     ):
         super().__init__()
         form = settings(
@@ -80,6 +83,8 @@ class AlexNet(nn.Module):
             padding=padding, image_size=image_size, dense=dense,
         )
         at_least("num_classes", form.num_classes, 1)
+        self.in_channels = at_least("in_channels", in_channels, 1)
+        eighths("width", width)
         one_of("groups", form.groups, (1, 2))
         one_of("activation", activation, tuple(ACTIVATIONS))
         one_of("norm", form.norm, ("lrn", "batch", "none"))
@@ -100,7 +105,7 @@ class AlexNet(nn.Module):
             return (side + 2 * same - pooling) // 2 + 1
 
         self.smallest = next(size for size in count(1) if grid(size) > 0)
-        at_least("image_size", form.image_size, self.smallest)
+        self.standard_size = at_least("image_size", form.image_size, self.smallest)
 
         def conv(cin, cout, kernel, lrn=False, **where):
             layers = [nn.Conv2d(cin, cout, kernel, **where), ACTIVATIONS[activation]()]
@@ -110,11 +115,12 @@ class AlexNet(nn.Module):
                 layers.append(local_response_norm())
             return layers
 
-        m1, m2, m3, m4, m5 = form.maps
+        m1, m2, m3, m4, m5 = (int(maps * width) for maps in form.maps)
+        units = int(form.dense * width) if dense is None else dense
         towers = dict(groups=form.groups)
         self.features = nn.Sequential(                      # sizes of "paper":
             *([nn.ZeroPad2d((before, after, before, after))] if same else []),
-            *conv(3, m1, form.kernel, lrn=True, stride=form.stride,
+            *conv(in_channels, m1, form.kernel, lrn=True, stride=form.stride,
                   padding=0 if same else form.padding),     # (N, 96, 55, 55)
             nn.MaxPool2d(pooling, 2),                       # (N, 96, 27, 27)
             *conv(m1, m2, 5, lrn=True, padding=2, **towers),  # (N, 256, 27, 27)
@@ -127,9 +133,9 @@ class AlexNet(nn.Module):
         side = grid(form.image_size)
         self.avgpool = nn.AdaptiveAvgPool2d((side, side))
         layers = [
-            nn.Linear(m5 * side**2, form.dense), ACTIVATIONS[activation](),
-            nn.Linear(form.dense, form.dense), ACTIVATIONS[activation](),
-            nn.Linear(form.dense, form.num_classes),
+            nn.Linear(m5 * side**2, units), ACTIVATIONS[activation](),
+            nn.Linear(units, units), ACTIVATIONS[activation](),
+            nn.Linear(units, form.num_classes),
         ]
         # The paper drops units of the hidden layers, torchvision units that enter them.
         for place in (2, 0) if variant == "torchvision" else (4, 2):
@@ -147,11 +153,16 @@ class AlexNet(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, x):
-        images("alexnet", x, 3, self.smallest)
+        images("alexnet", x, self.in_channels, self.smallest)
         x = self.features(x)            # (N, 256, 6, 6)
         x = self.avgpool(x)             # (N, 256, 6, 6), whatever the picture's size
         x = x.flatten(1)                # (N, 9216)
         return self.classifier(x)       # (N, num_classes)
+
+
+def standard_input(name, variant="paper", in_channels=3, image_size=None, **options):
+    side = image_size or VARIANTS[variant]["image_size"]
+    return in_channels, side, side
 
 
 MODELS = {"alexnet": AlexNet}

@@ -41,6 +41,16 @@ def share(name, value):
     return value
 
 
+def eighths(name, value):
+    """Raise ValueError unless `value` is a multiple of 1/8 from 1/8 to 4; return it.
+
+    Published widths are multiples of 8, so that such a share of them is always a whole number of channels.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 4 or value * 8 % 1:
+        raise ValueError(f"{name} is {value!r}, allowed: multiples of 1/8, from 0.125 to 4.")
+    return value
+
+
 def settings(variant, variants, **given):
     """The settings of `variant`, an entry of `variants`, with those `given` (not None) in their place."""
     chosen = dict(variants[one_of("variant", variant, tuple(variants))])

@@ -140,6 +140,7 @@ class DenseNet(nn.Module):
         at_least("num_classes", num_classes, 1)
         share("dropout", dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
+        self.standard_size = 224 if imagenet else 32
         # Every transition halves, and after the last one a pixel must remain.
         remain = 2 ** (len(blocks) - 1)
         self.smallest = 4 * remain - 3 if imagenet else remain
@@ -242,6 +243,11 @@ def find(name):
         )
 
     return build
+
+
+def standard_input(name, in_channels=3, **options):
+    side = 224 if name in MODELS and name[len("densenet"):].isdigit() else 32
+    return in_channels, side, side
 
 
 MODELS = {f"densenet{depth}": _imagenet(depth) for depth in IMAGENET}

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .alexnet import local_response_norm
-from .checks import at_least, images, one_of, settings, share
+from .checks import at_least, eighths, images, one_of, settings, share
 
 # What a training forward returns, in torchvision's order: the later head first.
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits1")
@@ -22,14 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling.
+# branch; last_pool: window of the fourth pooling; image_size: what it was made for.
 VARIANTS = {
     "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
-                  aux_logits=True, dropout=0.4),
+                  aux_logits=True, dropout=0.4, image_size=224),
     "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
-                        aux_logits=True, dropout=0.2),
+                        aux_logits=True, dropout=0.2, image_size=224),
     "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
-                  aux_logits=False, dropout=0.4),
+                  aux_logits=False, dropout=0.4, image_size=32),
 }
 
 
@@ -68,23 +68,17 @@ class Inception(nn.Module):
         kernel_size=5, batch_norm=False,
     ):
         super().__init__()
-        widths(
-            in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
-            ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj,
-        )
+        widths(in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
+               ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj)
         one_of("kernel_size", kernel_size, (5, 3))
         conv = partial(BasicConv2d, batch_norm=batch_norm)
         self.branch1 = conv(in_channels, ch1x1, 1)
-        self.branch2 = nn.Sequential(
-            conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1)
-        )
+        self.branch2 = nn.Sequential(conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1))
         self.branch3 = nn.Sequential(
             conv(in_channels, ch5x5red, 1),
             conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2),
         )
-        self.branch4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1)
-        )
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1))
 
     def forward(self, x):
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
@@ -114,16 +108,17 @@ class InceptionAux(nn.Module):
     """Section 5: a small classifier on the maps in the middle, for training only.
 
     (N, C, 14, 14) -> (N, num_classes). `pool` 5 averages windows of 5x5 with stride 3,
-    as published; None splits the map in 4x4, as in torchvision.
+    as published; None splits the map in 4x4, as in torchvision. `width`: of the network.
     """
 
-    def __init__(self, in_channels, num_classes, batch_norm, pool, dropout=0.7):
+    def __init__(self, in_channels, num_classes, batch_norm, pool, dropout=0.7, width=1.0):
         super().__init__()
+        maps, units = int(128 * width), int(1024 * width)
         self.pool = pool
-        self.conv = BasicConv2d(in_channels, 128, 1, batch_norm)
-        self.fc1 = nn.Linear(128 * 4 * 4, 1024)
+        self.conv = BasicConv2d(in_channels, maps, 1, batch_norm)
+        self.fc1 = nn.Linear(maps * 4 * 4, units)
         self.dropout = nn.Dropout(dropout)
-        self.fc2 = nn.Linear(1024, num_classes)
+        self.fc2 = nn.Linear(units, num_classes)
 
     def forward(self, x):
         if self.pool:
@@ -137,7 +132,7 @@ class InceptionAux(nn.Module):
 class GoogLeNet(nn.Module):
     """GoogLeNet: 22 layers with weights, 6,998,552 parameters without auxiliary heads.
 
-    Input (N, 3, H, W), output (N, num_classes) logits; when training with auxiliary
+    Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary
     heads a `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
 
     Args:
@@ -149,11 +144,13 @@ class GoogLeNet(nn.Module):
         kernel_size: of the third branch, 5 or 3.
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
         dropout: rate before the last layer; 0.7 in the heads.
+        in_channels: 3 for colour.
+        width: share of the published channels in every layer, a multiple of 1/8.
     """
 
     def __init__(
         self, num_classes=None, variant="paper", norm=None, kernel_size=None,
-        aux_logits=None, dropout=None,
+        aux_logits=None, dropout=None, in_channels=3, width=1.0,
     ):
         super().__init__()
         form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm,
@@ -163,18 +160,25 @@ class GoogLeNet(nn.Module):
         one_of("kernel_size", form.kernel_size, (5, 3))
         one_of("aux_logits", form.aux_logits, (False, True))
         share("dropout", form.dropout)
+        self.in_channels = at_least("in_channels", in_channels, 1)
+        eighths("width", width)
         small, batch_norm = variant == "cifar", form.norm == "batch"
+        self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
-        module = partial(Inception, kernel_size=form.kernel_size, batch_norm=batch_norm)
+
+        def module(*row):
+            return Inception(*(int(n * width) for n in row), form.kernel_size, batch_norm)
+
+        c64, c192, c512, c528, c1024 = (int(n * width) for n in (64, 192, 512, 528, 1024))
         lrn = local_response_norm if form.norm == "lrn" else nn.Identity
         half = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
 
         stem = dict(stride=1, padding=1) if small else dict(stride=2, padding=3)
-        self.conv1 = conv(3, 64, 3 if small else 7, **stem)
+        self.conv1 = conv(in_channels, c64, 3 if small else 7, **stem)
         self.maxpool1 = half(3)
         self.norm1 = lrn()
-        self.conv2 = conv(64, 64, 1)
-        self.conv3 = conv(64, 192, 3, padding=1)
+        self.conv2 = conv(c64, c64, 1)
+        self.conv3 = conv(c64, c192, 3, padding=1)
         self.norm2 = lrn()
         self.maxpool2 = nn.Identity() if small else half(3)
         # Table 1:                  in  1x1 red.  3x3 red.  5x5 pool
@@ -192,11 +196,11 @@ class GoogLeNet(nn.Module):
         pool = 5 if variant == "paper" else None
         self.aux1 = self.aux2 = None
         if form.aux_logits:
-            self.aux1 = InceptionAux(512, form.num_classes, batch_norm, pool)
-            self.aux2 = InceptionAux(528, form.num_classes, batch_norm, pool)
+            self.aux1 = InceptionAux(c512, form.num_classes, batch_norm, pool, width=width)
+            self.aux2 = InceptionAux(c528, form.num_classes, batch_norm, pool, width=width)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(1024, form.num_classes)
+        self.fc = nn.Linear(c1024, form.num_classes)
 
         def sides(size):
             """Sides of the maps in modules 4 and 5, for a picture of this size."""
@@ -208,9 +212,7 @@ class GoogLeNet(nn.Module):
 
         self.smallest = next(size for size in count(1) if sides(size)[1] > 0)
         needed = pool if pool and form.aux_logits else 1    # by the heads' window
-        self.smallest_training = next(
-            size for size in count(self.smallest) if sides(size)[0] >= needed
-        )
+        self.smallest_training = next(size for size in count(self.smallest) if sides(size)[0] >= needed)
         self.init(batch_norm)
 
     def init(self, batch_norm):
@@ -226,7 +228,7 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x):
         smallest = self.smallest_training if self.training else self.smallest
-        images("googlenet", x, 3, smallest)
+        images("googlenet", x, self.in_channels, smallest)
         x = self.norm1(self.maxpool1(self.conv1(x)))            # (N, 64, 56, 56)
         x = self.norm2(self.conv3(self.conv2(x)))               # (N, 192, 56, 56)
         x = self.maxpool2(x)                                    # (N, 192, 28, 28)
@@ -242,6 +244,11 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)                          # (N, 1024)
         x = self.fc(self.dropout(x))                            # (N, num_classes)
         return GoogLeNetOutputs(x, aux2, aux1) if heads else x
+
+
+def standard_input(name, variant="paper", in_channels=3, **options):
+    side = VARIANTS[variant]["image_size"]
+    return in_channels, side, side
 
 
 MODELS = {"googlenet": GoogLeNet}

@@ -11,25 +11,32 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, images, one_of, settings, share
+from .checks import at_least, eighths, images, one_of, settings, share
 from .inception import BasicConv2d
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
 
+# smallest: picture, without the auxiliary head and with it; image_size: what it is made for.
 VARIANTS = {
-    "paper": dict(num_classes=1000, dropout=0.2),
-    "torchvision": dict(num_classes=1000, dropout=0.5),
+    "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299), image_size=299),
+    "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299), image_size=299),
+    "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71), image_size=32),
 }
 
 
-def row(in_channels, out_channels, n):
+def conv(in_channels, out_channels, kernel_size, width=1.0, **where):
+    """BasicConv2d of a share of the published channels."""
+    return BasicConv2d(int(in_channels * width), int(out_channels * width), kernel_size, **where)
+
+
+def row(in_channels, out_channels, n, width=1.0):
     """1xn: a convolution along the row."""
-    return BasicConv2d(in_channels, out_channels, (1, n), padding=(0, n // 2))
+    return conv(in_channels, out_channels, (1, n), width, padding=(0, n // 2))
 
 
-def column(in_channels, out_channels, n):
+def column(in_channels, out_channels, n, width=1.0):
     """nx1: a convolution along the column. After `row` it sees nxn."""
-    return BasicConv2d(in_channels, out_channels, (n, 1), padding=(n // 2, 0))
+    return conv(in_channels, out_channels, (n, 1), width, padding=(n // 2, 0))
 
 
 def average(x):
@@ -42,15 +49,15 @@ class InceptionA(nn.Module):
     (N, C, 35, 35) -> (N, 224 + pool_features, 35, 35).
     """
 
-    def __init__(self, in_channels, pool_features):
+    def __init__(self, in_channels, pool_features, width=1.0):
         super().__init__()
-        self.branch1x1 = BasicConv2d(in_channels, 64, 1)
-        self.branch5x5_1 = BasicConv2d(in_channels, 48, 1)
-        self.branch5x5_2 = BasicConv2d(48, 64, 5, padding=2)
-        self.branch3x3dbl_1 = BasicConv2d(in_channels, 64, 1)
-        self.branch3x3dbl_2 = BasicConv2d(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = BasicConv2d(96, 96, 3, padding=1)
-        self.branch_pool = BasicConv2d(in_channels, pool_features, 1)
+        self.branch1x1 = conv(in_channels, 64, 1, width)
+        self.branch5x5_1 = conv(in_channels, 48, 1, width)
+        self.branch5x5_2 = conv(48, 64, 5, width, padding=2)
+        self.branch3x3dbl_1 = conv(in_channels, 64, 1, width)
+        self.branch3x3dbl_2 = conv(64, 96, 3, width, padding=1)
+        self.branch3x3dbl_3 = conv(96, 96, 3, width, padding=1)
+        self.branch_pool = conv(in_channels, pool_features, 1, width)
 
     def forward(self, x):
         five = self.branch5x5_2(self.branch5x5_1(x))
@@ -62,12 +69,12 @@ class InceptionA(nn.Module):
 class InceptionB(nn.Module):
     """Figure 10: smaller and wider at once. (N, C, 35, 35) -> (N, 480 + C, 17, 17)."""
 
-    def __init__(self, in_channels):
+    def __init__(self, in_channels, width=1.0):
         super().__init__()
-        self.branch3x3 = BasicConv2d(in_channels, 384, 3, stride=2)
-        self.branch3x3dbl_1 = BasicConv2d(in_channels, 64, 1)
-        self.branch3x3dbl_2 = BasicConv2d(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = BasicConv2d(96, 96, 3, stride=2)
+        self.branch3x3 = conv(in_channels, 384, 3, width, stride=2)
+        self.branch3x3dbl_1 = conv(in_channels, 64, 1, width)
+        self.branch3x3dbl_2 = conv(64, 96, 3, width, padding=1)
+        self.branch3x3dbl_3 = conv(96, 96, 3, width, stride=2)
 
     def forward(self, x):
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -80,19 +87,19 @@ class InceptionC(nn.Module):
     (N, C, 17, 17) -> (N, 768, 17, 17).
     """
 
-    def __init__(self, in_channels, channels_7x7):
+    def __init__(self, in_channels, channels_7x7, width=1.0):
         super().__init__()
         c = channels_7x7
-        self.branch1x1 = BasicConv2d(in_channels, 192, 1)
-        self.branch7x7_1 = BasicConv2d(in_channels, c, 1)
-        self.branch7x7_2 = row(c, c, 7)
-        self.branch7x7_3 = column(c, 192, 7)
-        self.branch7x7dbl_1 = BasicConv2d(in_channels, c, 1)
-        self.branch7x7dbl_2 = column(c, c, 7)
-        self.branch7x7dbl_3 = row(c, c, 7)
-        self.branch7x7dbl_4 = column(c, c, 7)
-        self.branch7x7dbl_5 = row(c, 192, 7)
-        self.branch_pool = BasicConv2d(in_channels, 192, 1)
+        self.branch1x1 = conv(in_channels, 192, 1, width)
+        self.branch7x7_1 = conv(in_channels, c, 1, width)
+        self.branch7x7_2 = row(c, c, 7, width)
+        self.branch7x7_3 = column(c, 192, 7, width)
+        self.branch7x7dbl_1 = conv(in_channels, c, 1, width)
+        self.branch7x7dbl_2 = column(c, c, 7, width)
+        self.branch7x7dbl_3 = row(c, c, 7, width)
+        self.branch7x7dbl_4 = column(c, c, 7, width)
+        self.branch7x7dbl_5 = row(c, 192, 7, width)
+        self.branch_pool = conv(in_channels, 192, 1, width)
 
     def forward(self, x):
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
@@ -105,14 +112,14 @@ class InceptionC(nn.Module):
 class InceptionD(nn.Module):
     """As InceptionB, one stage later. (N, C, 17, 17) -> (N, 512 + C, 8, 8)."""
 
-    def __init__(self, in_channels):
+    def __init__(self, in_channels, width=1.0):
         super().__init__()
-        self.branch3x3_1 = BasicConv2d(in_channels, 192, 1)
-        self.branch3x3_2 = BasicConv2d(192, 320, 3, stride=2)
-        self.branch7x7x3_1 = BasicConv2d(in_channels, 192, 1)
-        self.branch7x7x3_2 = row(192, 192, 7)
-        self.branch7x7x3_3 = column(192, 192, 7)
-        self.branch7x7x3_4 = BasicConv2d(192, 192, 3, stride=2)
+        self.branch3x3_1 = conv(in_channels, 192, 1, width)
+        self.branch3x3_2 = conv(192, 320, 3, width, stride=2)
+        self.branch7x7x3_1 = conv(in_channels, 192, 1, width)
+        self.branch7x7x3_2 = row(192, 192, 7, width)
+        self.branch7x7x3_3 = column(192, 192, 7, width)
+        self.branch7x7x3_4 = conv(192, 192, 3, width, stride=2)
 
     def forward(self, x):
         three = self.branch3x3_2(self.branch3x3_1(x))
@@ -124,17 +131,17 @@ class InceptionD(nn.Module):
 class InceptionE(nn.Module):
     """Figure 7: 1x3 and 3x1 side by side. (N, C, 8, 8) -> (N, 2048, 8, 8)."""
 
-    def __init__(self, in_channels):
+    def __init__(self, in_channels, width=1.0):
         super().__init__()
-        self.branch1x1 = BasicConv2d(in_channels, 320, 1)
-        self.branch3x3_1 = BasicConv2d(in_channels, 384, 1)
-        self.branch3x3_2a = row(384, 384, 3)
-        self.branch3x3_2b = column(384, 384, 3)
-        self.branch3x3dbl_1 = BasicConv2d(in_channels, 448, 1)
-        self.branch3x3dbl_2 = BasicConv2d(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a = row(384, 384, 3)
-        self.branch3x3dbl_3b = column(384, 384, 3)
-        self.branch_pool = BasicConv2d(in_channels, 192, 1)
+        self.branch1x1 = conv(in_channels, 320, 1, width)
+        self.branch3x3_1 = conv(in_channels, 384, 1, width)
+        self.branch3x3_2a = row(384, 384, 3, width)
+        self.branch3x3_2b = column(384, 384, 3, width)
+        self.branch3x3dbl_1 = conv(in_channels, 448, 1, width)
+        self.branch3x3dbl_2 = conv(448, 384, 3, width, padding=1)
+        self.branch3x3dbl_3a = row(384, 384, 3, width)
+        self.branch3x3dbl_3b = column(384, 384, 3, width)
+        self.branch_pool = conv(in_channels, 192, 1, width)
 
     def forward(self, x):
         three = self.branch3x3_1(x)
@@ -148,11 +155,11 @@ class InceptionE(nn.Module):
 class InceptionV3Aux(nn.Module):
     """The auxiliary head, for training only: (N, C, 17, 17) -> (N, num_classes)."""
 
-    def __init__(self, in_channels, num_classes):
+    def __init__(self, in_channels, num_classes, width=1.0):
         super().__init__()
-        self.conv0 = BasicConv2d(in_channels, 128, 1)
-        self.conv1 = BasicConv2d(128, 768, 5)
-        self.fc = nn.Linear(768, num_classes)
+        self.conv0 = conv(in_channels, 128, 1, width)
+        self.conv1 = conv(128, 768, 5, width)
+        self.fc = nn.Linear(int(768 * width), num_classes)
 
     def forward(self, x):
         x = self.conv0(F.avg_pool2d(x, 5, 3))       # (N, 128, 5, 5)
@@ -163,57 +170,64 @@ class InceptionV3Aux(nn.Module):
 class InceptionV3(nn.Module):
     """Inception-v3: 27,161,264 parameters, 23,834,568 without the auxiliary head.
 
-    Input (N, 3, H, W) from 75x75, made for 299x299, which is also the least that the
-    auxiliary head takes; output (N, num_classes) logits; when training with the head an
+    Input (N, in_channels, H, W) from 75x75, made for 299x299, which is also the least that
+    the auxiliary head takes; output (N, num_classes) logits; when training with the head an
     `InceptionOutputs` (logits, aux_logits).
 
     Args:
-        num_classes: number of outputs, 1000.
-        variant: "paper" and "torchvision" differ in the rate of dropout only.
+        num_classes: number of outputs; 1000, for "cifar" 10.
+        variant: "paper" and "torchvision" differ in the rate of dropout only; "cifar", for
+            32x32: the stem halves the picture once instead of three times, so that the maps
+            have 15, 7 and 3 pixels a side, and there is no auxiliary head.
         aux_logits: with the auxiliary head on the last maps of 17x17.
         dropout: rate before the last layer; 0.2 in the authors' code, torchvision 0.5.
+        in_channels: 3 for colour.
+        width: share of the published channels in every layer, a multiple of 1/8.
     """
 
-    smallest, smallest_training = 75, 299
-
     def __init__(
-        self, num_classes=None, variant="paper", aux_logits=True, dropout=None
+        self, num_classes=None, variant="paper", aux_logits=None, dropout=None, in_channels=3, width=1.0
     ):
         super().__init__()
-        form = settings(variant, VARIANTS, num_classes=num_classes, dropout=dropout)
+        form = settings(variant, VARIANTS, num_classes=num_classes, aux_logits=aux_logits, dropout=dropout)
         at_least("num_classes", form.num_classes, 1)
-        one_of("aux_logits", aux_logits, (True, False))
+        one_of("aux_logits", form.aux_logits, (True, False))
         share("dropout", form.dropout)
-        self.Conv2d_1a_3x3 = BasicConv2d(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = BasicConv2d(32, 32, 3)
-        self.Conv2d_2b_3x3 = BasicConv2d(32, 64, 3, padding=1)
-        self.maxpool1 = nn.MaxPool2d(3, stride=2)
-        self.Conv2d_3b_1x1 = BasicConv2d(64, 80, 1)
-        self.Conv2d_4a_3x3 = BasicConv2d(80, 192, 3)
+        self.in_channels = at_least("in_channels", in_channels, 1)
+        eighths("width", width)
+        self.smallest, self.smallest_training = form.smallest
+        small = variant == "cifar"
+        stride, pad = (1, 1) if small else (2, 0)
+        self.Conv2d_1a_3x3 = BasicConv2d(in_channels, int(32 * width), 3, stride=stride, padding=pad)
+        self.Conv2d_2a_3x3 = conv(32, 32, 3, width, padding=pad)
+        self.Conv2d_2b_3x3 = conv(32, 64, 3, width, padding=1)
+        self.maxpool1 = nn.Identity() if small else nn.MaxPool2d(3, stride=2)
+        self.Conv2d_3b_1x1 = conv(64, 80, 1, width)
+        self.Conv2d_4a_3x3 = conv(80, 192, 3, width, padding=pad)
         self.maxpool2 = nn.MaxPool2d(3, stride=2)
-        self.Mixed_5b = InceptionA(192, pool_features=32)
-        self.Mixed_5c = InceptionA(256, pool_features=64)
-        self.Mixed_5d = InceptionA(288, pool_features=64)
-        self.Mixed_6a = InceptionB(288)
-        self.Mixed_6b = InceptionC(768, channels_7x7=128)
-        self.Mixed_6c = InceptionC(768, channels_7x7=160)
-        self.Mixed_6d = InceptionC(768, channels_7x7=160)
-        self.Mixed_6e = InceptionC(768, channels_7x7=192)
-        self.AuxLogits = InceptionV3Aux(768, form.num_classes) if aux_logits else None
-        self.Mixed_7a = InceptionD(768)
-        self.Mixed_7b = InceptionE(1280)
-        self.Mixed_7c = InceptionE(2048)
+        self.Mixed_5b = InceptionA(192, pool_features=32, width=width)
+        self.Mixed_5c = InceptionA(256, pool_features=64, width=width)
+        self.Mixed_5d = InceptionA(288, pool_features=64, width=width)
+        self.Mixed_6a = InceptionB(288, width)
+        self.Mixed_6b = InceptionC(768, channels_7x7=128, width=width)
+        self.Mixed_6c = InceptionC(768, channels_7x7=160, width=width)
+        self.Mixed_6d = InceptionC(768, channels_7x7=160, width=width)
+        self.Mixed_6e = InceptionC(768, channels_7x7=192, width=width)
+        self.AuxLogits = InceptionV3Aux(768, form.num_classes, width) if form.aux_logits else None
+        self.Mixed_7a = InceptionD(768, width)
+        self.Mixed_7b = InceptionE(1280, width)
+        self.Mixed_7c = InceptionE(2048, width)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(2048, form.num_classes)
+        self.fc = nn.Linear(int(2048 * width), form.num_classes)
         for name, layer in self.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                small = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}
-                nn.init.trunc_normal_(layer.weight, std=small.get(name, 0.1))
+                spread = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}.get(name, 0.1)
+                nn.init.trunc_normal_(layer.weight, std=spread)
 
     def forward(self, x):
         heads = self.training and self.AuxLogits is not None
-        images("inception_v3", x, 3, self.smallest_training if heads else self.smallest)
+        images("inception_v3", x, self.in_channels, self.smallest_training if heads else self.smallest)
         x = self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))           # (N, 32, 147, 147)
         x = self.maxpool1(self.Conv2d_2b_3x3(x))                # (N, 64, 73, 73)
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))           # (N, 192, 71, 71)
@@ -228,6 +242,11 @@ class InceptionV3(nn.Module):
         x = self.dropout(self.avgpool(x)).flatten(1)            # (N, 2048)
         x = self.fc(x)                                          # (N, num_classes)
         return InceptionOutputs(x, aux) if heads else x
+
+
+def standard_input(name, variant="paper", in_channels=3, **options):
+    side = VARIANTS[variant]["image_size"]
+    return in_channels, side, side
 
 
 MODELS = {"inception_v3": InceptionV3}

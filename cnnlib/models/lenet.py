@@ -132,6 +132,8 @@ class LeNet5(nn.Module):
     Output (N, 10) scores.
     """
 
+    in_channels, standard_size = 1, 32
+
     def __init__(self):
         super().__init__()
         self.squash = ScaledTanh()
@@ -175,6 +177,8 @@ class LeNet5Modern(nn.Module):
         activation: "relu", "tanh", "sigmoid", or "none" (then the network is one linear map but for the pooling).
     """
 
+    standard_size = 28
+
     def __init__(
         self, num_classes=10, in_channels=1, kernel_size=5, pooling="max", activation="relu"
     ):
@@ -209,6 +213,8 @@ class MnistCNN(nn.Module):
     networks of the 2010s (two stages of two unpadded 3x3 convolutions, then three dense layers).
     """
 
+    in_channels, standard_size = 1, 28
+
     def __init__(self, num_classes=10):
         super().__init__()
         at_least("num_classes", num_classes, 1)
@@ -233,6 +239,11 @@ class MnistCNN(nn.Module):
     def forward(self, x):
         image_of("mnist_cnn", x, 1, 28, 28)
         return self.classifier(self.features(x).flatten(1))
+
+
+def standard_input(name, in_channels=1, **options):
+    side = 32 if name == "lenet5" else 28
+    return in_channels, side, side
 
 
 MODELS = {"lenet5": LeNet5, "lenet5_modern": LeNet5Modern, "mnist_cnn": MnistCNN}

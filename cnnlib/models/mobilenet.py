@@ -218,4 +218,8 @@ class MobileNetV2(nn.Module):
         return self.classifier(x)                       # (N, num_classes)
 
 
+def standard_input(name, in_channels=3, **options):
+    return in_channels, 224, 224
+
+
 MODELS = {"mobilenet_v1": MobileNetV1, "mobilenet_v2": MobileNetV2}

@@ -42,9 +42,7 @@ def stages_of(depth, variant="paper", plain=False):
     if variant != "torchvision" and depth >= 8 and depth % 6 == 2:
         return BasicBlock, 3 * (depth // 6,)
     rule = "6n+2 (8, 14, 20, 26, 32, ...)"
-    if variant == "cifar":
-        raise ValueError(f"variant is 'cifar', allowed: depths {rule}, the depth is {depth}.")
-    allowed = imagenet if variant == "torchvision" else f"{imagenet} or {rule}"
+    allowed = {"cifar": rule, "torchvision": imagenet, "paper": f"{imagenet} or {rule}"}[variant]
     raise ValueError(f"depth is {depth}, allowed with variant {variant!r}: {allowed}.")
 
 
@@ -62,6 +60,7 @@ class ResNet(nn.Module):
             "cifar", the CIFAR network also where table 1 has the depth (50, 152).
         in_channels: 3 for colour.
         width: planes of the first stage, 64 if not given, 16 for CIFAR; each stage doubles them.
+            (AlexNet, VGG and the Inceptions take a share of the published channels instead.)
         shortcut: see ResidualBlock. If not given "B" (table 4), for CIFAR "A" (section 4.2).
         stride_in, groups, width_per_group: see Bottleneck; basic blocks take none of them.
             ResNeXt and the wide ResNet were published with the stride in the 3x3 convolution.
@@ -81,6 +80,7 @@ class ResNet(nn.Module):
         super().__init__()
         block, blocks = stages_of(depth, variant, plain=shortcut == "none")
         cifar = len(blocks) == 3
+        self.standard_size = 32 if cifar else 224
         if (groups, width_per_group) != (1, 64) and cifar:      # section 4.2 has basic blocks only
             one_of("variant", variant, ("paper", "torchvision"))
         num_classes = (10 if cifar else 1000) if num_classes is None else num_classes
@@ -169,9 +169,12 @@ def _named(**fixed):
     return build
 
 
+NAME = re.compile(r"(resnet|plain|se_resnet)(\d+)")
+
+
 def find(name):
     """The factory of `resnetN`, `plainN` or `se_resnetN`, None for another name."""
-    match = re.fullmatch(r"(resnet|plain|se_resnet)(\d+)", name)
+    match = NAME.fullmatch(name)
     if match is None:
         return None
     depth = int(match[2])
@@ -180,6 +183,13 @@ def find(name):
         "plain": lambda: _named(depth=depth, shortcut="none"),
         "se_resnet": lambda: _named(depth=depth, se_reduction=16),
     }[match[1]]()
+
+
+def standard_input(name, variant="paper", in_channels=3, shortcut=None, **options):
+    match = NAME.fullmatch(name)                        # ResNeXt and wide ResNet: for ImageNet only
+    plain = shortcut == "none" or name.startswith("plain")
+    side = 224 if match is None or len(stages_of(int(match[2]), variant, plain)[1]) == 4 else 32
+    return in_channels, side, side
 
 
 MODELS = {

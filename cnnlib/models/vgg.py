@@ -10,7 +10,7 @@ import re
 from torch import nn
 
 from .alexnet import local_response_norm
-from .checks import at_least, images, one_of, settings, share
+from .checks import at_least, eighths, images, one_of, settings, share
 
 # Table 1, column by column: a number is a 3x3 convolution with so many maps, 1x1-256 a
 # 1x1 convolution with 256, M halves the picture, LRN normalises over neighbouring maps.
@@ -25,11 +25,12 @@ CONFIGURATIONS = {
     "B-5x5": "5x5-64 M 5x5-128 M 5x5-256 M 5x5-512 M 5x5-512 M",
 }
 
-# grid: side of the maps that reach the classifier; dense: units of its hidden layers.
+# grid: side of the maps that reach the classifier; dense: units of its hidden layers;
+# image_size: that of the pictures these are made for.
 VARIANTS = {
-    "paper": dict(num_classes=1000, grid=7, dense=4096),
-    "torchvision": dict(num_classes=1000, grid=7, dense=4096),
-    "cifar": dict(num_classes=10, grid=1, dense=0),
+    "paper": dict(num_classes=1000, grid=7, dense=4096, image_size=224),
+    "torchvision": dict(num_classes=1000, grid=7, dense=4096, image_size=224),
+    "cifar": dict(num_classes=10, grid=1, dense=0, image_size=32),
 }
 
 
@@ -56,7 +57,7 @@ def parse(configuration):
 class VGG(nn.Module):
     """VGG: 133 to 144 million parameters, 102,764,544 of them in the first dense layer.
 
-    Input (N, 3, H, W), output (N, num_classes) logits.
+    Input (N, in_channels, H, W), output (N, num_classes) logits.
 
     Args:
         configuration: a letter of CONFIGURATIONS, or a string written like them.
@@ -65,15 +66,17 @@ class VGG(nn.Module):
             start (Glorot, as the paper advises in the end, or He); "cifar", for 32x32,
             averages each map and has one linear layer.
         batch_norm: BatchNorm before each ReLU of a convolution.
-        dense: units of the two hidden dense layers, 0 for none of them.
+        dense: units of the two hidden dense layers, whatever the `width`; 0 for none of them.
         grid: side of the maps that reach the classifier, 7 for 224x224; maps of another
             picture size are averaged to it.
         dropout: rate in the hidden dense layers.
+        in_channels: 3 for colour.
+        width: share of the published maps and dense units in every layer, a multiple of 1/8.
     """
 
     def __init__(
         self, configuration="D", num_classes=None, variant="paper", batch_norm=False,
-        dense=None, grid=None, dropout=0.5,
+        dense=None, grid=None, dropout=0.5, in_channels=3, width=1.0,
     ):
         super().__init__()
         layers = parse(configuration)
@@ -85,28 +88,32 @@ class VGG(nn.Module):
         at_least("dense", form.dense, 0)
         at_least("grid", form.grid, 1)
         share("dropout", dropout)
+        self.in_channels = at_least("in_channels", in_channels, 1)
+        eighths("width", width)
+        self.standard_size = 32 if variant == "cifar" else 224
         self.smallest = 2 ** layers.count(("pool",))        # every pooling halves
 
-        features, maps = [], 3
+        features, maps = [], in_channels
         for kind, *numbers in layers:
             if kind == "pool":
                 features += [nn.MaxPool2d(2, 2)]
             elif kind == "lrn":
                 features += [local_response_norm()]
             else:
-                kernel, width = numbers
-                features += [nn.Conv2d(maps, width, kernel, padding=kernel // 2)]
-                features += [nn.BatchNorm2d(width)] if batch_norm else []
+                kernel, out = numbers[0], max(1, int(numbers[1] * width))
+                features += [nn.Conv2d(maps, out, kernel, padding=kernel // 2)]
+                features += [nn.BatchNorm2d(out)] if batch_norm else []
                 features += [nn.ReLU(inplace=True)]
-                maps = width
+                maps = out
         self.features = nn.Sequential(*features)
         self.avgpool = nn.AdaptiveAvgPool2d((form.grid, form.grid))
-        classifier, width = [], maps * form.grid**2
-        for _ in range(2 if form.dense else 0):
-            classifier += [nn.Linear(width, form.dense), nn.ReLU(inplace=True)]
+        units = int(form.dense * width) if dense is None else dense
+        classifier, inputs = [], maps * form.grid**2
+        for _ in range(2 if units else 0):
+            classifier += [nn.Linear(inputs, units), nn.ReLU(inplace=True)]
             classifier += [nn.Dropout(dropout)]
-            width = form.dense
-        self.classifier = nn.Sequential(*classifier, nn.Linear(width, form.num_classes))
+            inputs = units
+        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, form.num_classes))
         self.init(glorot=variant == "paper")
 
     def init(self, glorot):
@@ -124,7 +131,7 @@ class VGG(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x):
-        images("vgg", x, 3, self.smallest)
+        images("vgg", x, self.in_channels, self.smallest)
         x = self.features(x)            # (N, 512, 7, 7) for 224x224
         x = self.avgpool(x)             # (N, 512, 7, 7), whatever the picture's size
         x = x.flatten(1)                # (N, 25088)
@@ -134,11 +141,17 @@ class VGG(nn.Module):
 def named(configuration, batch_norm=False):
     """The factory of one configuration."""
 
-    def vgg(num_classes=None, variant="paper", dense=None, grid=None, dropout=0.5):
-        form = dict(num_classes=num_classes, variant=variant, dense=dense, grid=grid)
-        return VGG(configuration, batch_norm=batch_norm, dropout=dropout, **form)
+    def vgg(
+        num_classes=None, variant="paper", dense=None, grid=None, dropout=0.5, in_channels=3, width=1.0,
+    ):
+        return VGG(configuration, num_classes, variant, batch_norm, dense, grid, dropout, in_channels, width)
 
     return vgg
+
+
+def standard_input(name, variant="paper", in_channels=3, **options):
+    side = VARIANTS[variant]["image_size"]
+    return in_channels, side, side
 
 
 MODELS = {

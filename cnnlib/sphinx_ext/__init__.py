@@ -3,6 +3,8 @@
 Nothing here reaches for the network: a built page must work from a file, alone.
 """
 
+import json
+import re
 from pathlib import Path
 
 import yaml
@@ -15,10 +17,10 @@ from .status import Status
 from .timeline import Timeline
 
 PACKAGE = Path(__file__).resolve().parent.parent
-WIDGET_SCRIPT = PACKAGE / "widgets" / "dist" / "widgets.static.js"
+WIDGET_SCRIPTS = PACKAGE / "widgets" / "dist" / "page"          # see build.mjs there
 WIDGET_STYLE = PACKAGE / "widgets" / "widgets.css"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-WIDGET_MARK = 'class="cnnlib-widget'
+WIDGET_MARK = re.compile(r'<div class="cnnlib-widget" data-kind="(\w+)"')
 
 NEEDED_BY = {                   # script -> what in a page needs it
     "design-tabs.js": ("sd-tab-set",),
@@ -68,23 +70,35 @@ def set_address(app, config):
 
 
 def copy_widgets(app):
-    """Put the widgets' script and style sheet beside the theme's files."""
+    """Put the widgets' scripts and style sheet beside the theme's files."""
     if app.builder.format != "html":
         return
+    scripts = sorted(WIDGET_SCRIPTS.glob("*.js"))
+    if not scripts:
+        raise ExtensionError(f"no scripts in {WIDGET_SCRIPTS}; `make widgets` writes them")
     static = Path(app.outdir) / "_static"
-    static.mkdir(parents=True, exist_ok=True)
-    for source in (WIDGET_SCRIPT, WIDGET_STYLE):
-        if not source.is_file():
-            raise ExtensionError(f"{source.name} is missing in {source.parent}; `make widgets` writes it")
-        (static / source.name).write_bytes(source.read_bytes())
+    (static / "widgets").mkdir(parents=True, exist_ok=True)
+    for source in scripts:
+        (static / "widgets" / source.name).write_bytes(source.read_bytes())
+    (static / WIDGET_STYLE.name).write_bytes(WIDGET_STYLE.read_bytes())
     app.add_css_file(WIDGET_STYLE.name, priority=400)
+
+
+def widget_scripts(body):
+    """The scripts that the widgets in a page's body need, each once and in order; ExtensionError for an unknown one."""
+    needs = json.loads((WIDGET_SCRIPTS / "scripts.json").read_text())
+    kinds = list(dict.fromkeys(WIDGET_MARK.findall(body)))
+    if unknown := [kind for kind in kinds if kind not in needs]:
+        raise ExtensionError(f"no script draws the widget {', '.join(unknown)}: list it in widgets/renderers.js and "
+                             "run `make widgets`")
+    return list(dict.fromkeys(script for kind in kinds for script in needs[kind]))
 
 
 def choose_scripts(app, pagename, templatename, context, doctree):
     """Load a script on the pages that have something for it to do, and only there."""
     body = context.get("body", "")
-    if WIDGET_MARK in body:
-        app.add_js_file(WIDGET_SCRIPT.name, loading_method="defer")
+    for script in widget_scripts(body):
+        app.add_js_file(f"widgets/{script}", loading_method="defer")
     idle = {name for name, marks in NEEDED_BY.items() if not any(mark in body for mark in marks)}
     context["script_files"] = [script for script in context["script_files"]
                                if Path(getattr(script, "filename", None) or "").name not in idle]

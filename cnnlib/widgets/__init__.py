@@ -2,9 +2,10 @@
 
 from .base import BookWidget
 from .draw_digit import DrawDigit
+from .explorer import Explorer
 from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
-WIDGETS = [DrawDigit, RecordedCurves, SizeRule]
+WIDGETS = [DrawDigit, Explorer, RecordedCurves, SizeRule]
 
 __all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS)]

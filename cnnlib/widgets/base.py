@@ -9,6 +9,7 @@ same JavaScript. Without JavaScript (GitHub, print) a table of the current answe
 import html
 import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class BookWidget(anywidget.AnyWidget):
         origin: "kernel", or "recorded" on a page that replays.
     """
 
-    _esm = HERE / "dist" / "widgets.mjs"
+    _esm = HERE / "dist" / "live.mjs"
     _css = HERE / "widgets.css"
     _ipython_display_ = None          # ipywidgets 7 defines it, and it would bypass _repr_mimebundle_
 
@@ -111,7 +112,8 @@ class BookWidget(anywidget.AnyWidget):
     def to_html(self):
         """The widget as a piece of a page: its spec as JSON, and the table that the script replaces."""
         spec = json.dumps(self.static_spec(), separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
-        return (f'<div class="cnnlib-widget"><script type="application/json">{spec}</script>'
+        return (f'<div class="cnnlib-widget" data-kind="{self.widget_name}">'
+                f'<script type="application/json">{spec}</script>'
                 f'<div class="cnnlib-fallback">{self.fallback_html()}</div></div>')
 
     def __repr__(self):
@@ -126,24 +128,67 @@ class BookWidget(anywidget.AnyWidget):
 
 
 def pack_answers(answers):
-    """Answers in the order of the grid -> their distinct values and an index string.
+    """Answers in the order of the grid -> their fields, each packed on its own, because each depends on few inputs.
 
-    Many combinations share an answer. `fields` are the keys, `unique` the distinct answers as lists of values,
-    and `index` names the answer of each combination with `width` digits to the base 64.
+    Of a field `unique` are the distinct values and `index` names the value of each combination with `width` digits
+    to the base 64 (none if there is one value only). With `runs` a value is a list of numbers or of words, written as
+    progressions: first, step, count, first, ... The step of words is that of their last number: "layer1.0", 1, 3.
     """
     fields = list(answers[0])
     if any(list(answer) != fields for answer in answers):
         raise ValueError("compute must return the same keys for every combination of inputs")
+    return {field: _pack_field([answer[field] for answer in answers]) for field in fields}
+
+
+def _pack_field(values):
     unique, positions = {}, []
-    for answer in answers:
-        row = json.dumps(list(answer.values()))
-        positions.append(unique.setdefault(row, len(unique)))
-    width = 1
+    for value in values:
+        positions.append(unique.setdefault(json.dumps(value), len(unique)))
+    width = 0
     while 64 ** width < len(unique):
         width += 1
     index = "".join(DIGITS[position >> 6 * place & 63]
                     for position in positions for place in reversed(range(width)))
-    return {"fields": fields, "unique": [json.loads(row) for row in unique], "index": index, "width": width}
+    unique = [json.loads(value) for value in unique]
+    packed = {"unique": unique, "index": index, "width": width}
+    if all(isinstance(value, list) and {*map(type, value)} <= {int, str} for value in unique):
+        runs = [_progressions(value) for value in unique]
+        if len(json.dumps(runs)) < len(json.dumps(unique)):
+            packed.update(unique=runs, runs=True)
+    return packed
+
+
+def _progressions(values):
+    """[3, 5, 7, 7, 7] -> [3, 2, 3, 7, 0, 2]; ["a.1", "a.2", "b"] -> ["a.1", 1, 2, "b", 0, 1]."""
+    runs = []
+    for value in values:
+        if runs:
+            first, step, count = runs[-1]
+            new = _step(first, value) if count == 1 else step
+            if new is not None and _follow(first, new * count) == value:
+                runs[-1] = [first, new, count + 1]
+                continue
+        runs.append([value, 0, 1])
+    return [part for run in runs for part in run]
+
+
+LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")
+
+
+def _step(first, value):
+    """By how much `value` is ahead of `first`, None if it cannot be said."""
+    if isinstance(first, int) and isinstance(value, int):
+        return value - first
+    numbers = [LAST_NUMBER.search(text) for text in (first, value) if isinstance(text, str)]
+    if first == value:
+        return 0
+    return int(numbers[1][0]) - int(numbers[0][0]) if len(numbers) == 2 and all(numbers) else None
+
+
+def _follow(first, ahead):
+    if isinstance(first, int):
+        return first + ahead
+    return LAST_NUMBER.sub(lambda number: str(int(number[0]) + ahead), first) if ahead else first
 
 
 def html_table(caption, head, rows):

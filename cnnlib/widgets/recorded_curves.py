@@ -1,22 +1,19 @@
 """Recorded curves: the training curves of an experiment's runs, with the spread over the seeds."""
 
-import threading
-
-import torch
 import traitlets as t
 
 from .. import data, runs
 from ..experiments.grids import GRIDS
 from ..models import create_model
 from ..summary import summary
-from ..training import fit
-from .base import BookWidget, html_table
+from .base import html_table
+from .training_here import TrainsHere
 
 MEASURES = {"test_error": "test error", "train_error": "training error",
             "test_loss": "test loss", "train_loss": "training loss"}
 
 
-class RecordedCurves(BookWidget):
+class RecordedCurves(TrainsHere):
     """Compares the configurations of an experiment: a curve is the mean over seeds, its band lowest to highest.
 
     The options that differ between the runs become the inputs: ``RecordedCurves("lenet-activation-pooling",
@@ -33,7 +30,6 @@ class RecordedCurves(BookWidget):
         compare: position in `curves` of a second configuration to show, or -1.
         curves: one dict a configuration: name, model, seeds, seconds, and for each measure the lists
             mean, min, max over the seeds, one value an epoch. Errors are fractions.
-        training: the run made here: running, name, epochs, curve (rows of `History`), message.
     """
 
     experiment = t.Unicode().tag(sync=True)
@@ -43,19 +39,15 @@ class RecordedCurves(BookWidget):
     x_axis = t.Enum(["epochs", "seconds"], "epochs").tag(sync=True)
     log_scale = t.Bool(True).tag(sync=True)
     compare = t.Int(-1).tag(sync=True)
-    train_epochs = t.Int(10, min=1, max=100).tag(sync=True)
-    training = t.Dict().tag(sync=True)
 
     def __init__(self, experiment="lenet-activation-pooling", *, root=None, input_size=(1, 1, 28, 28), **values):
         recorded = runs.load(experiment, root)
         self.inputs = option_axes(recorded, experiment)
         self.input_size = tuple(input_size)
         self._recipe = recorded[0].recipe if recorded else {}
-        self._stop = threading.Event()
         self.add_traits(**{name: t.Enum(allowed, allowed[-1]).tag(sync=True) for name, allowed in self.inputs.items()})
         super().__init__(experiment=experiment, curves=[curve(group) for group in grouped(recorded, self.inputs)],
                          provenance=provenance(recorded), **values)
-        self.on_msg(self._on_message)
 
     def compute(self, **options):
         """The chosen configuration: its place in `curves` and what its network is made of, layer by layer."""
@@ -66,15 +58,12 @@ class RecordedCurves(BookWidget):
             return {"chosen": -1, "layers": [], "parameters": 0, "macs": 0,
                     "reason": f"No runs of {what} are recorded yet. To record them: "
                               f"python -m cnnlib record {self.experiment} --seeds 3"}
-        parts = summary(self._create(chosen), self.input_size)
+        model = self.curves[chosen]["model"]
+        parts = summary(create_model(model["name"], **model["options"]), self.input_size)
         layers = [[row.name, row.type, by(row.output_shape[1:]), row.params, row.macs, by(row.receptive_field)]
                   for row in parts.rows]
         return {"chosen": chosen, "layers": layers, "parameters": parts.total_params, "macs": parts.total_macs,
                 "reason": ""}
-
-    def _create(self, chosen):
-        model = self.curves[chosen]["model"]
-        return create_model(model["name"], **model["options"])
 
     def fallback_html(self):
         """The final values of every configuration, as a table."""
@@ -87,53 +76,12 @@ class RecordedCurves(BookWidget):
         return html_table(f"Test error after the last epoch, {self.experiment}",
                           ["configuration", "seeds", "mean", "lowest", "highest", "parameters"], rows)
 
-    # ---------------------------------------------------------------- training with a kernel
-
-    def _on_message(self, _widget, content, _buffers):
-        if content.get("do") == "train":
-            self.train()
-        elif content.get("do") == "stop":
-            self.stop()
-
-    def train(self):
-        """Train the chosen configuration on `digits` in the background; `training` follows it epoch by epoch.
-
-        Returns the thread, for callers who want to wait; None if one is running or there is nothing to train.
-        """
-        if self.training.get("running") or not self.answer or self.answer["chosen"] < 0:
+    def to_train(self):
+        if not self.answer or self.answer["chosen"] < 0:
             return None
-        chosen = self.answer["chosen"]
-        torch.manual_seed(0)
-        self._stop = stop = threading.Event()
-        self.training = {"running": True, "name": self.curves[chosen]["name"], "epochs": self.train_epochs,
-                         "curve": [], "message": ""}
-        thread = threading.Thread(target=self._train, args=(self._create(chosen), stop), daemon=True)
-        thread.start()
-        return thread
-
-    def stop(self):
-        """End the training after the current epoch."""
-        self._stop.set()
-
-    def _train(self, model, stop):
-        def follow(epoch):
-            self.training = {**self.training, "curve": [*self.training["curve"], epoch]}
-            return stop.is_set()
-
-        message = "stopped"
-        try:
-            digits = data.load("digits", size=self.input_size[-1])
-            recipe = {**self._recipe, "epochs": self.training["epochs"], "batch_size": 32}
-            fit(model, digits, **recipe, progress=False, callback=follow)
-            if not stop.is_set():
-                message = "done"
-        except Exception as problem:                      # a thread has no one else to tell
-            message = f"{type(problem).__name__}: {problem}"
-        self.training = {**self.training, "running": False, "message": message}
-
-    def close(self):
-        self.stop()
-        super().close()
+        chosen = self.curves[self.answer["chosen"]]
+        return (chosen["name"], (chosen["model"]["name"], chosen["model"]["options"]),
+                lambda: data.load("digits", size=self.input_size[-1]), {**self._recipe, "batch_size": 32})
 
 
 def option_axes(recorded, experiment):

@@ -1,6 +1,6 @@
-// Entry of the bundle for pages without a kernel: gives each widget's spec a model that has the methods of
-// anywidget's and replays the recorded answers, and hands it to the same renderer.
-import { renderers } from "./renderers.js";
+// Core of a page without a kernel: gives each widget's spec a model that has the methods of anywidget's and replays
+// the answers that travel with the page, and hands it to the same renderer that a kernel's widget has.
+import * as ui from "./ui.js";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
@@ -14,9 +14,23 @@ function recorded({ inputs, grid, answers }, state) {
     if (step < 0) return undefined;
     position = position * grid[name].length + step;
   }
-  const digits = answers.index.slice(position * answers.width, (position + 1) * answers.width);
-  const row = answers.unique[[...digits].reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
-  return Object.fromEntries(answers.fields.map((field, i) => [field, row[i]]));
+  return Object.fromEntries(Object.entries(answers).map(([field, { unique, index, width, runs }]) => {
+    const digits = [...index.slice(position * width, (position + 1) * width)];
+    const value = unique[digits.reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
+    return [field, runs ? unroll(value) : value];
+  }));
+}
+
+/** Progressions to the list that they stand for. */
+function unroll(runs) {
+  const list = [];
+  for (let at = 0; at < runs.length; at += 3) {
+    const [first, step, count] = runs.slice(at, at + 3);
+    for (let i = 0; i < count; i++)
+      list.push(typeof first === "number" ? first + i * step
+        : i * step ? first.replace(/(0|[1-9][0-9]{0,8})(?=[^0-9]*$)/, (number) => +number + i * step) : first);
+  }
+  return list;
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */
@@ -66,18 +80,17 @@ export function makeModel(spec) {
   };
 }
 
-async function mount(host) {
-  host.dataset.mounted = "fallback";                    // the table stays if the widget is unknown or fails
+async function mount(host, render) {
+  host.dataset.mounted = "fallback";                    // the table stays if the widget fails
   const spec = JSON.parse(host.querySelector("script[type='application/json']").textContent);
-  const render = renderers[spec.widget];
-  if (!render) return;
   const el = document.createElement("div");
   await render({ model: makeModel(spec), el });
   host.querySelector(".cnnlib-fallback").replaceWith(el);
   host.dataset.mounted = "static";
 }
 
-const start = () => document.querySelectorAll(".cnnlib-widget:not([data-mounted])")
-  .forEach((host) => mount(host).catch(console.error));
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-else start();
+/** Called by a widget's own script, which the page defers: all hosts of its kind are there. */
+const define = (name, render) => document.querySelectorAll(`.cnnlib-widget[data-kind="${name}"]`)
+  .forEach((host) => mount(host, render).catch(console.error));
+
+globalThis.cnnlib = { ui, define };                     // what the other scripts of the page build on

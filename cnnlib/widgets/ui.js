@@ -1,6 +1,5 @@
-// What the widgets share: elements, labelled controls bound to the model, tables, charts.
+// What the widgets share: elements, labelled controls bound to the model, tables.
 // Every control has a visible label, works by keyboard and keeps JupyterLab's shortcuts away from its keys.
-import { plot } from "./plot.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -39,22 +38,6 @@ export function table(caption, columns) {
   const update = (rows) => body.replaceChildren(...rows.map((row) =>
     h("tr", { class: row.current && "cnn-current" }, (row.cells || row).map(cell))));
   return { element, update, caption: (text) => { title.textContent = text; } };
-}
-
-/** A chart of Observable Plot that follows its width and the theme's colours.
- *  `options(width)` returns Plot's options, `describe()` the text read instead of the picture. */
-export function chart({ options, describe }) {
-  const picture = h("div", { class: "cnn-chart", role: "img" });
-  const draw = () => {
-    const width = Math.floor(picture.clientWidth);
-    if (!width) return;                                 // not on the page yet; the observer draws it then
-    const figure = plot({ width, ...options(width), style: { background: "none", color: "inherit" } });
-    figure.setAttribute("aria-hidden", "true");
-    picture.setAttribute("aria-label", describe());
-    picture.replaceChildren(figure);
-  };
-  const stop = whenResized(picture, draw);
-  return { element: picture, draw, stop };
 }
 
 /** Call `draw` when the width of `element` changes, at the latest in the next frame; returns the way to stop. */

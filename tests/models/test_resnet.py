@@ -209,7 +209,8 @@ def test_every_depth_of_the_rule_has_a_name():
     [
         ("resnet21", {}, r"depth is 21, allowed with variant 'paper': \[18, 34, 50, 101, 152\] or 6n\+2"),
         ("resnet2", {}, "depth is 2, "),
-        ("resnet18", {"variant": "cifar"}, r"variant is 'cifar', allowed: depths 6n\+2 .*, the depth is 18"),
+        ("resnet18", {"variant": "cifar"}, r"depth is 18, allowed with variant 'cifar': 6n\+2 \(8, 14, 20"),
+        ("plain34", {"variant": "cifar"}, r"depth is 34, allowed with variant 'cifar': 6n\+2 \(8, 14, 20"),
         ("resnet20", {"variant": "torchvision"}, r"depth is 20, allowed with variant 'torchvision': \[18, 34"),
         ("plain101", {}, r"depth is 101, allowed with variant 'paper': \[18, 34\] or 6n\+2"),
         ("resnet50", {"variant": "timm"}, "variant is 'timm', allowed: 'paper', 'torchvision', 'cifar'"),

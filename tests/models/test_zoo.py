@@ -1,6 +1,8 @@
 """What every network of the zoo must do, over all names; and torchvision as the oracle for those it has."""
 
+import functools
 import inspect
+import itertools
 import re
 
 import pytest
@@ -12,6 +14,8 @@ from torch.nn import functional as F
 
 import cnnlib
 from cnnlib import models
+
+from . import meta
 
 # Small enough to be quick, large enough that BatchNorm sees more than one value a map.
 SMALL = {"lenet5": (1, 32, 32), "lenet5_modern": (1, 28, 28), "mnist_cnn": (1, 28, 28),
@@ -79,40 +83,78 @@ def test_summary_equals_torchinfo(name):
     assert used + heads == ours.total_params        # auxiliary heads are left out in evaluation mode
 
 
+@functools.cache
+def forms(name):
+    """The variants that a network has: (options, model on the meta device). What it has not it refuses."""
+    if "variant" not in inspect.signature(models._factory(name)).parameters:
+        return [({}, meta(name))]
+    found = []
+    for variant in ("paper", "torchvision", "cifar"):
+        try:
+            found.append(({"variant": variant}, meta(name, variant=variant)))
+        except ValueError as refused:
+            assert re.search(f"variant is '{variant}', allowed: |allowed with variant '{variant}': ", str(refused))
+    return found
+
+
 @pytest.mark.parametrize("name", cnnlib.list_models())
 def test_on_the_meta_device(name):
-    """Full size, no memory; and the smallest picture is the one that the error names."""
-    with torch.device("meta"):
-        model = cnnlib.create_model(name).eval()
-    tensors = [*model.parameters(), *model.buffers()]
-    assert all(t.device.type == "meta" for t in tensors if t.dtype.is_floating_point)
-    with pytest.raises(ValueError, match=r"takes images of shape \(N, \d, ") as refused:
-        model(torch.empty(1, 2, 500, 500, device="meta"))
-    smallest = re.search(r"H and W from (\d+)", str(refused.value))
-    if smallest is None:                            # one size only
-        assert name in FAMILIES["lenet"].MODELS
-        return
-    smallest = int(smallest.group(1))
-    assert model(torch.empty(1, 3, smallest, smallest, device="meta")).shape[0] == 1
-    if smallest > 1:
-        for h, w in ((smallest - 1, smallest), (smallest, smallest - 1)):
-            with pytest.raises(ValueError, match=f"from {smallest}, got"):
-                model(torch.empty(1, 3, h, w, device="meta"))
+    """Every form takes its standard picture, and needs no memory for that; the one for 32x32 has ten classes."""
+    for options, model in forms(name):
+        model.eval()
+        tensors = [*model.parameters(), *model.buffers()]
+        assert all(t.device.type == "meta" for t in tensors if t.dtype.is_floating_point)
+        c, h, w = models.standard_input(name, **options)
+        assert h == w == 32 or options.get("variant") != "cifar"
+        classes = 10 if h <= 32 else 1000
+        assert model(torch.empty(2, c, h, w, device="meta")).shape == (2, classes)
 
 
 @pytest.mark.parametrize("name", cnnlib.list_models())
-def test_cifar_form(name):
-    """Where a network has a form for 32x32 it has ten classes and trains; where not, it says so."""
-    if "variant" not in inspect.signature(models._factory(name)).parameters:
-        pytest.skip("one form only")
-    try:
-        with torch.device("meta"):
-            model = cnnlib.create_model(name, variant="cifar")
-    except ValueError as refused:
-        assert "variant is 'cifar', allowed: " in str(refused)
-        return
-    for logits in outputs(model.train()(torch.empty(2, 3, 32, 32, device="meta"))):
-        assert logits.shape == (2, 10)
+def test_smallest_picture(name):
+    """The smallest size that the error names works, in evaluation and in training; one pixel less is refused."""
+    for (options, model), training in itertools.product(forms(name), (False, True)):
+        if training and not hasattr(model, "smallest_training"):
+            continue                                    # no auxiliary heads: training asks for no more
+        model.train(training)
+        c, h, w = models.standard_input(name, **options)
+        with pytest.raises(ValueError, match=rf"takes images of shape \(N, {c}, .*got \(1, {c + 1}, {h}, {w}\)") as e:
+            model(torch.empty(1, c + 1, h, w, device="meta"))
+        found = re.search(r"H and W from (\d+)", str(e.value))
+        if found is None:                               # the LeNets take one size
+            assert name in FAMILIES["lenet"].MODELS and f"(N, {c}, {h}, {w})" in str(e.value)
+            sizes = ((h, w - 1), (h + 1, w))
+        else:
+            h = w = int(found[1])
+            assert h <= models.standard_input(name, **options)[1]
+            sizes = ((h - 1, w), (h, w - 1)) if h > 1 else ()
+        assert outputs(model(torch.empty(2, c, h, w, device="meta")))[0].shape[0] == 2
+        for height, width in sizes:
+            with pytest.raises(ValueError, match=f"{found[0] if found else w}.*, got "):
+                model(torch.empty(2, c, height, width, device="meta"))
+
+
+def test_standard_input():
+    expected = {
+        ("alexnet",): (3, 227), ("alexnet", "torchvision"): (3, 224), ("alexnet", "cifar"): (3, 32),
+        ("vgg16",): (3, 224), ("vgg16", "cifar"): (3, 32), ("googlenet", "cifar"): (3, 32), ("inception_v3",): (3, 299),
+        ("inception_v3", "cifar"): (3, 32), ("resnet50",): (3, 224), ("resnet50", "cifar"): (3, 32),
+        ("resnet26",): (3, 32), ("plain34",): (3, 224), ("plain14",): (3, 32), ("resnext50_32x4d",): (3, 224),
+        ("densenet121",): (3, 224), ("densenet_bc16_k4",): (3, 32), ("densenet_cifar",): (3, 32),
+        ("mobilenet_v2",): (3, 224), ("lenet5",): (1, 32), ("lenet5_modern",): (1, 28),
+    }
+    for (name, *variant), (channels, side) in expected.items():
+        options = {"variant": variant[0]} if variant else {}
+        assert models.standard_input(name, **options) == (channels, side, side)
+    assert models.standard_input("alexnet", image_size=99, in_channels=1) == (1, 99, 99)
+    assert models.standard_input("lenet5_modern", in_channels=3) == (3, 28, 28)
+    for name, options, message in (
+        ("vgg17", {}, "model 'vgg17' is not known"), ("vgg16", {"depth": 3}, "vgg16 has no option 'depth'"),
+        ("vgg16", {"variant": "keras"}, "variant is 'keras', allowed: "),
+        ("resnet18", {"variant": "cifar"}, r"depth is 18, allowed with variant 'cifar': 6n\+2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            models.standard_input(name, **options)
 
 
 def test_names_and_classes_are_unique():
@@ -204,14 +246,13 @@ def test_equal_to_torchvisions_tables(name):
 
     GoogLeNet's are published without its auxiliary heads, Inception-v3's with the parameters of its head.
     """
-    meta = torchvision.models.get_model_weights(name).DEFAULT.meta
-    with torch.device("meta"):
-        model = cnnlib.create_model(name, variant="torchvision")
+    published = torchvision.models.get_model_weights(name).DEFAULT.meta
+    model = meta(name, variant="torchvision")
     side = 299 if name == "inception_v3" else 224
     found = cnnlib.summary(model, (1, 3, side, side))
     aux = sum(p.numel() for n, p in model.named_parameters() if name == "googlenet" and "aux" in n)
-    assert found.total_params - aux == meta["num_params"]
-    assert round(found.total_macs / 1e9, 3) == meta["_ops"]
+    assert found.total_params - aux == published["num_params"]
+    assert round(found.total_macs / 1e9, 3) == published["_ops"]
 
 
 def test_torchvision_knows_these():

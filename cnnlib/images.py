@@ -1,0 +1,141 @@
+"""Small images, held whole on the device as one uint8 tensor, and augmented there a batch at a time."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn import functional as F
+
+from .models.checks import at_least
+
+
+@dataclass
+class Images:
+    """One split: `images` uint8 (N, C, H, W), `labels` int64 (N,), and the statistics that normalise it.
+
+    In a shuffled pass each image is cut at a random place out of itself with `crop` black pixels on every side, and
+    if `flip`, mirrored with probability 1/2 (both as in He et al. 2016, section 4.2). Other passes show it as it is.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    mean: tuple
+    std: tuple
+    crop: int = 0
+    flip: bool = False
+
+    def __len__(self):
+        return len(self.labels)
+
+    @property
+    def shape(self):
+        """(C, H, W) of every image."""
+        return tuple(self.images.shape[1:])
+
+    def to(self, device):
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def normalise(self, images):
+        """uint8 (N, C, H, W) -> float32 with zero mean and unit variance a channel over the training set."""
+        return normalise(images, self.mean, self.std)
+
+    def batches(self, batch_size, *, shuffle=False, seed=None, rank=0, world_size=1):
+        """Yield (x, y): x float32 (n, C, H, W) normalised, y int64 (n,). The last batch may be smaller.
+
+        Args:
+            batch_size: images a step, over all processes.
+            shuffle: another order and another augmentation for every seed, the same on every device.
+            seed: what both follow from; None takes torch's current random state.
+            rank, world_size: this process yields its share of each batch, images rank, rank + world_size, ... of it
+                (perhaps none), so that all of them together see exactly what one process alone would see.
+
+        Raises:
+            ValueError: an argument outside what is allowed.
+        """
+        plan = Plan(len(self), batch_size, shuffle, seed, rank, world_size)
+        device = self.images.device
+        for positions in plan.batches:
+            index = plan.order[positions].to(device, non_blocking=True)
+            images = self.images.index_select(0, index)
+            if shuffle and self.crop:
+                images = crop(images, self.crop, plan.corners(positions, self.crop).to(device, non_blocking=True))
+            if shuffle and self.flip:
+                images = mirror(images, plan.mirrored[positions].to(device, non_blocking=True))
+            yield self.normalise(images), self.labels.index_select(0, index)
+
+
+class Plan:
+    """What a pass over n images will show, drawn on the CPU before it begins: `order`, then for each place in that
+    order a corner and whether it is `mirrored`. `batches` are the places that this process takes, step by step."""
+
+    def __init__(self, n, batch_size, shuffle, seed, rank=0, world_size=1):
+        at_least("batch_size", batch_size, 1)
+        at_least("world_size", world_size, 1)
+        if at_least("rank", rank, 0) >= world_size:
+            raise ValueError(f"rank is {rank}, allowed: whole numbers below world_size = {world_size}.")
+        if shuffle and seed is None and world_size > 1:
+            raise ValueError("seed is None, allowed with world_size > 1: whole numbers, the same in every process.")
+        self.order = torch.arange(n)
+        if shuffle:
+            generator = None if seed is None else torch.Generator().manual_seed(seed)
+            self.order = torch.randperm(n, generator=generator)
+            self.draws = torch.randint(2**31, (n, 2), generator=generator)
+            self.mirrored = torch.rand(n, generator=generator) < 0.5
+        self.batches = [batch[rank::world_size] for batch in torch.arange(n).split(batch_size)]
+
+    def corners(self, positions, margin):
+        """Top and left edge of each crop, int64 (n, 2), all values from 0 to 2 * margin equally likely."""
+        return self.draws[positions] % (2 * margin + 1)
+
+
+def crop(images, margin, corners):
+    """Pad uint8 (n, C, H, W) with `margin` black pixels, and cut H x W out of each at its corner (top, left).
+
+    Every place where a cut may begin is a window into the same memory, so that one gather of n windows does it.
+    """
+    n, c, h, w = images.shape
+    padded = F.pad(images, (margin,) * 4)
+    image, plane, row, _ = padded.stride()
+    last = (n - 1) * image + 2 * margin * (row + 1)
+    windows = padded.as_strided((last + 1 if n else 0, c, h, w), (1, plane, row, 1))
+    begin = torch.arange(n, device=images.device) * image + corners[:, 0] * row + corners[:, 1]
+    return windows.index_select(0, begin)
+
+
+def mirror(images, which):
+    """Mirror left and right those of (n, C, H, W) whose entry in `which`, bool (n,), is true."""
+    both = torch.cat((images, images.flip(-1)))
+    return both.index_select(0, torch.arange(len(images), device=images.device) + len(images) * which)
+
+
+def normalise(images, mean, std):
+    """uint8 (n, C, H, W) -> float32: levels from 0 to 1, less the mean, over the standard deviation, by channel."""
+    mean, std = (torch.tensor(v, device=images.device).view(1, -1, 1, 1) for v in (mean, std))
+    return images.float().div_(255).sub_(mean).div_(std)
+
+
+def split_per_class(labels, test_fraction, seed=0):
+    """Indices (train, test): of each class the given fraction, rounded down, goes to the test split."""
+    generator = torch.Generator().manual_seed(seed)
+    test = []
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        chosen = torch.randperm(len(members), generator=generator)[: int(len(members) * test_fraction)]
+        test.append(members[chosen])
+    test = torch.cat(test).sort().values
+    is_train = torch.ones(len(labels), dtype=torch.bool).index_fill(0, test, False)
+    return is_train.nonzero().flatten(), test
+
+
+def balanced(labels, limit, seed=0):
+    """Indices, sorted, of `limit` images in equal parts from each class; of a larger limit, a superset.
+
+    Each class is shuffled, then they take turns, in a new order every round, until there are `limit`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    turn = torch.zeros(len(labels), dtype=torch.double)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten()
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        within = torch.rand(len(members), generator=generator, dtype=torch.double)
+        turn[shuffled] = torch.arange(len(members)) + within
+    return turn.argsort(stable=True)[:limit].sort().values

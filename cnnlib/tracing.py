@@ -1,0 +1,553 @@
+"""Run a network's own `forward` on an outline of its input: a tensor with everything but the numbers.
+
+An `Outline` knows its shape, whose memory it uses, whether autograd follows it and how far its units look back.
+The functions that make up most networks answer it by plain arithmetic (RULES). Every other function is called as it
+is on the *meta* device, where tensors have shapes only, and autograd itself says what it keeps. A rule that meets
+something unusual leaves it to the function, too: it knows best what it allows and says best what is wrong.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a unit looks back: its field on the input and the jump between neighbours, (height, width) each.
+
+    Fields include padding, as is customary: near the border a unit sees less of the picture than its field.
+    """
+
+    field: tuple
+    jump: tuple
+
+    def window(self, kernel, stride=1, dilation=1):
+        """Reach of a unit that looks at `kernel` neighbours, every `dilation`-th, in steps of `stride`."""
+        (kh, kw), (sh, sw), (dh, dw) = pair(kernel), pair(stride), pair(dilation)
+        (fh, fw), (jh, jw) = self.field, self.jump
+        return Reach((fh + (kh - 1) * dh * jh, fw + (kw - 1) * dw * jw), (jh * sh, jw * sw))
+
+
+def pair(value):
+    """Height and width of an argument that may be one number."""
+    return (value, value) if isinstance(value, int) else tuple(value)[-2:]
+
+
+class Memory:
+    """The memory behind one or more tensors: autograd keeps all of it or nothing, and only once."""
+
+    __slots__ = ("nbytes", "kept")
+
+    def __init__(self, nbytes):
+        self.nbytes, self.kept = nbytes, False
+
+
+class Outline:
+    """A tensor without numbers, taken for one by every torch function.
+
+    Attributes:
+        shape, dtype: of the tensor.
+        memory: its Memory; views share it.
+        requires_grad: autograd follows it.
+        reach: its Reach, None where there are no pixels or it is not known.
+        depth: convolutions and linear layers on the longest way from the input.
+        uses: functions called with it so far.
+        meta: the meta tensor that has its strides, None where they are the usual ones.
+    """
+
+    __slots__ = ("tracer", "shape", "dtype", "memory", "requires_grad", "reach", "depth", "uses", "meta")
+    device = torch.device("meta")
+    grad_fn = grad = names = None
+    is_leaf = False
+    __class__ = property(lambda self: torch.Tensor)         # what isinstance sees
+
+    def __init__(self, tracer, shape, dtype, memory, requires_grad, reach, depth):
+        self.tracer, self.shape, self.dtype, self.memory = tracer, shape, dtype, memory
+        self.requires_grad, self.reach, self.depth = requires_grad, reach, depth
+        self.uses, self.meta = 0, None
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        return next(outlines((args, kwargs))).tracer.call(func, args, kwargs)
+
+    def __getattr__(self, name):
+        found = getattr(torch.Tensor, name)
+        if callable(found):
+            return lambda *args, **kwargs: self.tracer.call(found, (self, *args), kwargs)
+        return self.tracer.call(found.__get__, (self,), {})
+
+    ndim = property(lambda self: len(self.shape))
+
+    def dim(self):
+        return len(self.shape)
+
+    def size(self, dim=None):
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self):
+        return self.shape.numel()
+
+    def is_floating_point(self):
+        return self.dtype.is_floating_point
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __iter__(self):
+        return iter(self.unbind(0))
+
+    def __repr__(self):
+        return f"Outline{tuple(self.shape)}"
+
+    __hash__ = object.__hash__
+
+
+def _operator(name):
+    function = getattr(torch.Tensor, name)
+    return lambda self, *args: self.tracer.call(function, (self, *args), {})
+
+
+for _name in """add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv matmul rmatmul pow rpow neg abs
+                getitem setitem eq ne lt le gt ge and or invert floordiv mod""".split():
+    setattr(Outline, f"__{_name}__", _operator(f"__{_name}__"))
+
+
+def outlines(tree):
+    """Every Outline in nested lists, tuples and dicts."""
+    kind = type(tree)
+    if kind is Outline:
+        yield tree
+    elif kind is dict:
+        for value in tree.values():
+            yield from outlines(value)
+    elif kind in (list, tuple) or isinstance(tree, (list, tuple)):
+        for value in tree:
+            yield from outlines(value)
+
+
+def _map(function, tree):
+    """The tree with `function` applied to every tensor and Outline in it."""
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _map(function, value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)) and not isinstance(tree, torch.Size):
+        found = [_map(function, value) for value in tree]
+        return type(tree)(*found) if hasattr(tree, "_fields") else found if isinstance(tree, list) else tuple(found)
+    return tree
+
+
+class Tracer:
+    """Answers the functions that a network calls with outlines.
+
+    Args:
+        model: the network; its own parameters and buffers are not counted as kept.
+        listener: has `called(name, inputs, output, macs)`, told of every function, and `keep(nbytes)`, told of
+            memory when autograd begins to keep it; nbytes None where that is not known.
+    """
+
+    def __init__(self, model, listener):
+        self.model, self.listener = model, listener
+        self.memories, self.alive, self.copies = None, [], {}
+
+    def input(self, shape, dtype=torch.float32):
+        """The outline of the network's input."""
+        reach = Reach((1, 1), (1, 1)) if len(shape) == 4 else None
+        return self.new(torch.Size(shape), dtype, False, reach, 0)
+
+    def new(self, shape, dtype, requires_grad, reach, depth):
+        """An outline with memory of its own."""
+        return Outline(self, shape, dtype, Memory(shape.numel() * dtype.itemsize), requires_grad, reach, depth)
+
+    def call(self, func, args, kwargs):
+        name = func.__name__
+        rule = RULES.get(name)
+        out = rule(self, *args, **kwargs) if rule else NotImplemented
+        if out is NotImplemented:
+            return self.really(func, args, kwargs)
+        return out
+
+    def told(self, name, inputs, out, macs=0):
+        """Pass a call on to the listener, and its result back to the caller."""
+        for x in inputs:
+            x.uses += 1
+        self.listener.called(name, inputs, out, macs)
+        return out
+
+    def keep(self, memory):
+        """Autograd keeps `memory` until the backward pass."""
+        if not memory.kept:
+            memory.kept = True
+            self.listener.keep(memory.nbytes)
+
+    def keep_tensor(self, tensor):
+        """Autograd keeps a tensor that is no outline. The network's own are there anyway."""
+        if not isinstance(tensor, nn.Parameter):
+            self.keep(self.memory_of(tensor))
+
+    def memory_of(self, tensor):
+        """The Memory behind a real or meta tensor."""
+        if self.memories is None:
+            self.memories = {}
+            for own in (*self.model.parameters(), *self.model.buffers()):
+                self.memories[own.untyped_storage()._cdata] = memory = Memory(0)
+                memory.kept = True
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self.memories:
+            self.alive.append(tensor)                   # an address is unique among the living
+            self.memories[storage._cdata] = Memory(storage.nbytes())
+        return self.memories[storage._cdata]
+
+    def watching_autograd(self):
+        """While open, what autograd keeps of real and meta tensors is counted."""
+        return saved_tensors_hooks(lambda tensor: (self.keep_tensor(tensor), tensor)[1], lambda tensor: tensor)
+
+    def really(self, func, args, kwargs):
+        """Call a function without a rule on meta tensors."""
+        name = func.__name__
+        if "dropout" in name:
+            kwargs = _while_training(args, kwargs)
+            args = args[:2]
+        known = list(outlines((args, kwargs)))
+        changes = name in _CHANGES or (name[-1] == "_" and name[-2] != "_") or kwargs.get("inplace") is True
+        metas = {}                                      # id of a meta tensor -> its outline
+        inner = lambda t: self.as_meta(t, metas, changes)       # noqa: E731
+        counter = _MacCounter()
+        with self.watching_autograd(), torch.enable_grad(), counter:
+            result = func(*_map(inner, args), **_map(inner, kwargs))
+        if name in _DEVICE_DECIDES:
+            self.listener.keep(None)
+        depth = max((x.depth for x in known), default=0) + (1 if counter.macs else 0)
+
+        def outline(tensor):
+            out = metas.get(id(tensor))
+            if out is not None:                         # changed in place, or handed through
+                out.requires_grad = tensor.requires_grad
+                return out
+            out = Outline(self, tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
+            out.reach = follow(name, args, kwargs, known, out)
+            if not tensor.is_contiguous():
+                out.meta = tensor.detach()
+            self.alive.append(tensor)
+            return out
+
+        out = _map(outline, result)
+        first = next(outlines(out), None)
+        if first is not None:
+            self.told(name, known, first, counter.macs)
+        return out
+
+    def as_meta(self, tensor, metas, changes):
+        """A meta tensor in the place of an outline or of a real tensor, its memory noted as that one's."""
+        if type(tensor) is Outline:
+            like = tensor.meta
+            if like is None:
+                like = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+            meta = like.detach()
+            if tensor.requires_grad:
+                if changes:                             # autograd does not let leaves be changed
+                    meta.copy_(torch.empty_like(meta, requires_grad=True))
+                else:
+                    meta.requires_grad_()
+            self.memory_of(like)
+            self.memories[like.untyped_storage()._cdata] = tensor.memory
+            self.alive.append(like)
+            metas[id(meta)] = tensor
+            return meta
+        if tensor.device.type == "meta":
+            return tensor
+        if id(tensor) not in self.copies:
+            copy = torch.empty_like(tensor, device="meta").requires_grad_(tensor.requires_grad)
+            memory = self.memory_of(tensor)
+            self.memory_of(copy)
+            self.memories[copy.untyped_storage()._cdata] = memory
+            self.copies[id(tensor)] = copy, tensor
+        return self.copies[id(tensor)][0]
+
+
+# Functions that change their first argument and are not called so.
+_CHANGES = {"__iadd__", "__isub__", "__imul__", "__itruediv__", "__setitem__"}
+
+# What these keep depends on the kernel that a device has for them.
+_DEVICE_DECIDES = {
+    "lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention", "multi_head_attention_forward",
+}
+
+
+def _while_training(args, kwargs):
+    """The arguments of a dropout as when training, whatever the mode."""
+    given = dict(zip(("p", "training", "inplace"), args[1:], strict=False)) | kwargs
+    given.pop("p", None) if len(args) > 1 else None
+    return given | {"training": True}
+
+
+class _MacCounter(TorchDispatchMode):
+    """Multiply-accumulates of the convolutions and matrix products inside a function, as it is made of."""
+
+    macs = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func.__name__.split(".")[0]
+        if name in ("mm", "bmm"):
+            self.macs += out.numel() * args[0].shape[-1]
+        elif name in ("addmm", "baddbmm"):
+            self.macs += out.numel() * args[1].shape[-1]
+        elif name == "convolution":
+            transposed = args[6]
+            self.macs += (args[0] if transposed else out).numel() * args[1][0].numel()
+        return out
+
+
+# ---- how far the units of a result look back, by the function's name ----
+
+def widest(known):
+    """Reach of what joins `known`: the widest field, in the steps of the largest; None if one is not known."""
+    first = known[0].reach
+    if len(known) == 1 or first is None:
+        return first
+    if any(x.reach is None for x in known):
+        return None
+    heights, widths = zip(*(x.reach.field for x in known), strict=True)
+    largest = max(known, key=lambda x: x.shape[2:].numel() if len(x.shape) == 4 else 0)    # not the gate of x * gate
+    return Reach((max(heights), max(widths)), largest.reach.jump)
+
+
+def follow(name, args, kwargs, known, out):
+    """The reach after one function call, None where it is not known how the function looks."""
+    reach = widest(known)
+    if reach is None:
+        return None
+    x = max(known, key=lambda x: x.shape[2:].numel() if len(x.shape) == 4 else 0)
+    if name == "conv2d":
+        weight = _argument(args, kwargs, 1, "weight", None)
+        return reach.window(weight.shape[2:], _argument(args, kwargs, 3, "stride", 1),
+                            _argument(args, kwargs, 5, "dilation", 1))
+    if name in ("max_pool2d", "max_pool2d_with_indices", "avg_pool2d"):
+        kernel = _argument(args, kwargs, 1, "kernel_size", None)
+        dilation = 1 if name == "avg_pool2d" else _argument(args, kwargs, 4, "dilation", 1)
+        return reach.window(kernel, _argument(args, kwargs, 2, "stride", kernel), dilation)
+    before, after = x.shape[2:], out.shape[2:]
+    if name.startswith("adaptive_") and x.ndim == 4:
+        return _adaptive(reach, before, after)
+    if x.ndim != 4 or (out.ndim == 4 and after == before) or out.shape[1:] == before:
+        return reach                                # no pixels left to join, or joined within a pixel only
+    if out.ndim <= 2 or (after == (1, 1) and name in ("mean", "sum", "amax", "max", "amin", "min")):
+        return reach.window(before)                 # flattened or reduced: sees what all positions see
+    return None
+
+
+def _adaptive(reach, before, after):
+    return reach.window([_widest_bin(i, o) for i, o in zip(before, after, strict=True)],
+                        [math.ceil(i / o) for i, o in zip(before, after, strict=True)])
+
+
+def _widest_bin(size, bins):
+    """Width of the widest window of adaptive pooling; windows overlap where `bins` does not divide `size`."""
+    return max(-(-(i + 1) * size // bins) - i * size // bins for i in range(bins))
+
+
+def _argument(args, kwargs, position, name, default):
+    value = args[position] if len(args) > position else kwargs.get(name, default)
+    return default if value is None or value == [] else value
+
+
+# ---- the rules: a tracer and the arguments of the function -> the outline of its result ----
+
+def conv2d(tracer, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Keeps its input, for the gradient of the weights; 1 MAC a weight and position."""
+    if type(input) is not Outline or type(weight) is Outline or len(input.shape) != 4 or isinstance(padding, str):
+        return NotImplemented
+    n, c, h, w = input.shape
+    maps, depth, kh, kw = weight.shape
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    h, w = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
+    if depth * groups != c or maps % groups or h < 1 or w < 1 or input.dtype != weight.dtype:
+        return NotImplemented
+    grad = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
+    reach = input.reach and input.reach.window((kh, kw), (sh, sw), (dh, dw))
+    out = tracer.new(torch.Size((n, maps, h, w)), input.dtype, grad, reach, input.depth + 1)
+    if grad:
+        tracer.keep(input.memory)
+        tracer.keep_tensor(weight)
+    return tracer.told("conv2d", (input,), out, n * maps * h * w * depth * kh * kw)
+
+
+def linear(tracer, input, weight, bias=None):
+    """Keeps its input; 1 MAC a weight."""
+    if type(input) is not Outline or type(weight) is Outline or input.meta is not None:
+        return NotImplemented
+    if input.shape[-1] != weight.shape[1] or input.dtype != weight.dtype:
+        return NotImplemented
+    grad = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
+    shape = torch.Size((*input.shape[:-1], weight.shape[0]))
+    out = tracer.new(shape, input.dtype, grad, input.reach, input.depth + 1)
+    if weight.requires_grad:
+        tracer.keep(input.memory)
+    if input.requires_grad:
+        tracer.keep_tensor(weight)
+    return tracer.told("linear", (input,), out, out.numel() * input.shape[-1])
+
+
+def batch_norm(tracer, input, running_mean=None, running_var=None, weight=None, bias=None, *_, **__):
+    """Keeps its input, and mean and deviation of each map: training normalises by the batch."""
+    if input.meta is not None:
+        return NotImplemented
+    channels = input.shape[1]
+    for vector in (running_mean, running_var, weight, bias):
+        if vector is not None and len(vector) != channels:
+            raise ValueError(f"batch_norm is made for {len(vector)} channels and gets {channels}")
+    grad = input.requires_grad or any(v is not None and v.requires_grad for v in (weight, bias))
+    out = tracer.new(input.shape, input.dtype, grad, input.reach, input.depth)
+    if grad:
+        tracer.keep(input.memory)
+        tracer.keep(Memory(2 * channels * input.dtype.itemsize))
+        if weight is not None:
+            tracer.keep_tensor(weight)
+    return tracer.told("batch_norm", (input,), out)
+
+
+def _activation(name, keeps, changes=False):
+    """An activation that keeps its input or its output. In place there is only one memory; one that needs its
+    input then copies it first."""
+
+    def rule(tracer, input, inplace=False):
+        if input.meta is not None:
+            return NotImplemented
+        if inplace or changes:
+            if input.requires_grad:
+                tracer.keep(input.memory if keeps == "output" else Memory(input.numel() * input.dtype.itemsize))
+            return tracer.told(name, (input,), input)
+        out = tracer.new(input.shape, input.dtype, input.requires_grad, input.reach, input.depth)
+        if input.requires_grad:
+            tracer.keep((out if keeps == "output" else input).memory)
+        return tracer.told(name, (input,), out)
+
+    return rule
+
+
+def hardtanh(tracer, input, min_val=-1.0, max_val=1.0, inplace=False):
+    """ReLU6 among them."""
+    return RULES["relu6"](tracer, input, inplace)
+
+
+def dropout(tracer, input, p=0.5, training=True, inplace=False):
+    """Keeps its mask (4 bytes a value on a CPU, 1 on a GPU): training drops, whatever the mode now."""
+    if input.meta is not None or p == 1:
+        return NotImplemented
+    if p == 0:
+        return tracer.told("dropout", (input,), input)
+    out = input
+    if not inplace:
+        out = tracer.new(input.shape, input.dtype, input.requires_grad, input.reach, input.depth)
+    if input.requires_grad:
+        tracer.keep(Memory(input.numel() * input.dtype.itemsize))
+    return tracer.told("dropout", (input,), out)
+
+
+def _pool(name, keeps_indices):
+    """Pooling keeps its input; a maximum also where it was, 8 bytes an output."""
+
+    def rule(tracer, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        if len(input.shape) != 4 or return_indices or input.meta is not None:
+            return NotImplemented
+        n, c, *size = input.shape
+        kernel, step, pad, gap = pair(kernel_size), pair(stride or kernel_size), pair(padding), pair(dilation)
+        if any(2 * p > k for p, k in zip(pad, kernel, strict=True)):
+            return NotImplemented
+        after = []
+        for i, k, s, p, d in zip(size, kernel, step, pad, gap, strict=True):
+            span = i + 2 * p - d * (k - 1) - 1
+            if span < 0:
+                return NotImplemented
+            o = (span + (s - 1 if ceil_mode else 0)) // s + 1
+            after.append(o - 1 if ceil_mode and (o - 1) * s >= i + p else o)    # no window begins beyond the edge
+        reach = input.reach and input.reach.window(kernel, step, gap)
+        out = tracer.new(torch.Size((n, c, *after)), input.dtype, input.requires_grad, reach, input.depth)
+        if input.requires_grad:
+            tracer.keep(input.memory)
+            if keeps_indices:
+                tracer.keep(Memory(8 * out.numel()))
+        return tracer.told(name, (input,), out)
+
+    return rule
+
+
+_max_pool = _pool("max_pool2d", True)
+_avg_pool = _pool("avg_pool2d", False)
+
+
+def avg_pool2d(tracer, input, kernel_size, stride=None, padding=0, ceil_mode=False, *_, **__):
+    return _avg_pool(tracer, input, kernel_size, stride, padding, 1, ceil_mode)
+
+
+def adaptive_avg_pool2d(tracer, input, output_size):
+    """To one pixel it is a mean, which keeps nothing; to more it keeps its input."""
+    if len(input.shape) != 4 or input.meta is not None or output_size is None:
+        return NotImplemented
+    size = pair(output_size)
+    if None in size:
+        return NotImplemented
+    reach = input.reach and _adaptive(input.reach, input.shape[2:], size)
+    out = tracer.new(torch.Size((*input.shape[:2], *size)), input.dtype, input.requires_grad, reach, input.depth)
+    if input.requires_grad and size != (1, 1):
+        tracer.keep(input.memory)
+    return tracer.told("adaptive_avg_pool2d", (input,), out)
+
+
+def _sum(name, changes):
+    def rule(tracer, a, b, alpha=1):
+        if type(a) is not Outline or type(b) is not Outline or a.shape != b.shape or a.dtype != b.dtype:
+            return NotImplemented
+        if a.meta is not None or b.meta is not None:
+            return NotImplemented
+        if not changes:
+            grad, depth = a.requires_grad or b.requires_grad, max(a.depth, b.depth)
+            return tracer.told(name, (a, b), tracer.new(a.shape, a.dtype, grad, widest((a, b)), depth))
+        tracer.told(name, (a, b), a)
+        a.requires_grad, a.reach, a.depth = a.requires_grad or b.requires_grad, widest((a, b)), max(a.depth, b.depth)
+        return a
+
+    return rule
+
+
+def cat(tracer, tensors, dim=0):
+    """Copies its inputs side by side and keeps none of them."""
+    first = tensors[0]
+    if any(type(x) is not Outline or x.meta is not None for x in tensors):
+        return NotImplemented
+    shape, dim = first.shape, dim % len(first.shape)
+    rest = shape[:dim], shape[dim + 1:]
+    if any((x.shape[:dim], x.shape[dim + 1:]) != rest or x.dtype != first.dtype for x in tensors):
+        return NotImplemented
+    shape = torch.Size((*rest[0], sum(x.shape[dim] for x in tensors), *rest[1]))
+    grad, depth = any(x.requires_grad for x in tensors), max(x.depth for x in tensors)
+    reach = widest(tensors) if dim == 1 else None
+    return tracer.told("cat", tensors, tracer.new(shape, first.dtype, grad, reach, depth))
+
+
+def flatten(tracer, input, start_dim=0, end_dim=-1):
+    """A view: another shape on the same memory."""
+    if start_dim != 1 or end_dim != -1 or input.meta is not None:
+        return NotImplemented
+    out = Outline(tracer, torch.Size((input.shape[0], input.shape[1:].numel())), input.dtype, input.memory,
+                  input.requires_grad, None, input.depth)
+    if input.reach:
+        out.reach = input.reach.window(input.shape[2:]) if len(input.shape) == 4 else input.reach
+    return tracer.told("flatten", (input,), out)
+
+
+RULES = {
+    "conv2d": conv2d, "linear": linear, "batch_norm": batch_norm, "dropout": dropout, "cat": cat, "concat": cat,
+    "flatten": flatten, "max_pool2d": _max_pool, "avg_pool2d": avg_pool2d, "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "relu": _activation("relu", "output"), "relu_": _activation("relu", "output", changes=True),
+    "sigmoid": _activation("sigmoid", "output"), "tanh": _activation("tanh", "output"),
+    "relu6": _activation("relu6", "input"), "hardtanh": hardtanh,
+    "add": _sum("add", False), "__add__": _sum("add", False), "__radd__": _sum("add", False),
+    "add_": _sum("add", True), "__iadd__": _sum("add", True),
+}

@@ -1,0 +1,151 @@
+// What the widgets with training curves share: the chart with its legend and its controls, and *Train here*.
+// A recorded curve is what `curve` of recorded_curves.py makes of the runs of one configuration.
+import { areaY, axisX, axisY, chart, dot, gridY, lineY } from "./plot.js";
+import { button, h, number, s } from "./ui.js";
+
+export const MEASURES = { test_error: "test error", train_error: "training error",
+  test_loss: "test loss", train_loss: "training loss" };
+const LOOKS = {                                         // never colour alone: each has its dashes and its symbol
+  chosen: { color: "var(--cnn-accent)", dash: null, symbol: "circle" },
+  compare: { color: "var(--cnn-text)", dash: "7 4", symbol: "diamond" },
+  live: { color: "var(--cnn-live)", dash: "2 3", symbol: "square" },
+};
+const ORDER = ["faint", "compare", "chosen", "live"];   // the most important last, on top
+
+/** A value of the measure as text: errors in per cent. */
+export const showMeasure = (measure) => (value) => (measure.endsWith("error")
+  ? `${number(100 * value, { minimumFractionDigits: 2, maximumFractionDigits: 2 })} %`
+  : number(value, { minimumFractionDigits: 4, maximumFractionDigits: 4 }));
+
+/** The chart of `recorded()`, a list of { kind, curve } with the kinds of LOOKS and "faint", and of the run made here.
+ *  Returns its controls, its element, `draw`, and `describe`, what it says in words. */
+export function curvesChart({ ui, model, recorded }) {
+  const measure = () => model.get("measure"), errors = () => measure().endsWith("error");
+  const show = (value) => showMeasure(measure())(value);
+  const controls = [
+    ui.select("measure", { label: "measure", options: Object.entries(MEASURES) }),
+    ui.select("x_axis", { label: "horizontal axis",
+      options: [["epochs", "epochs"], ["seconds", "training time in seconds"]] }),
+    ui.checkbox("log_scale", { label: "logarithmic" })];
+  const legend = h("div", { class: "curves-legend" }), axis = h("p", { class: "curves-axis" });
+  const picture = chart({ options: plotOptions, describe });
+  ui.defer(picture.stop);
+
+  /** The curves to draw: { kind, name, points: [{ epoch, x, mean, min, max }] }. */
+  function series() {
+    const key = measure(), seconds = model.get("x_axis") === "seconds";
+    const point = (epoch, second, mean, min, max) => ({ epoch, x: seconds ? second : epoch, mean, min, max });
+    const lines = recorded().map(({ kind, curve }) => ({ kind, name: curve.name,
+      points: curve.seconds.map((second, e) =>
+        point(e + 1, second, curve[key].mean[e], curve[key].min[e], curve[key].max[e])) }));
+    const { curve = [], name } = model.get("training");
+    if (curve.length) lines.push({ kind: "live", name: `${name}, trained here`,
+      points: curve.map((row) => point(row.epoch, row.seconds, row[key], row[key], row[key])) });
+    return lines.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+  }
+
+  function plotOptions(width) {
+    const all = series(), log = model.get("log_scale"), factor = errors() ? 100 : 1;
+    const values = all.flatMap(({ points }) => points.flatMap(({ min, max }) => [min, max])).map((v) => v * factor);
+    const least = Math.min(...values.filter((value) => value > 0)), most = Math.max(...values);
+    const y = (key) => (point) => (log ? Math.max(point[key] * factor, least) : point[key] * factor);
+    const title = ({ name }) => (point) =>
+      `${name}, epoch ${point.epoch}: ${show(point.mean)} (${show(point.min)} to ${show(point.max)})`;
+    const last = Math.max(...all.flatMap(({ points }) => points.map(({ x }) => x)));
+    const epochs = model.get("x_axis") === "epochs", every = Math.ceil(last / (width < 420 ? 6 : 12));
+    return {
+      height: Math.round(Math.min(380, Math.max(260, width * 0.5))), marginLeft: 44, marginRight: 12, marginTop: 12,
+      marginBottom: 40,
+      x: { domain: [epochs ? 1 : 0, last] },
+      y: log ? { type: "log", domain: [least, most] } : { domain: [0, most] },
+      marks: [
+        gridY({ ticks: log ? ticks(least, most) : 6, stroke: "currentColor", strokeOpacity: 0.12 }),
+        axisX({ label: epochs ? "epoch" : "training time (s)", labelAnchor: "center", labelArrow: "none", tickSize: 4,
+          ticks: epochs ? Array.from({ length: last }, (_, i) => i + 1).filter((i) => i % every === 0) : width / 80,
+          tickFormat: (value) => number(value) }),
+        axisY({ label: null, ticks: log ? ticks(least, most) : 6, tickSize: 0, tickFormat: (value) => number(value) }),
+        ...all.flatMap((each) => {
+          if (each.kind === "faint")
+            return [lineY(each.points, { x: "x", y: y("mean"), stroke: "currentColor", strokeOpacity: 0.28,
+              strokeWidth: 1.25, title: title(each) })];
+          const { color, dash, symbol } = LOOKS[each.kind];
+          return [
+            areaY(each.points, { x: "x", y1: y("min"), y2: y("max"), fill: color, fillOpacity: 0.18 }),
+            lineY(each.points, { x: "x", y: y("mean"), stroke: color, strokeWidth: 2.25, strokeDasharray: dash }),
+            dot(each.points, { x: "x", y: y("mean"), fill: color, symbol, r: 3.5, title: title(each) }),
+          ];
+        }),
+      ],
+    };
+  }
+
+  function describe() {
+    const spoken = series().filter(({ kind }) => kind !== "faint").reverse().map(({ name, points }) =>
+      `${name}: from ${show(points[0].mean)} after the first epoch to ${show(points.at(-1).mean)} `
+      + `after epoch ${points.at(-1).epoch}.`);
+    return [`${MEASURES[measure()]} over ${model.get("x_axis")}, mean over seeds.`, ...spoken].join(" ");
+  }
+
+  let drawn;                                            // what the picture shows: it is drawn again only for news
+  const draw = () => {
+    const key = JSON.stringify([measure(), model.get("x_axis"), model.get("log_scale"),
+      recorded().map(({ kind, curve }) => [kind, curve.name]), model.get("training").curve?.length,
+      model.get("training").name]);
+    if (key === drawn) return;
+    drawn = key;
+    const all = series();
+    element.hidden = !all.length;
+    if (!all.length) return;
+    legend.replaceChildren(...all.filter(({ kind }) => LOOKS[kind]).reverse().map(({ kind, name, points }) => {
+      const { mean, min, max } = points.at(-1);
+      return h("p", { "data-curve": kind }, swatch(LOOKS[kind]), h("b", {}, name), " ",
+        h("span", { "data-value": `${kind}-mean` }, show(mean)),
+        kind === "live" ? null : h("span", { class: "curves-spread" }, ` (${show(min)} to ${show(max)})`));
+    }), all.some(({ kind }) => kind === "faint")
+      ? h("p", { class: "curves-spread" }, "thin lines: the other configurations") : "");
+    axis.textContent = `${MEASURES[measure()]}${errors() ? ", %" : ""}: mean over seeds, band from lowest to highest`;
+    picture.draw();
+  };
+  const element = h("div", {}, legend, axis, picture.element);
+  return { controls, element, draw, describe, show };
+}
+
+function swatch({ color, dash, symbol }) {
+  const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z" };
+  return s("svg", { width: 26, height: 16, "aria-hidden": "true" },
+    s("path", { d: "M0,8h26", style: `stroke:${color}`, "stroke-width": 2.25, "stroke-dasharray": dash }),
+    s("path", { d: shapes[symbol], style: `fill:${color}` }));
+}
+
+/** 1, 2, 5 steps of every decade between two values. */
+function ticks(least, most) {
+  const found = [];
+  for (let power = 10 ** Math.floor(Math.log10(least)); power <= most; power *= 10)
+    found.push(...[1, 2, 5].map((step) => Number((step * power).toPrecision(1))));
+  return found.filter((value) => value >= least && value <= most);
+}
+
+/** *Train here*: see training_here.py. `note` says what it does. Without a kernel a sentence says how to get there. */
+export function trainer({ ui, model, note }) {
+  if (model.get("origin") === "recorded")
+    return h("p", { class: "cnn-note" }, "Open this chapter as a notebook to train the chosen network here yourself.");
+  const running = () => model.get("training").running;
+  const go = button("Train here", () => model.send({ do: running() ? "stop" : "train" }));
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
+  const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
+  ui.bound("training", () => {
+    const { name, curve = [], epochs: all = 1, part = 0, message } = model.get("training");
+    go.textContent = running() ? "Stop" : "Train here";
+    bar.hidden = !running();
+    bar.value = (curve.length + part) / all;
+    const last = curve.length
+      && `test error ${number(100 * curve.at(-1).test_error, { maximumFractionDigits: 2 })} %`;
+    const text = running() || message
+      ? [name, `epoch ${curve.length} of ${all}`, last, message].filter(Boolean).join(" · ") : note;
+    if (status.textContent !== text) status.textContent = text;
+    status.classList.toggle("curves-failed", /^\w+(Error|Exception|NotFound)/.test(message || ""));
+  });
+  ui.defer(() => running() && model.send({ do: "stop" }));         // the view is gone: so is who asked for it
+  return h("div", {}, h("div", { class: "cnn-row" },
+    ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 5, 10, 15, 20, 30] }), go, bar), status);
+}

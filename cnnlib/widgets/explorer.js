@@ -1,0 +1,178 @@
+// Explorer: the knobs of a family of networks; what becomes of its diagram, its stages and its training curves.
+// All numbers come from Python; here they are drawn and formatted. A refused configuration leaves the last one standing.
+import { curvesChart, trainer } from "./curves_chart.js";
+import { diagram, legend } from "./explorer_diagram.js";
+import { button, h, number, table, widget } from "./ui.js";
+
+const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
+const FACTS = [["params", "parameters"], ["macs", "MACs for one picture"], ["kept", "kept for the backward pass"],
+  ["layers", "layers with weights"]];
+
+/** 12,345,678 bytes -> "12.3 MB". */
+const bytes = (value) => {
+  const [unit, name] = value >= 1e9 ? [1e9, "GB"] : value >= 1e6 ? [1e6, "MB"] : value >= 1e3 ? [1e3, "kB"] : [1, "bytes"];
+  return `${number(value / unit, { maximumSignificantDigits: value < 1e3 ? 3 : 4 })} ${name}`;
+};
+const shown = (key, value) => (key === "kept" ? bytes(value) : number(value));
+const shape = (...sides) => sides.filter(Boolean).join("×");
+
+export function render({ model, el }) {
+  const ui = widget({ model, el, title: model.get("title") });
+  const knobs = model.get("knobs"), curves = model.get("curves"), sources = model.get("sources");
+  const current = () => Object.fromEntries(knobs.map(({ name }) => [name, model.get(name)]));
+  let answer, chosen = 0;                               // the last answer that is a network, and the block in view
+
+  // ---------------------------------------------------------------- knobs
+  const faults = {};
+  for (const { name, label, typed } of knobs) {
+    const values = model.get("grid")[name], live = typed && model.get("origin") === "kernel";
+    const all = (type) => values.every((value) => typeof value === type);
+    const control = all("boolean") && values.length === 2 ? ui.checkbox(name, { label })
+      : all("number") && (live || values.length > 2) ? ui.slider(name, { label, typed: live })
+      : ui.select(name, { label });
+    faults[name] = h("p", { class: "ex-fault", role: "alert", "data-value": `fault-${name}` });
+    ui.controls.append(h("div", {}, control, faults[name]));
+  }
+
+  // ---------------------------------------------------------------- anatomy
+  const still = h("p", { class: "cnn-refusal", "data-value": "still" });
+  const facts = h("div", { class: "ex-facts" }), code = h("code", { class: "ex-code", "data-value": "code" });
+  const pin = h("div", { class: "cnn-row ex-pin" });
+  const view = diagram({ answer: () => answer, select: (i) => { chosen = i; view.mark(i); readBlock(); } });
+  const key = h("p", { class: "ex-legend" });
+  const block = h("div", { class: "ex-block-row", role: "status", "data-value": "block" });
+  const strips = h("div", { class: "ex-strips" });
+  const stages = table("", ["stage", "output", ...["layers", "parameters", "MACs", "memory", "sees"]
+    .map((label) => ({ label, numeric: true }))]);
+  const blocks = table("", ["block", "type", "output", ...["parameters", "MACs", "memory", "sees"]
+    .map((label) => ({ label, numeric: true }))]);
+  const everyBlock = h("details", { ontoggle: () => fillBlocks() }, h("summary", {}, "Every block as a table"),
+    blocks.element);
+  ui.defer(view.stop);
+
+  // ---------------------------------------------------------------- curves
+  const source = () => Math.min(model.get("source"), sources.length - 1);
+  const figure = curvesChart({ ui, model, recorded: () => curves.flatMap((curve, i) => (curve.source !== source() ? []
+    : [{ curve, kind: i === answer?.recorded[source()] ? "chosen"
+      : i === model.get("pinned").recorded?.[source()] ? "compare" : "faint" }])) });
+  const unrecorded = h("p", { class: "ex-unrecorded cnn-row" });
+  const origin = table("How the runs were recorded", ["what", "recorded"]);
+  const note = "Trains the chosen network on digits (1,797 small scans), enlarged and repeated as it needs them: compare "
+    + "the shape of the curves, not their level.";
+  const training = h("section", { class: "ex-training" },
+    sources.length > 0 && h("p", { class: "ex-heading" }, "Training curves"),
+    sources.length > 0 && h("div", { class: "cnn-controls" },
+      sources.length > 1 && ui.select("source", { label: "recorded on", options: sources.map(({ about }, i) => [i, about]) }),
+      figure.controls),
+    unrecorded, figure.element, trainer({ ui, model, note }),
+    sources.length > 0 && h("details", {}, h("summary", {}, "Where the runs come from"), origin.element));
+
+  const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
+    h("div", { class: "ex-anatomy" }, view.element, key, block), strips, stages.element, everyBlock, training);
+  ui.results.append(still, content);
+
+  function readBlock() {
+    const of = (name) => answer[`unit_${name}`][chosen];
+    const joins = [of("adds") && "added to its input", of("concats") && "concatenated"].filter(Boolean).join(", ");
+    block.replaceChildren(h("b", { "data-value": `unit_name.${chosen}` }, of("name")), " ",
+      h("span", { class: "ex-type" }, [of("type"), joins].filter(Boolean).join(", ")), h("span", { class: "ex-numbers" },
+        ...[["output", shape(of("channels"), of("height"), of("width"))], ["parameters", number(of("params"))],
+          ["MACs", number(of("macs"))], ["memory", bytes(of("kept"))], ["sees", sees(of("field"))]]
+          .flatMap(([label, text]) => [h("span", {}, `${label} `, h("b", { "data-block": label }, text)), " "])));
+  }
+  const sees = (field) => (field ? (typeof field === "number" ? `${field}×${field}` : field) : "–");
+
+  function fillBlocks() {
+    if (!everyBlock.open) return;
+    blocks.caption(`The blocks of ${answer.network}`);
+    blocks.update(answer.unit_name.map((name, i) => [name, answer.unit_type[i],
+      shape(answer.unit_channels[i], answer.unit_height[i], answer.unit_width[i]),
+      { text: number(answer.unit_params[i]), key: `unit_params.${i}` },
+      { text: number(answer.unit_macs[i]), key: `unit_macs.${i}` }, bytes(answer.unit_kept[i]), sees(answer.unit_field[i])]));
+  }
+
+  function fillStages() {
+    const batch = answer.batch === 1 ? "one picture" : `a batch of ${number(answer.batch)}`;
+    stages.caption(`The stages of ${answer.network}; MACs for one picture, memory kept for the backward pass of ${batch}`);
+    const cell = (name, k) => h("span", { class: "ex-cell" },
+      h("span", { "data-value": `stage_${name}.${k}` }, shown(name, answer[`stage_${name}`][k])),
+      h("small", {}, `${answer[`stage_${name}_share`][k]} %`));
+    stages.update([...answer.stage_name.map((name, k) => [name,
+      shape(answer.stage_channels[k], answer.stage_height[k], answer.stage_width[k]),
+      { text: number(answer.stage_layers[k]), key: `stage_layers.${k}` },
+      ...SHARES.map(([key]) => cell(key, k)), sees(answer.stage_field[k])]),
+    { current: true, cells: ["total", "", { text: number(answer.layers), key: "layers" },
+      { text: number(answer.params), key: "params" }, { text: number(answer.macs), key: "macs" }, bytes(answer.kept), ""] }]);
+  }
+
+  function drawStrips() {
+    strips.replaceChildren(...SHARES.map(([name, label]) => {
+      const shares = answer[`stage_${name}_share`];
+      const said = answer.stage_name.map((stage, k) => `${stage} ${shares[k]} %`);
+      return h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" }, label),
+        h("div", { class: "ex-bar", role: "img", "aria-label": `${label}: ${said.join(", ")}` },
+          ...shares.map((share, k) => share > 0 && h("span", { style: `flex-grow:${share}`, title: said[k] },
+            share >= 7 && h("span", {}, answer.stage_name[k], " ", h("b", {}, `${share} %`))))));
+    }));
+  }
+
+  function drawFacts() {
+    const pinned = model.get("pinned");
+    facts.replaceChildren(...FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
+      h("b", name === "kept" ? { "data-kept": answer.kept } : { "data-value": name }, shown(name, answer[name])),
+      pinned.label && h("small", {}, `pinned: ${shown(name, pinned[name])}`))));
+    code.textContent = answer.code;
+    const same = pinned.label && JSON.stringify(pinned.knobs) === JSON.stringify(current());
+    pin.replaceChildren(...(pinned.label
+      ? [h("span", { class: "ex-pinned" }, "pinned: ", h("b", {}, pinned.label)),
+        button("Show", () => ui.ask(pinned.knobs), { disabled: Boolean(same) }),
+        button("Clear", () => ui.ask({ pinned: {} }))]
+      : [button("Pin, to compare", () => ui.ask({ pinned: { label: answer.label, knobs: current(),
+        recorded: answer.recorded, ...Object.fromEntries(FACTS.map(([name]) => [name, answer[name]])) } }))]));
+  }
+
+  function drawCurves() {
+    const at = source();
+    figure.draw();
+    if (at < 0) return;
+    origin.update(sources[at].provenance);
+    const nearest = curves[answer.nearest[at]], missing = answer.recorded[at] < 0;
+    unrecorded.hidden = !missing;
+    unrecorded.replaceChildren(...(nearest
+      ? [h("span", {}, "No run of this configuration is recorded. The nearest that has one: ", h("b", {}, nearest.name)),
+        button("Show it", () => ui.ask(nearest.knobs))]
+      : [`Nothing of this family is recorded yet: python -m cnnlib record ${sources[at].name}`]));
+  }
+
+  const draw = () => {
+    const news = model.get("answer"), { reason = "", fault } = news;
+    for (const { name } of knobs) {
+      faults[name].textContent = name === fault ? reason : "";
+      ui.controls.querySelectorAll(`[data-input="${name}"]`).forEach((input) =>
+        input.setAttribute("aria-invalid", name === fault));
+    }
+    if (!reason && news.network) answer = news;
+    still.hidden = !reason;
+    content.hidden = !answer;
+    content.classList.toggle("ex-stale", Boolean(reason));
+    still.textContent = !reason ? "" : answer ? `This makes no network. Below is still the last one: ${answer.label}.`
+      : `This makes no network: ${reason}`;
+    if (reason || !answer) { ui.say(`${reason} ${still.textContent}`); return; }
+    ui.root.style.setProperty("--cnn-accent", `var(--cnn-${answer.colour})`);
+    chosen = Math.min(chosen, answer.unit_name.length - 1);
+    view.draw();
+    key.replaceChildren(...legend(answer));
+    readBlock();
+    fillBlocks();
+    drawStrips();
+    fillStages();
+    drawFacts();
+    drawCurves();
+    ui.say(`${answer.label}: ${FACTS.map(([name, label]) => `${shown(name, answer[name])} ${label}`).join(", ")}.`);
+  };
+  ui.on("change:answer", draw);
+  ui.on("change:pinned", () => { if (answer) { drawFacts(); drawCurves(); } });
+  ui.on("change:measure change:x_axis change:log_scale change:source change:training", () => answer && drawCurves());
+  draw();
+  return ui.cleanup;
+}
