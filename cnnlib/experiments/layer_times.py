@@ -4,6 +4,7 @@ The second is the roofline of Williams, Waterman and Patterson (*Communications 
 least the time of its arithmetic and at least the time of moving its data, and the longer of the two wins.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from torch import nn
 from ..summary import evaluating
 
 FLOAT = 4       # bytes of a float32
+
+# Time that the processor spent on this thread: what else the machine does in between is not counted. Where that clock
+# is too coarse for a layer, the ordinary one has to do.
+_clock = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-6 else time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Layer:
         kind: "3×3" (or another kernel size), "1×1", "depthwise", "linear", or the class of a layer without MACs.
         macs: multiply-accumulates of a convolution or linear layer, 0 for all others.
         bytes: the least that must be moved: input and weights read once, output written once, float32.
-        seconds: the shortest time of the repeats.
+        seconds: the shortest processor time of the repeats, on one thread.
     """
 
     name: str
@@ -37,8 +42,9 @@ class Layer:
 def layer_times(model, x, repeats=5):
     """Run `model` on `x` (N, C, H, W), both on the CPU, and time every layer: a list of `Layer` in order of execution.
 
-    The first pass is a warm-up. Of the others the shortest time of each layer is kept, since whatever else the
-    machine does can only make a layer slower. Nothing is left in the model: no hooks, and its modes are as they were.
+    One thread does all the work. The first pass is a warm-up; of the others the shortest time of each layer is kept,
+    since whatever else the machine does can only make a layer slower. Nothing is left in the model: no hooks, and its
+    modes are as they were.
 
     Raises:
         ValueError: `repeats` is not a whole number from 1.
@@ -48,10 +54,10 @@ def layer_times(model, x, repeats=5):
     calls, started = [], []
 
     def before(_module, _inputs):
-        started.append(time.perf_counter())
+        started.append(_clock())
 
     def after(name, module, inputs, output):
-        seconds = time.perf_counter() - started.pop()
+        seconds = _clock() - started.pop()
         calls.append(Layer(name, kind(module), macs(module, output), bytes_moved(module, inputs, output), seconds))
 
     handles = []
@@ -61,7 +67,7 @@ def layer_times(model, x, repeats=5):
             handles.append(module.register_forward_hook(lambda m, i, o, name=name: after(name, m, i, o)))
     passes = []
     try:
-        with evaluating(model), torch.inference_mode():
+        with evaluating(model), one_thread(), torch.inference_mode():
             for _ in range(repeats + 1):
                 calls.clear()
                 model(x)
@@ -94,7 +100,7 @@ def bytes_moved(module, inputs, output):
 
 @dataclass(frozen=True)
 class Machine:
-    """What a processor does at its best: multiply-accumulates and bytes moved a second."""
+    """What one thread does at its best: multiply-accumulates and bytes moved a second."""
 
     macs_per_second: float
     bytes_per_second: float
@@ -105,18 +111,30 @@ class Machine:
 
 
 def machine(repeats=5):
-    """Measure the CPU: a product of two 1024×1024 matrices, and a copy of 64 MiB. Returns a `Machine`."""
-    side, floats = 1024, 16 * 2**20
+    """Measure the CPU: a product of two 1536×1536 matrices, and a copy of 64 MiB. Returns a `Machine`."""
+    side, floats = 1536, 16 * 2**20
     a, b, source = torch.ones(side, side), torch.ones(side, side), torch.ones(floats)
     target = torch.empty_like(source)
-    return Machine(side**3 / _shortest(lambda: a @ b, repeats),
-                   2 * FLOAT * floats / _shortest(lambda: target.copy_(source), repeats))
+    with one_thread():
+        return Machine(side**3 / _shortest(lambda: a @ b, repeats),
+                       2 * FLOAT * floats / _shortest(lambda: target.copy_(source), repeats))
 
 
 def _shortest(work, repeats):
     seconds = []
     for _ in range(repeats + 1):
-        start = time.perf_counter()
+        start = _clock()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(_clock() - start)
     return min(seconds[1:])
+
+
+@contextlib.contextmanager
+def one_thread():
+    """PyTorch on one thread for a while."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
