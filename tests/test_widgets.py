@@ -5,6 +5,8 @@ import itertools
 import json
 import re
 import sys
+import threading
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,15 +32,41 @@ def widget(request):
 
 
 def unpack(spec, inputs):
-    """The recorded answer to `inputs`, found as the page finds it but written anew."""
+    """The page's answer to `inputs`, found as the page finds it but written anew; a string where there is none."""
     position = 0
     for name in spec["inputs"]:
         position = position * len(spec["grid"][name]) + spec["grid"][name].index(inputs[name])
-    packed = spec["answers"]
+    refusal = column(spec["answers"]["refusals"], position)
+    return refusal or {field: column(packed, position) for field, packed in spec["answers"]["fields"].items()}
+
+
+def column(packed, position):
     place = 0
     for digit in packed["index"][position * packed["width"]:(position + 1) * packed["width"]]:
         place = place * 64 + DIGITS.index(digit)
-    return dict(zip(packed["fields"], packed["unique"][place], strict=True))
+    if "runs" not in packed:
+        return whole(packed["unique"][place], packed["shared"])
+    runs = packed["runs"][place]
+    return runs and [ahead(first, i * step) for first, step, count in zip(*[iter(runs)] * 3, strict=True)
+                     for i in range(count)]
+
+
+def ahead(first, by):
+    """A number, or a name whose last number has moved on by `by`."""
+    if isinstance(first, int) or not by:
+        return first + by if by else first
+    return re.sub("(0|[1-9][0-9]{0,8})(?=[^0-9]*$)", lambda number: str(int(number[0]) + by), first)
+
+
+def whole(value, shared):
+    """A packed value with all that it shares put back in."""
+    if isinstance(value, list):
+        return [whole(part, shared) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "$" in value:
+        return whole(shared[value["$"]], shared)
+    return {name: whole(part, shared) for name, part in value.items()}
 
 
 class Page(HTMLParser):
@@ -69,7 +97,8 @@ def test_page_holds_the_answer_to_every_combination(widget):
     spec = json.loads(json.dumps(widget.static_spec()))
     assert list(spec["grid"]) == spec["inputs"] == list(widget.inputs)
     combinations = list(itertools.product(*spec["grid"].values()))
-    assert len(spec["answers"]["index"]) == len(combinations) * spec["answers"]["width"]
+    for packed in spec["answers"]["fields"].values():
+        assert len(packed["index"]) == len(combinations) * packed["width"]
     for values in combinations:
         inputs = dict(zip(spec["inputs"], values, strict=True))
         assert unpack(spec, inputs) == json.loads(json.dumps(widget.compute(**inputs))), inputs
@@ -78,7 +107,7 @@ def test_page_holds_the_answer_to_every_combination(widget):
 def test_page_opens_as_the_widget_stands(widget):
     spec = widget.static_spec()
     assert spec["widget"] == spec["state"]["widget_name"] == type(widget).__name__
-    assert spec["state"]["origin"] == "recorded"
+    assert spec["state"]["origin"] == ("recorded" if isinstance(widget, RecordedCurves) else "computed")
     assert widget.origin == "kernel"
     assert unpack(spec, widget.current()) == widget.answer == spec["state"]["answer"]
 
@@ -118,11 +147,26 @@ def test_mime_bundle_has_the_live_view_and_the_page(widget, monkeypatch):
     assert "text/html" not in widget._repr_mimebundle_()[0]
 
 
-@given(st.lists(st.tuples(st.integers(0, 90), st.text(max_size=2)), min_size=1, max_size=300))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.text(max_size=2) | st.sampled_from(["the same long text", 0.25]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), json_values) | st.text(max_size=20), min_size=1, max_size=100))
 def test_packing_loses_nothing(pairs):
-    answers = [{"number": number, "text": text} for number, text in pairs]
+    answers = [pair if isinstance(pair, str) else {"number": pair[0], "value": pair[1]} for pair in pairs]
     spec = {"inputs": ["i"], "grid": {"i": list(range(len(answers)))}, "answers": pack_answers(answers)}
     assert [unpack(spec, {"i": i}) for i in range(len(answers))] == answers
+
+
+def test_what_answers_have_in_common_is_packed_once():
+    row = ["a row of a table", 1, 2, 3]
+    answers = [{"rows": [row, [i]], "i": i} for i in range(100)]
+    packed = json.dumps(pack_answers(answers))
+    assert packed.count("a row of a table") == 1
+    assert len(packed) < len(json.dumps(answers)) / 2
+    with pytest.raises(ValueError, match="no key"):
+        pack_answers([{"a": {"$": 1}}])
 
 
 def test_answers_with_different_keys_are_refused():
@@ -149,21 +193,53 @@ def test_kernel_answers_what_the_page_has_not():
     assert (root.answer, root.error) == ({"root": 4.0}, "")
 
 
-def test_an_error_in_the_kernel_is_shown_and_leaves_no_old_answer():
+def test_an_error_in_the_kernel_is_shown_beside_the_last_answer_and_whose_that_is():
     root = Root()
     root.set_state({"x": -5})
-    assert root.answer == {}
     assert root.error == "IndexError: list index out of range"
+    assert (root.x, root.answer, root.answered) == (-5, {"root": 2.0}, {"x": 4})
     root.set_state({"x": 9})
-    assert (root.answer, root.error) == ({"root": 3.0}, "")
+    assert (root.answer, root.answered, root.error) == ({"root": 3.0}, {"x": 9}, "")
 
 
 @pytest.mark.parametrize("value", [1001, "many", None])
-def test_a_value_that_the_trait_refuses_is_shown(value):
-    root = Root()
+def test_a_value_that_the_trait_refuses_is_taken_back_and_the_reason_shown(value):
+    root, line = Root(), Line()
+    root.comm = line
     root.set_state({"x": value})
-    assert root.answer == {}
     assert "'x' trait" in root.error
+    assert (root.x, root.answer, root.answered) == (4, {"root": 2.0}, {"x": 4})
+    assert {"x": 4} in line.sent, "the page still shows the refused value"
+
+
+class Slow(BookWidget):
+    """Answers questions as the test lets it."""
+
+    inputs = {"x": [1, 2]}
+    x = t.Int(0).tag(sync=True)
+
+    def __init__(self):
+        self.gates = {1: threading.Event(), 2: threading.Event()}
+        super().__init__()
+
+    def compute(self, x):
+        assert x == 0 or self.gates[x].wait(10)
+        return {"square": x * x}
+
+
+def test_an_answer_that_was_overtaken_is_dropped():
+    slow = Slow()
+    threads = [threading.Thread(target=setattr, args=(slow, "x", x)) for x in (1, 2)]
+    for thread, number in zip(threads, (1, 2), strict=True):
+        thread.start()
+        while slow._asked < number:
+            time.sleep(0.001)
+    slow.gates[2].set()
+    threads[1].join()
+    assert (slow.answer, slow.answered) == ({"square": 4}, {"x": 2})
+    slow.gates[1].set()
+    threads[0].join()
+    assert (slow.answer, slow.answered) == ({"square": 4}, {"x": 2}), "the answer to an older question won"
 
 
 class Line:
@@ -185,10 +261,12 @@ class Line:
 def test_answer_and_error_travel_together():
     root, line = Root(), Line()
     root.comm = line
-    root.x = -5
-    assert {"answer": {}, "error": "IndexError: list index out of range"} in line.sent
     root.x = 9
-    assert {"answer": {"root": 3.0}, "error": ""} in line.sent
+    assert {"answer": {"root": 3.0}, "answered": {"x": 9}} in line.sent
+    root.x = -5
+    assert {"error": "IndexError: list index out of range"} in line.sent
+    root.x = 1
+    assert {"answer": {"root": 1.0}, "answered": {"x": 1}, "error": ""} in line.sent
 
 
 @pytest.mark.parametrize("arguments, says", [({"size": 0}, "'size'"), ({"sise": 3}, "SizeRule has no sise")])
@@ -387,7 +465,7 @@ def test_every_widget_runs_on_the_live_bundle(widget):
 
 def test_a_page_loads_what_its_widgets_need_and_no_more():
     needs = json.loads((DIST / "page" / "scripts.json").read_text())
-    assert set(needs) == {widget.__name__ for widget in WIDGETS}
+    assert set(needs) == {"Explore", *(widget.__name__ for widget in WIDGETS)}
     assert {script for scripts in needs.values() for script in scripts} == set(SCRIPTS)
     for name, scripts in needs.items():
         assert scripts[0] == "core.js" and scripts[-1] == f"{name}.js"

@@ -50,8 +50,8 @@ class WidgetDirective(Directive):
         from cnnlib import widgets  # imports torch: only pages that show a widget pay for it
 
         name = self.arguments[0]
-        if name not in widgets.__all__:
-            raise self.error(f"widget {name!r} is unknown; cnnlib.widgets has {', '.join(widgets.__all__)}")
+        if name not in (known := [widget.__name__ for widget in widgets.WIDGETS]):
+            raise self.error(f"widget {name!r} is unknown; cnnlib.widgets has {', '.join(known)}")
         options = yaml.safe_load("\n".join(self.content)) or {}
         return [nodes.raw("", getattr(widgets, name)(**options).to_html(), format="html")]
 

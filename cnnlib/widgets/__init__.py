@@ -1,11 +1,13 @@
-"""The book's widgets: one Python class and one ES module each; `base.py` says how they live."""
+"""The book's widgets: one Python class and one ES module each, `base.py` says how they live; and `explore`, which
+makes a widget of a function."""
 
 from .base import BookWidget
 from .draw_digit import DrawDigit
+from .explore import chart, explore, number, table
 from .explorer import Explorer
 from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
 WIDGETS = [DrawDigit, Explorer, RecordedCurves, SizeRule]
 
-__all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS)]
+__all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number", "table"]

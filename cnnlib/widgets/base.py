@@ -11,27 +11,30 @@ import itertools
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import anywidget
 import traitlets as t
 
 HERE = Path(__file__).parent
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_answers
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
+LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")                 # of a name, see progressions
 
 
 class BookWidget(anywidget.AnyWidget):
     """Base class of the book's widgets.
 
-    A subclass has one synced trait per input, `inputs` (trait name -> values recorded for the page) and
-    `compute(**inputs)`, which returns a dict of plain JSON values with always the same keys. The result is the
-    trait `answer`. Further synced traits hold what needs no computing (the choice of an axis, constant data).
-    The bounds of an input are those of its trait; `inputs` only bounds what a page without a kernel can show.
+    A subclass has one synced trait per input, `inputs` (trait name -> values answered on the page) and
+    `compute(**inputs)`, which returns a dict of plain JSON values with always the same keys, or raises ValueError
+    for inputs that have no answer. The result is the trait `answer`. Further synced traits hold what needs no
+    computing (the choice of an axis, constant data). The bounds of an input are those of its trait; `inputs` only
+    bounds what a page without a kernel can show.
 
     Attributes:
-        answer: what `compute` says about the current inputs; empty while `error` is not.
-        error: why there is no answer (a value out of bounds, an exception in `compute`); shown in the widget.
-        origin: "kernel", or "recorded" on a page that replays.
+        answer: what `compute` said about the inputs `answered`: the current ones, unless `error` says why there is
+            no answer to those (a value out of bounds, an exception in `compute`). The two change together.
+        origin: "kernel", or on a page `page_origin`: "computed", or "recorded" where the answers are recorded runs.
     """
 
     _esm = HERE / "dist" / "live.mjs"
@@ -39,10 +42,12 @@ class BookWidget(anywidget.AnyWidget):
     _ipython_display_ = None          # ipywidgets 7 defines it, and it would bypass _repr_mimebundle_
 
     inputs: dict[str, list] = {}
+    page_origin = "computed"
 
     widget_name = t.Unicode(help="which renderer of the bundle draws it").tag(sync=True)
-    grid = t.Dict(help="the recorded values of every input").tag(sync=True)
+    grid = t.Dict(help="the values of every input that a page answers").tag(sync=True)
     answer = t.Dict().tag(sync=True)
+    answered = t.Dict(help="the inputs that `answer` belongs to").tag(sync=True)
     error = t.Unicode().tag(sync=True)
     origin = t.Unicode("kernel").tag(sync=True)
 
@@ -54,7 +59,9 @@ class BookWidget(anywidget.AnyWidget):
             super().__init__(widget_name=type(self).__name__, grid=self.inputs, **values)
         except t.TraitError as problem:
             raise ValueError(str(problem)) from None
-        self.answer = self.compute(**self.current())
+        self._asked = self._told = 0                  # number of the last question, and of the last one answered
+        self.answered = self.current()
+        self.answer = self.compute(**self.answered)
         self.observe(self._follow, list(self.inputs))
 
     def compute(self, **inputs):
@@ -66,21 +73,32 @@ class BookWidget(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.inputs}
 
     def _follow(self, _change):
-        """Answer a changed input; both results travel in one message, so that no view mixes old and new."""
+        """Answer a changed input. All that is said travels in one message, so that no view mixes old and new, and
+        an answer that was overtaken by that to a later question (two threads) is dropped."""
+        self._asked += 1
+        number, asked = self._asked, self.current()
         try:
-            answer, error = self.compute(**self.current()), ""
+            said = {"answer": self.compute(**asked), "answered": asked, "error": ""}
+        except ValueError as refusal:
+            said = {"error": str(refusal)}
         except Exception as problem:                  # whatever it is, the reader sees it in the widget
-            answer, error = {}, f"{type(problem).__name__}: {problem}"
+            said = {"error": f"{type(problem).__name__}: {problem}"}
+        if number > self._told:
+            self._told = number
+            self._say(said)
+
+    def _say(self, said):
         with self.hold_sync():
-            self.answer, self.error = answer, error
+            for name, value in said.items():
+                setattr(self, name, value)
 
     def set_state(self, sync_data):
-        """Take values from the page; one that a trait refuses is shown as `error` instead of in a log."""
+        """Take values from the page; one that a trait refuses is shown as `error`, and the page gets the old one."""
         try:
             super().set_state(sync_data)
         except t.TraitError as problem:
-            with self.hold_sync():
-                self.answer, self.error = {}, str(problem)
+            self.send_state(list(self.inputs))
+            self._say({"error": str(problem)})
 
     def close(self):
         """Stop answering and release the view; safe to repeat."""
@@ -92,15 +110,20 @@ class BookWidget(anywidget.AnyWidget):
     def static_spec(self):
         """All that the page needs: the state as it is now, and the answers to the whole grid (a JSON value).
 
-        A current value outside the recorded grid is added to it, so that the page opens as the widget stands.
+        A current value outside the grid is added to it, so that the page opens as the widget stands. Inputs that
+        `compute` refuses have the reason, a string, in the place of their answer.
         """
         grid = {name: values if getattr(self, name) in values else sorted([*values, getattr(self, name)])
                 for name, values in self.inputs.items()}
-        base = set(anywidget.AnyWidget.class_traits()) | {"_esm", "_css", "_anywidget_id"}
+        base = set(anywidget.AnyWidget.class_traits()) | {"_esm", "_css", "_anywidget_id", "grid", "answered"}
         state = {name: getattr(self, name) for name in self.traits(sync=True) if name not in base}
-        combinations = itertools.product(*grid.values())
-        answers = [self.compute(**dict(zip(grid, values, strict=True))) for values in combinations]
-        return {"widget": self.widget_name, "inputs": list(grid), "state": {**state, "origin": "recorded"},
+        answers = []
+        for values in itertools.product(*grid.values()):
+            try:
+                answers.append(self.compute(**dict(zip(grid, values, strict=True))))
+            except ValueError as refusal:
+                answers.append(str(refusal))
+        return {"widget": self.widget_name, "inputs": list(grid), "state": {**state, "origin": self.page_origin},
                 "grid": grid, "answers": pack_answers(answers)}
 
     def fallback_html(self):
@@ -128,67 +151,89 @@ class BookWidget(anywidget.AnyWidget):
 
 
 def pack_answers(answers):
-    """Answers in the order of the grid -> their fields, each packed on its own, because each depends on few inputs.
+    """Answers in the order of the grid -> {"refusals": column, "fields": {key: column}}; raises ValueError for keys
+    that differ between answers.
 
-    Of a field `unique` are the distinct values and `index` names the value of each combination with `width` digits
-    to the base 64 (none if there is one value only). With `runs` a value is a list of numbers or of words, written as
-    progressions: first, step, count, first, ... The step of words is that of their last number: "layer1.0", 1, 3.
+    Every field is packed on its own, because most depend on few of the inputs. A refusal is a string in the place of
+    an answer; its fields are None, as the refusals of the others are "". See `pack_column`.
     """
-    fields = list(answers[0])
-    if any(list(answer) != fields for answer in answers):
+    fields = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
+    if any(list(answer) != fields for answer in answers if isinstance(answer, dict)):
         raise ValueError("compute must return the same keys for every combination of inputs")
-    return {field: _pack_field([answer[field] for answer in answers]) for field in fields}
+    return {"refusals": pack_column([answer if isinstance(answer, str) else "" for answer in answers]),
+            "fields": {field: pack_column([None if isinstance(answer, str) else answer[field] for answer in answers])
+                       for field in fields}}
 
 
-def _pack_field(values):
+def pack_column(values):
+    """The values of one field -> their distinct ones, and which of them each combination has.
+
+    `index` names the place in `unique` of each combination with `width` digits to the base 64, none if all are equal.
+    What several values have in common, such as the row of a table, stands once in `shared`: see `share`. Long lists
+    of whole numbers or names are written as `runs` instead: see `progressions`.
+    """
     unique, positions = {}, []
     for value in values:
-        positions.append(unique.setdefault(json.dumps(value), len(unique)))
+        positions.append(unique.setdefault(compact(value), len(unique)))
     width = 0
     while 64 ** width < len(unique):
         width += 1
     index = "".join(DIGITS[position >> 6 * place & 63]
                     for position in positions for place in reversed(range(width)))
     unique = [json.loads(value) for value in unique]
-    packed = {"unique": unique, "index": index, "width": width}
-    if all(isinstance(value, list) and {*map(type, value)} <= {int, str} for value in unique):
-        runs = [_progressions(value) for value in unique]
-        if len(json.dumps(runs)) < len(json.dumps(unique)):
-            packed.update(unique=runs, runs=True)
-    return packed
+    if any(unique) and all(value is None or isinstance(value, list) and {*map(type, value)} <= {int, str}
+                           for value in unique):
+        runs = [value and progressions(value) for value in unique]
+        if len(compact(runs)) < len(compact(unique)):
+            return {"runs": runs, "index": index, "width": width}
+    unique, shared = share(unique)
+    return {"unique": unique, "shared": shared, "index": index, "width": width}
 
 
-def _progressions(values):
-    """[3, 5, 7, 7, 7] -> [3, 2, 3, 7, 0, 2]; ["a.1", "a.2", "b"] -> ["a.1", 1, 2, "b", 0, 1]."""
-    runs = []
+def share(values):
+    """JSON values -> (the same with {"$": i} for each part that occurs more than once, the list of these parts).
+
+    Lists, dicts and long strings are shared where that is shorter; parts may themselves refer to earlier ones.
+    """
+    counts = Counter()
+
+    def count(value):
+        if isinstance(value, dict) and "$" in value:
+            raise ValueError('an answer must have no key "$"')
+        if isinstance(value, (list, dict, str)) and len(key := compact(value)) > 10:
+            counts[key] += 1
+            if counts[key] > 1:
+                return
+        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            count(part)
+
+    shared, places = [], {}
+
+    def write(value):
+        key = compact(value) if isinstance(value, (list, dict, str)) else ""
+        if key in places:
+            return {"$": places[key]}
+        if isinstance(value, dict):
+            value = {name: write(part) for name, part in value.items()}
+        elif isinstance(value, list):
+            value = [write(part) for part in value]
+        if counts[key] < 2:
+            return value
+        places[key] = len(shared)
+        shared.append(value)
+        return {"$": places[key]}
+
     for value in values:
-        if runs:
-            first, step, count = runs[-1]
-            new = _step(first, value) if count == 1 else step
-            if new is not None and _follow(first, new * count) == value:
-                runs[-1] = [first, new, count + 1]
-                continue
-        runs.append([value, 0, 1])
-    return [part for run in runs for part in run]
+        count(value)
+    return [write(value) for value in values], shared
 
 
-LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")
 
 
-def _step(first, value):
-    """By how much `value` is ahead of `first`, None if it cannot be said."""
-    if isinstance(first, int) and isinstance(value, int):
-        return value - first
-    numbers = [LAST_NUMBER.search(text) for text in (first, value) if isinstance(text, str)]
-    if first == value:
-        return 0
-    return int(numbers[1][0]) - int(numbers[0][0]) if len(numbers) == 2 and all(numbers) else None
 
-
-def _follow(first, ahead):
-    if isinstance(first, int):
-        return first + ahead
-    return LAST_NUMBER.sub(lambda number: str(int(number[0]) + ahead), first) if ahead else first
+def compact(value):
+    """The shortest JSON of a value."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def html_table(caption, head, rows):

@@ -1,8 +1,10 @@
 // Explorer: the knobs of a family of networks; what becomes of its diagram, its stages and its training curves.
-// All numbers come from Python; here they are drawn and formatted. A refused configuration leaves the last one standing.
+// All numbers come from Python; here they are drawn and formatted. A configuration that makes no network leaves the last
+// one standing.
 import { curvesChart, trainer } from "./curves_chart.js";
 import { diagram, legend } from "./explorer_diagram.js";
-import { button, h, number, table, widget } from "./ui.js";
+import { morphChildren } from "./morph.js";
+import { button, h, number, same, table, widget } from "./ui.js";
 
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
 const FACTS = [["params", "parameters"], ["macs", "MACs for one picture"], ["kept", "kept for the backward pass"],
@@ -19,23 +21,24 @@ const shape = (...sides) => sides.filter(Boolean).join("×");
 export function render({ model, el }) {
   const ui = widget({ model, el, title: model.get("title") });
   const knobs = model.get("knobs"), curves = model.get("curves"), sources = model.get("sources");
-  const current = () => Object.fromEntries(knobs.map(({ name }) => [name, model.get(name)]));
-  let answer, chosen = 0;                               // the last answer that is a network, and the block in view
+  let answer, chosen = 0;                               // what is shown, and the block in view
 
   // ---------------------------------------------------------------- knobs
-  const faults = {};
+  const places = {};
   for (const { name, label, typed } of knobs) {
     const values = model.get("grid")[name], live = typed && model.get("origin") === "kernel";
-    const all = (type) => values.every((value) => typeof value === type);
-    const control = all("boolean") && values.length === 2 ? ui.checkbox(name, { label })
-      : all("number") && (live || values.length > 2) ? ui.slider(name, { label, typed: live })
-      : ui.select(name, { label });
-    faults[name] = h("p", { class: "ex-fault", role: "alert", "data-value": `fault-${name}` });
-    ui.controls.append(h("div", {}, control, faults[name]));
+    const few = values.length < 3 && !live && typeof values[0] === "number";        // two numbers are no range
+    places[name] = h("div", { class: "ex-knob" }, few ? ui.select(name, { label }) : ui.knob(name, { label, typed: live }));
+    ui.controls.append(places[name]);
   }
+  const alert = ui.root.querySelector(".cnn-error");
+  const accuse = () => {                                // what is wrong stands next to the knob that it is about
+    const error = model.get("error"), strange = knobs.map(({ name }) => name).filter((name) => !ui.isShown(name));
+    const [at] = [...strange.filter((name) => error.includes(name)), ...strange];
+    if (error && at) places[at].append(alert); else ui.controls.after(alert);
+  };
 
   // ---------------------------------------------------------------- anatomy
-  const still = h("p", { class: "cnn-refusal", "data-value": "still" });
   const facts = h("div", { class: "ex-facts" }), code = h("code", { class: "ex-code", "data-value": "code" });
   const pin = h("div", { class: "cnn-row ex-pin" });
   const view = diagram({ answer: () => answer, select: (i) => { chosen = i; view.mark(i); readBlock(); } });
@@ -53,7 +56,7 @@ export function render({ model, el }) {
   // ---------------------------------------------------------------- curves
   const source = () => Math.min(model.get("source"), sources.length - 1);
   const figure = curvesChart({ ui, model, recorded: () => curves.flatMap((curve, i) => (curve.source !== source() ? []
-    : [{ curve, kind: i === answer?.recorded[source()] ? "chosen"
+    : [{ curve, kind: i === answer.recorded[source()] ? "chosen"
       : i === model.get("pinned").recorded?.[source()] ? "compare" : "faint" }])) });
   const unrecorded = h("p", { class: "ex-unrecorded cnn-row" });
   const origin = table("How the runs were recorded", ["what", "recorded"]);
@@ -69,7 +72,7 @@ export function render({ model, el }) {
 
   const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
     h("div", { class: "ex-anatomy" }, view.element, key, block), strips, stages.element, everyBlock, training);
-  ui.results.append(still, content);
+  ui.results.append(content);
 
   function readBlock() {
     const of = (name) => answer[`unit_${name}`][chosen];
@@ -106,7 +109,7 @@ export function render({ model, el }) {
   }
 
   function drawStrips() {
-    strips.replaceChildren(...SHARES.map(([name, label]) => {
+    morphChildren(strips, SHARES.map(([name, label]) => {
       const shares = answer[`stage_${name}_share`];
       const said = answer.stage_name.map((stage, k) => `${stage} ${shares[k]} %`);
       return h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" }, label),
@@ -118,16 +121,16 @@ export function render({ model, el }) {
 
   function drawFacts() {
     const pinned = model.get("pinned");
-    facts.replaceChildren(...FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
+    morphChildren(facts, FACTS.map(([name, label]) => h("p", {}, h("span", {}, label),
       h("b", name === "kept" ? { "data-kept": answer.kept } : { "data-value": name }, shown(name, answer[name])),
       pinned.label && h("small", {}, `pinned: ${shown(name, pinned[name])}`))));
     code.textContent = answer.code;
-    const same = pinned.label && JSON.stringify(pinned.knobs) === JSON.stringify(current());
+    const back = pinned.label && same(pinned.knobs, model.get("answered"));
     pin.replaceChildren(...(pinned.label
       ? [h("span", { class: "ex-pinned" }, "pinned: ", h("b", {}, pinned.label)),
-        button("Show", () => ui.ask(pinned.knobs), { disabled: Boolean(same) }),
+        button("Show", () => ui.ask(pinned.knobs), { disabled: Boolean(back) }),
         button("Clear", () => ui.ask({ pinned: {} }))]
-      : [button("Pin, to compare", () => ui.ask({ pinned: { label: answer.label, knobs: current(),
+      : [button("Pin, to compare", () => ui.ask({ pinned: { label: answer.label, knobs: model.get("answered"),
         recorded: answer.recorded, ...Object.fromEntries(FACTS.map(([name]) => [name, answer[name]])) } }))]));
   }
 
@@ -145,23 +148,11 @@ export function render({ model, el }) {
   }
 
   const draw = () => {
-    const news = model.get("answer"), { reason = "", fault } = news;
-    for (const { name } of knobs) {
-      faults[name].textContent = name === fault ? reason : "";
-      ui.controls.querySelectorAll(`[data-input="${name}"]`).forEach((input) =>
-        input.setAttribute("aria-invalid", name === fault));
-    }
-    if (!reason && news.network) answer = news;
-    still.hidden = !reason;
-    content.hidden = !answer;
-    content.classList.toggle("ex-stale", Boolean(reason));
-    still.textContent = !reason ? "" : answer ? `This makes no network. Below is still the last one: ${answer.label}.`
-      : `This makes no network: ${reason}`;
-    if (reason || !answer) { ui.say(`${reason} ${still.textContent}`); return; }
+    ({ answer } = ui.shown());
     ui.root.style.setProperty("--cnn-accent", `var(--cnn-${answer.colour})`);
     chosen = Math.min(chosen, answer.unit_name.length - 1);
     view.draw();
-    key.replaceChildren(...legend(answer));
+    morphChildren(key, legend(answer));
     readBlock();
     fillBlocks();
     drawStrips();
@@ -171,8 +162,9 @@ export function render({ model, el }) {
     ui.say(`${answer.label}: ${FACTS.map(([name, label]) => `${shown(name, answer[name])} ${label}`).join(", ")}.`);
   };
   ui.on("change:answer", draw);
-  ui.on("change:pinned", () => { if (answer) { drawFacts(); drawCurves(); } });
-  ui.on("change:measure change:x_axis change:log_scale change:source change:training", () => answer && drawCurves());
+  ui.on("change:error change:answered", accuse);
+  ui.on("change:pinned", () => { drawFacts(); drawCurves(); });
+  ui.on("change:measure change:x_axis change:log_scale change:source change:training", drawCurves);
   draw();
   return ui.cleanup;
 }

@@ -19,7 +19,7 @@ PAGE_BUDGET = 200_000                                # bytes of a widget on a pa
 NOT_OPTIONS = ("batch", "size")                      # knobs that leave the network as it is
 BY_THE_DATA = ("in_channels", "num_classes")         # options that the pictures decide: no other configuration
 UNIT = ("name", "type", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",
-        "adds", "concats")
+        "adds", "concats", "shortcut", "branches")
 STAGE = ("name", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",
          "params_share", "macs_share", "kept_share", "units")
 
@@ -83,8 +83,6 @@ class Explorer(TrainsHere):
             title=title or self.family.title, colour=self.family.colour, curves=curves, sources=sources,
             knobs=[{"name": name, "label": self.family.knobs[name].label, "typed": self.family.knobs[name].live
                     is not None} for name in shown], **values)
-        if self.answer["reason"]:
-            raise ValueError(self.answer["reason"])
 
     # ---------------------------------------------------------------- anatomy
 
@@ -95,52 +93,39 @@ class Explorer(TrainsHere):
         return name, {**options, **self.options}
 
     def compute(self, **knobs):
-        """The network of a configuration, as columns; lists in `stage_...` and `unit_...` run in parallel.
+        """The network of a configuration as columns: the lists `stage_...` run in parallel, and so do `unit_...`.
 
         A unit is what the diagram draws as one: a block of the summary, with the normalisation and activation that
         belong to it. MACs are those of one picture, `kept` the bytes kept for the backward pass of a whole batch.
-        `recorded` and `nearest` are positions in `curves`, one a source, -1 if there is none. Where the knobs make
-        no network, `reason` says why and `fault` names the knob; all else is empty then.
-        """
-        answer = {"reason": "", "fault": "", "network": "", "label": "", "batch": 0, "code": "", "colour": self.family.colour, "input": [],
-                  "params": 0, "param_bytes": 0, "macs": 0, "kept": 0, "layers": 0,
-                  **{f"stage_{key}": [] for key in STAGE}, **{f"unit_{key}": [] for key in UNIT},
-                  "recorded": [], "nearest": []}
-        everything = {**self.fixed, **knobs}
-        try:
-            for name, value in everything.items():
-                self.family.knobs[name].check(name, value)
-            name, options = self.plan(**knobs)
-            channels, height, width = standard_input(name, **options)
-            if "size" in everything:
-                height = width = everything["size"]
-            batch = everything["batch"]
-            parts = of(name, (batch, channels, height, width), **options)
-        except ValueError as refusal:
-            return {**answer, "reason": str(refusal), "fault": self._fault(str(refusal))}
+        `recorded` and `nearest` are positions in `curves`, one a source, -1 if there is none.
 
+        Raises:
+            ValueError: a knob out of range, or knobs that make no network.
+        """
+        everything = {**self.fixed, **knobs}
+        for name, value in everything.items():
+            self.family.knobs[name].check(name, value)
+        name, options = self.plan(**knobs)
+        channels, height, width = standard_input(name, **options)
+        height, width = everything.get("size", height), everything.get("size", width)
+        batch = everything["batch"]
+        parts = of(name, (batch, channels, height, width), **options)
         groups = [_units(stage) for stage in parts.stages]
         stages = [_stage(stage, units, parts, batch) for stage, units in zip(parts.stages, groups, strict=True)]
         units = [_unit(unit, batch) for unit in chain(*groups)]
         arguments = "".join(f", {key}={value!r}" for key, value in options.items())
         recorded = [self._recorded(source, name, options) for source in range(len(self.sources))]
         return {
-            **answer, "network": name, "label": self.label(knobs) or name, "batch": batch, "code": f'cnnlib.create_model("{name}"{arguments})',
-            "colour": colour_of(name), "input": [channels, height, width],
-            "params": parts.total_params, "param_bytes": 4 * parts.total_params, "macs": parts.total_macs // batch,
-            "kept": parts.total_kept_bytes, "layers": sum(stage.layers for stage in parts.stages),
+            "network": name, "label": self.label(knobs) or name, "code": f'cnnlib.create_model("{name}"{arguments})',
+            "colour": colour_of(name), "batch": batch, "input": [channels, height, width],
+            "params": parts.total_params, "macs": parts.total_macs // batch, "kept": parts.total_kept_bytes,
+            "layers": sum(stage.layers for stage in parts.stages),
             **{f"stage_{key}": [stage[key] for stage in stages] for key in STAGE},
             **{f"unit_{key}": [unit[key] for unit in units] for key in UNIT},
             "recorded": recorded,
             "nearest": [self._nearest(source, knobs) if found < 0 else found
                         for source, found in enumerate(recorded)],
         }
-
-    def _fault(self, reason):
-        """The knob that a refusal speaks of; what no knob is named in comes from the picture's size."""
-        words = reason.replace(",", " ").replace("'", " ").split()
-        named = [name for name in self.inputs if name in words]
-        return named[0] if named else "size" if "size" in self.inputs else next(iter(self.inputs))
 
     # ---------------------------------------------------------------- recordings
 
@@ -198,12 +183,10 @@ class Explorer(TrainsHere):
     # ---------------------------------------------------------------- training here
 
     def to_train(self):
-        if not self.answer or self.answer["reason"]:
-            return None
-        name, options = self.plan(**self.current())
+        name, options = self.plan(**self.answered)
         channels, height, _ = self.answer["input"]
-        load = {"size": height, "channels": channels, **self._data}
-        return self.label(self.current()) or name, (name, options), lambda: data.load(**load), self._recipe
+        load = {"size": height, "channels": None if channels == 1 else channels, **self._data}
+        return self.answer["label"], (name, options), lambda: data.load(**load), self._recipe
 
     # ---------------------------------------------------------------- the page
 
@@ -281,9 +264,7 @@ def _units(stage):
             groups[-1].append(block)
         else:
             waiting.append(block)
-    if waiting:                                       # what ends a stage goes with what is before it
-        groups[-1:] = [[*(groups[-1] if groups else []), *waiting]]
-    return groups
+    return [*groups, waiting] if waiting else groups
 
 
 def _single(group):
@@ -312,7 +293,8 @@ def _unit(group, batch):
             **_size(group[-1].output_shape), **_reach(group[-1]),
             "layers": sum(b.layers for b in group), "params": sum(b.params for b in group),
             "macs": sum(b.macs for b in group) // batch, "kept": sum(b.kept_bytes for b in group),
-            "adds": sum(b.adds for b in group), "concats": sum(b.concats for b in group)}
+            "adds": sum(b.adds for b in group), "concats": sum(b.concats for b in group),
+            "shortcut": head.shortcut or "", "branches": head.branches}
 
 
 def _stage(stage, units, parts, batch):

@@ -1,16 +1,17 @@
 // The diagram of a network, to scale: a slab is as high as its resolution and as wide as its channels. Arcs are
 // shortcuts and end in a +, or in a bracket where maps are concatenated. Every block can be focused.
+import { morph } from "./morph.js";
 import { h, number, quiet, s, whenResized } from "./ui.js";
 
 const TALLEST = 132, LOWEST = 5;                        // pixels: the input's resolution, and the least of a slab
 const ARC = 17, LABELS = 30, GAP = 2, BETWEEN = 16;     // room above and below the slabs, between them, between stages
-const WIDTHS = [1.25, 1.05, 0.85, 0.7, 0.55];           // pixels for the root of the number of channels
+const WIDTHS = [3, 2.6, 2.2, 1.9, 1.6, 1.35, 1.15, 0.95, 0.8, 0.65, 0.5];      // pixels for the root of the channels
 const RUNS = [64, 16, 9, 7, 5, 4, 3];                   // how many equal blocks in a row are drawn one by one
 
 /** `answer()` is the answer shown, `select(i)` is called when the block i is chosen.
  *  Returns the element, `draw()`, and `mark(i)`, which shows that the block i is chosen. */
 export function diagram({ answer, select }) {
-  const element = h("div", { class: "ex-diagram" });
+  const element = h("div", { class: "ex-diagram" }, s("svg"));
   let slabs = [], chosen = 0;
 
   const draw = () => {
@@ -19,7 +20,8 @@ export function diagram({ answer, select }) {
     const kept = document.activeElement?.closest?.(".ex-block") && element.contains(document.activeElement);
     const plan = layout(answer(), width);
     slabs = plan.slabs;
-    element.replaceChildren(picture(answer(), plan));
+    morph(element.firstChild, picture(answer(), plan));
+    element.querySelectorAll(".ex-block").forEach((node, i) => { slabs[i].node = node; });
     mark(Math.min(chosen, answer().unit_name.length - 1));
     if (kept) slabOf(chosen)?.node.focus({ preventScroll: true });
   };
@@ -61,7 +63,7 @@ function layout(answer, width) {
   search: for (const run of RUNS)
     for (const unit of WIDTHS) {
       const groups = grouped(answer, run, (channels) => Math.max(LOWEST, unit * Math.sqrt(channels)));
-      plan = placed(groups, width);
+      plan = placed(answer, groups, width);
       if (plan.rows <= rows) break search;
     }
   const { groups } = plan;
@@ -90,7 +92,7 @@ function layout(answer, width) {
 
 /** The stages with their slabs; runs of more than `most` equal blocks lose their middle to one slab "×n". */
 function grouped(answer, most, wide) {
-  const same = (a, b) => ["type", "channels", "height", "layers", "adds", "concats"]
+  const same = (a, b) => ["type", "channels", "height", "branches"]
     .every((key) => answer[`unit_${key}`][a] === answer[`unit_${key}`][b]);
   const groups = [{ stage: -1, items: [], w: wide(answer.input[0]) }];
   let at = 0;
@@ -99,7 +101,7 @@ function grouped(answer, most, wide) {
     while (at < end) {
       let run = 1;
       while (at + run < end && same(at, at + run)) run++;
-      const dense = answer.unit_concats[at] > 0 && run > 1, gap = dense ? 0.5 : GAP;
+      const dense = answer.unit_branches[at] < 2 && answer.unit_concats.slice(at, at + run).some(Boolean), gap = dense ? 0.5 : GAP;
       const slab = (first) => ({ first, last: first, w: wide(answer.unit_channels[first]), gap, dense, run: at });
       if (run <= most) for (let i = 0; i < run; i++) items.push(slab(at + i));
       else {
@@ -115,11 +117,16 @@ function grouped(answer, most, wide) {
   return groups;
 }
 
+const shapeOf = (answer, stage) => (stage < 0 ? answer.input : ["channels", "height", "width"]
+  .map((side) => answer[`stage_${side}`][stage])).filter(Boolean).join("×");
+
+const nameOf = (answer, stage) => answer.stage_name[stage] ?? "input";
+
 /** The groups in rows; a group is at least as wide as its labels. */
-function placed(groups, width) {
+function placed(answer, groups, width) {
   let x = 1, row = 0;
   for (const group of groups) {
-    const w = Math.max(group.w, group.stage < 0 ? 40 : 54);
+    const w = Math.max(group.w, 6.3 * shapeOf(answer, group.stage).length, 6.8 * Math.min(11, nameOf(answer, group.stage).length));
     if (x > 1 && x + w > width) { row++; x = 1; }
     Object.assign(group, { row, x, span: w });
     x += w + BETWEEN;
@@ -131,60 +138,53 @@ function placed(groups, width) {
 
 
 function picture(answer, { slabs, stages, width, height, high }) {
-  const drawn = [], arcs = [];
-  for (const [k, stage] of stages.entries()) {          // the line on which everything hangs, behind the slabs
-    const next = stages[k + 1], right = next && next.row === stage.row ? next.x : Math.min(width, stage.x + stage.span + 10);
-    drawn.push(s("path", { class: "ex-flow", d: `M${stage.row && k && stages[k - 1].row !== stage.row ? 0 : stage.x},`
-      + `${stage.middle}H${next ? right : stage.x + stage.w}` }));
+  const drawn = [], lines = { arc: "", padding: "", bracket: "", plus: "", cross: "", layer: "", branches: "" };
+  let flow = "";                                        // the line on which everything hangs, behind the slabs
+  for (const [k, stage] of stages.entries()) {
+    const next = stages[k + 1], goesOn = next && next.row === stage.row, begins = stage.row && stages[k - 1].row !== stage.row;
+    flow += `M${begins ? 0 : stage.x},${stage.middle}H${goesOn ? next.x : next ? Math.min(width, stage.x + stage.span + 10)
+      : stage.x + stage.w}`;
   }
-  const [channels, side] = answer.input, source = stages[0];
-  drawn.push(s("rect", { class: "ex-source", x: source.x, y: source.middle - high(side) / 2, width: source.w,
-    height: high(side) }));
+  const side = high(answer.input[1]), source = stages[0];
+  drawn.push(s("path", { class: "ex-flow", d: flow }), s("rect", { class: "ex-source", x: source.x,
+    y: source.middle - side / 2, width: source.w, height: side }));
   for (const stage of stages) {
-    const [name, shape] = stage.stage < 0 ? ["input", `${channels}×${side}×${side}`]
-      : [answer.stage_name[stage.stage], [answer.stage_channels[stage.stage], ...(answer.stage_height[stage.stage]
-        ? [answer.stage_height[stage.stage], answer.stage_width[stage.stage]] : [])].join("×")];
-    const room = Math.floor((stage.span + 10) / 6.1);
+    const name = nameOf(answer, stage.stage), room = Math.floor((stage.span + BETWEEN - 5) / 6.8);
     drawn.push(
       s("text", { class: "ex-stage", x: stage.x, y: stage.bottom + 15 }, name.length > room ? `${name.slice(0, room - 1)}…` : name),
-      s("text", { class: "ex-shape", x: stage.x, y: stage.bottom + 28 }, shape));
+      s("text", { class: "ex-shape", x: stage.x, y: stage.bottom + 28 }, shapeOf(answer, stage.stage)));
   }
-  for (const slab of slabs) {
-    const i = slab.first, { x, y, w, middle } = slab, tall = slab.h, right = x + w;
-    const kind = slab.folded ? "ex-folded" : answer.unit_layers[i] ? "ex-weights" : "ex-plain";
-    slab.node = s("g", { class: `ex-block ${kind}`, role: "option", tabindex: -1, "aria-label": answer.unit_name[i],
-      ...quiet },
-      s("title", {}, slab.folded ? `${slab.last - i + 1} more blocks like these` : answer.unit_name[i]),
-      s("rect", { class: "ex-target", x: x - slab.gap / 2, y: middle - Math.max(tall, 28) / 2, width: w + slab.gap,
+  for (const { first: i, last, folded, dense, gap, x, y, w, h: tall, middle } of slabs) {
+    const right = x + w, kind = folded ? "ex-folded" : answer.unit_params[i] ? "ex-weights" : "ex-plain";
+    drawn.push(s("g", { class: `ex-block ${kind}`, role: "option", "aria-label": answer.unit_name[i], ...quiet },
+      s("rect", { class: "ex-target", x: x - gap / 2, y: middle - Math.max(tall, 28) / 2, width: w + gap,
         height: Math.max(tall, 28) }),
-      slab.folded
-        ? s("text", { class: "ex-times", x: x + w / 2, y: middle + 4, "text-anchor": "middle" }, `×${number(slab.last - i + 1)}`)
-        : s("rect", { class: "ex-slab", x, y, width: w, height: tall, rx: 1 }));
-    if (!slab.folded && answer.unit_concats[i] && !slab.dense && answer.unit_layers[i] > 1)
-      slab.node.append(s("path", { class: "ex-branches", d: [1, 2, 3].map((part) =>
-        `M${x + 2},${y + tall * part / 4}H${right - 2}`).join("") }));
-    drawn.push(slab.node);
-    if (slab.folded) continue;
-    if (answer.unit_adds[i])                            // over the block, into the + behind it
-      arcs.push(s("path", { class: "ex-arc", d: `M${x - 1},${middle}V${y - 4}q0,-6 6,-6H${right - 5}q6,0 6,6V${y - 2}` }),
-        s("circle", { class: "ex-plus", cx: right + 1, cy: y + 2, r: 4 }),
-        s("path", { class: "ex-cross", d: `M${right - 1.5},${y + 2}h5m-2.5,-2.5v5` }));
-    if (answer.unit_concats[i] && !slab.dense)
-      arcs.push(s("path", { class: "ex-bracket", d: `M${right - 3},${y - 3}h4.5V${y + tall + 3}h-4.5` }));
+      folded ? s("text", { class: "ex-times", x: x + w / 2, y: middle + 4, "text-anchor": "middle" }, `×${number(last - i + 1)}`)
+        : s("rect", { class: "ex-slab", x, y, width: w, height: tall, rx: 1 })));
+    if (folded) continue;
+    const ways = answer.unit_adds[i] ? 1 : answer.unit_branches[i];
+    for (let part = 1; part < ways; part++)             // branches side by side, one lane each
+      lines.branches += `M${x + 2},${y + tall * part / ways}H${right - 2}`;
+    if (answer.unit_adds[i]) {                          // over the block, into the + behind it
+      lines[answer.unit_shortcut[i] === "padding" ? "padding" : "arc"]
+        += `M${x - 1},${middle}V${y - 4}q0,-6 6,-6H${right - 5}q6,0 6,6V${y - 2}`;
+      if (answer.unit_shortcut[i] === "projection") lines.layer += `M${x + w / 2 - 3},${y - 13}h6v6h-6z`;
+      lines.plus += `M${right + 1},${y - 2}a4,4 0 1,1 -.01,0z`;
+      lines.cross += `M${right - 1.5},${y + 2}h5m-2.5,-2.5v5`;
+    }
+    if (answer.unit_concats[i] && !dense) lines.bracket += `M${right - 3},${y - 3}h4.5V${y + tall + 3}h-4.5`;
   }
   for (const run of new Set(slabs.filter(({ dense }) => dense).map(({ run }) => run))) {     // every layer reads all before it
-    const layers = slabs.filter((slab) => slab.dense && slab.run === run), first = layers[0], last = layers.at(-1);
-    const highest = Math.min(...layers.map(({ y, h: tall }) => (tall ? y : Infinity))), end = last.x + last.w;
-    const lowest = Math.max(...layers.map(({ y, h: tall }) => y + tall));
-    arcs.push(
-      s("path", { class: "ex-arc", d: `M${first.x - 3},${first.middle}V${highest - 3}q0,-6 6,-6H${end - 4}q6,0 6,6`
-        + layers.map(({ x }) => `M${x},${highest - 9}v5`).join("") }),
-      s("path", { class: "ex-bracket", d: `M${end - 3},${highest - 3}h5V${lowest + 3}h-5` }));
+    const layers = slabs.filter((slab) => slab.dense && slab.run === run), [first] = layers, last = layers.at(-1);
+    const { y, h: tall } = layers.find(({ folded }) => !folded), end = last.x + last.w;
+    lines.arc += `M${first.x - 3},${first.middle}V${y - 3}q0,-6 6,-6H${end - 4}q6,0 6,6`
+      + layers.map(({ x }) => `M${x},${y - 9}v5`).join("");
+    lines.bracket += `M${end - 3},${y - 3}h5V${y + tall + 3}h-5`;
   }
   return s("svg", { class: "cnn-figure ex-figure", width, height, viewBox: `0 0 ${width} ${height}`, role: "listbox",
     "aria-orientation": "horizontal", "aria-label": `Diagram of ${answer.network}: ${answer.unit_name.length} blocks in `
       + `${answer.stage_name.length} stages. Arrow keys go from block to block, Page Up and Page Down from stage to stage.` },
-    drawn, s("g", { "aria-hidden": "true" }, arcs));
+    drawn, Object.entries(lines).map(([name, d]) => s("path", { class: `ex-${name}`, d, "aria-hidden": "true" })));
 }
 
 /** What the drawing means, in signs and words; only what occurs. */
@@ -200,7 +200,8 @@ export function legend(answer) {
     "with weights, without"),
     some("adds") && h("span", {}, sign(s("path", { class: "ex-arc", d: "M3,16V8q0,-6 6,-6H12q6,0 6,6" }),
       s("circle", { class: "ex-plus", cx: 18, cy: 12, r: 4 }), s("path", { class: "ex-cross", d: "M15.5,12h5m-2.5,-2.5v5" })),
-    "shortcut, added"),
+    "shortcut, added" + (answer.unit_shortcut.includes("projection") ? "; box: through a layer" : "")
+      + (answer.unit_shortcut.includes("padding") ? "; dashed: padded with zeros" : "")),
     some("concats") && h("span", {}, sign(s("path", { class: "ex-bracket", d: "M11,2h5V16h-5" })), "concatenated"),
   ].filter(Boolean);
 }

@@ -162,17 +162,17 @@ FAMILIES = {
     }, named("googlenet", aux_logits=False), {"kernel_size": 5, "norm": "lrn", "width": 1.0}),
 
     "inception-cifar": Family("GoogLeNet for 32×32", "inception", {
-        "naive": Knob("without the 1×1 reductions", (False, True)),
+        "kernel_size": Knob("third branch", (3, 5), default=5),
         "width": SHARE,
         "size": size(32, 64, live=(32, 512), default=32),
         "batch": batch(1, 32, 128, default=128),
-    }, named("googlenet", variant="cifar"), {"naive": False, "width": 1.0}),
+    }, named("googlenet", variant="cifar"), {"kernel_size": 5, "width": 1.0}),
 
     "resnet": Family("ResNet for ImageNet", "resnet", {
         "depth": Knob("depth", (18, 34, 50, 101, 152), default=50),
         "form": Knob("form", tuple(FORMS)),
-        "shortcut": Knob("shortcut", ("A", "B", "C", "none"), default="B"),
-        "size": size(64, 128, 224, live=(1, 512)),
+        "shortcut": Knob("shortcut", ("B", "none")),
+        "size": size(112, 224, live=(1, 512)),
         "batch": batch(1, 32, default=32),
     }, lambda depth, form, shortcut, **options: _resnet(depth, shortcut, **FORMS[form], **options),
         {"shortcut": "B"}),
@@ -181,16 +181,16 @@ FAMILIES = {
         "depth": Knob("depth", (8, 14, 20, 32, 44, 56, 110), (8, 1202), 20),
         "width": Knob("channels of the first stage", (8, 16, 32), (1, 256), 16),
         "shortcut": Knob("shortcut", ("A", "B", "none")),
-        "size": size(8, 16, 32, live=(1, 256)),
-        "batch": batch(1, 32, 128, default=128),
+        "size": size(16, 32, live=(1, 256)),
+        "batch": batch(1, 128, default=128),
     }, lambda depth, shortcut, **options: _resnet(depth, shortcut, variant="cifar", **options),
         {"variant": "cifar", "width": 16, "shortcut": "A"}),
 
     "densenet": Family("DenseNet for ImageNet", "densenet", {
         "depth": Knob("depth", (121, 169, 201, 264)),
-        "growth_rate": Knob("growth rate", (12, 24, 32, 48), (1, 96), 32),
+        "growth_rate": Knob("growth rate", (16, 32, 48), (1, 96), 32),
         "bottleneck": Knob("bottleneck", (True, False)),
-        "compression": Knob("compression", (0.5, 0.75, 1.0), (0.05, 1.0)),
+        "compression": Knob("compression", (0.5, 1.0), (0.05, 1.0)),
         "batch": batch(1, 32, default=32),
     }, lambda depth, **options: (f"densenet{depth}", options),
         {"growth_rate": 32, "bottleneck": True, "compression": 0.5}),
@@ -199,14 +199,14 @@ FAMILIES = {
         "depth": Knob("depth", (22, 40, 70, 100), (7, 250), 40),
         "growth_rate": Knob("growth rate", (4, 8, 12, 24, 40), (1, 96), 12),
         "bottleneck": Knob("bottleneck", (True, False)),
-        "compression": Knob("compression", (0.5, 0.75, 1.0), (0.05, 1.0)),
-        "batch": batch(1, 32, 64, default=64),
+        "compression": Knob("compression", (0.5, 1.0), (0.05, 1.0)),
+        "batch": batch(1, 64, default=64),
     }, named("densenet_cifar"), {"depth": 100, "growth_rate": 12, "bottleneck": True, "compression": 0.5}),
 
     "mobilenet": Family("MobileNet", "mobilenet", {
         "version": Knob("version", (1, 2)),
         "width_multiplier": Knob("width multiplier", (0.25, 0.5, 0.75, 1.0, 1.4), (0.05, 2.0), 1.0),
-        "size": size(128, 160, 192, 224, live=(32, 512)),
+        "size": size(128, 192, 224, live=(32, 512)),
         "batch": batch(1, 32, default=32),
     }, lambda version, **options: (f"mobilenet_v{version}", options), {"width_multiplier": 1.0}),
 }

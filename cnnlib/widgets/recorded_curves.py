@@ -32,6 +32,8 @@ class RecordedCurves(TrainsHere):
             mean, min, max over the seeds, one value an epoch. Errors are fractions.
     """
 
+    page_origin = "recorded"
+
     experiment = t.Unicode().tag(sync=True)
     curves = t.List().tag(sync=True)
     provenance = t.List(help="pairs of label and text").tag(sync=True)

@@ -3,3 +3,4 @@ export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
 export { render as RecordedCurves } from "./recorded_curves.js";
 export { render as SizeRule } from "./size_rule.js";
+export { render as Explore } from "./explore.js";

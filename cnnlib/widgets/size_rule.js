@@ -17,7 +17,7 @@ const LARGEST_PICTURE = 46;                             // cells a side; larger 
 
 export function render({ model, el }) {
   const ui = widget({ model, el, title: "Size rule" });
-  const read = () => Object.fromEntries([...NAMES, "answer", "cell"].map((name) => [name, model.get(name)]));
+  const read = () => ({ ...ui.shown(), cell: model.get("cell") });
 
   const presets = PRESETS.map(([label, ...values]) =>
     button(label, () => ui.ask(Object.fromEntries(NAMES.map((name, i) => [name, values[i]])))));

@@ -1,36 +1,49 @@
 // Core of a page without a kernel: gives each widget's spec a model that has the methods of anywidget's and replays
-// the answers that travel with the page, and hands it to the same renderer that a kernel's widget has.
+// the answers that travel with the page, hands it to the same renderer that a kernel's widget has, and keeps the
+// state of the knobs in the page's address.
 import * as ui from "./ui.js";
+import { same } from "./ui.js";
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
-const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
-
-/** The recorded answer to `state`, or undefined outside the grid. See pack_answers in base.py. */
-function recorded({ inputs, grid, answers }, state) {
-  let position = 0;
-  for (const name of inputs) {
-    const step = grid[name].findIndex((value) => same(value, state[name]));
-    if (step < 0) return undefined;
-    position = position * grid[name].length + step;
-  }
-  return Object.fromEntries(Object.entries(answers).map(([field, { unique, index, width, runs }]) => {
-    const digits = [...index.slice(position * width, (position + 1) * width)];
-    const value = unique[digits.reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0)];
-    return [field, runs ? unroll(value) : value];
-  }));
+/** A packed value -> the value; see share in base.py. */
+function whole(value, shared) {
+  if (!value || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map((part) => whole(part, shared));
+  if ("$" in value) return whole(shared[value.$], shared);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, whole(part, shared)]));
 }
 
-/** Progressions to the list that they stand for. */
+/** Runs -> the list that they stand for; see progressions in base.py. */
 function unroll(runs) {
   const list = [];
   for (let at = 0; at < runs.length; at += 3) {
     const [first, step, count] = runs.slice(at, at + 3);
     for (let i = 0; i < count; i++)
       list.push(typeof first === "number" ? first + i * step
-        : i * step ? first.replace(/(0|[1-9][0-9]{0,8})(?=[^0-9]*$)/, (number) => +number + i * step) : first);
+        : i * step ? first.replace(/(0|[1-9][0-9]{0,8})(?=[^0-9]*$)/, (number) => Number(number) + i * step) : first);
   }
   return list;
+}
+
+/** The value of a packed column at a position of the grid; see pack_column in base.py. */
+function at({ unique, shared, runs, index, width }, position) {
+  const digits = [...index.slice(position * width, (position + 1) * width)];
+  const place = digits.reduce((sum, digit) => sum * 64 + DIGITS.indexOf(digit), 0);
+  return runs ? runs[place] && unroll(runs[place]) : whole(unique[place], shared);
+}
+
+/** What the page knows of `state`: { answer }, { error } where compute refused, undefined outside the grid. */
+function lookUp({ inputs, grid, answers }, state) {
+  let position = 0;
+  for (const name of inputs) {
+    const step = grid[name].findIndex((value) => same(value, state[name]));
+    if (step < 0) return undefined;
+    position = position * grid[name].length + step;
+  }
+  const error = at(answers.refusals, position);
+  return error ? { error } : { answer: Object.fromEntries(Object.entries(answers.fields)
+    .map(([field, column]) => [field, at(column, position)])) };
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */
@@ -43,8 +56,11 @@ function list(values) {
 }
 
 export function makeModel(spec) {
-  const state = { ...spec.state, grid: spec.grid }, listeners = new Map(), unsaved = new Set();
-  let answered = { ...state };                          // the last state that has an answer
+  const inputs = () => Object.fromEntries(spec.inputs.map((name) => [name, state[name]]));
+  const grid = Object.fromEntries(spec.inputs.map((name) => [name, spec.grid[name]]));        // in the author's order
+  const state = { ...spec.state, grid }, listeners = new Map(), unsaved = new Set();
+  state.answered = inputs();
+  let known = state.answered;                           // the last inputs that the page has an answer to, or a refusal
   const emit = (event) => [...(listeners.get(event) || [])].forEach((listener) => listener());
   const patch = (values) => {                           // first every value, then the events: no view mixes two states
     const changed = Object.keys(values).filter((name) => !same(state[name], values[name]));
@@ -63,15 +79,15 @@ export function makeModel(spec) {
       const asked = spec.inputs.filter((name) => unsaved.has(name));
       unsaved.clear();
       if (!asked.length) return;
-      const answer = recorded(spec, state);
-      if (answer) {
-        patch({ answer, error: "" });
-        answered = { ...state };
+      const found = lookUp(spec, state);
+      if (found) {
+        known = inputs();
+        patch(found.error ? { error: found.error } : { answer: found.answer, answered: known, error: "" });
       } else {                                          // never a new input beside an old answer: go back
         const strange = asked.filter((name) => !spec.grid[name].some((value) => same(value, state[name])));
-        const error = strange.map((name) => `${name.replace("_", " ")} ${state[name]} is not recorded on this page; `
-          + `recorded are ${list(spec.grid[name])}. Run the notebook for any other.`).join(" ");
-        patch({ ...Object.fromEntries(spec.inputs.map((name) => [name, answered[name]])), error });
+        const error = strange.map((name) => `${name.replace(/_/g, " ")} ${state[name]} is not on this page; `
+          + `it has ${list(spec.grid[name])}. Run the notebook for any other.`).join(" ");
+        patch({ ...known, error });
         spec.inputs.forEach((name) => emit(`change:${name}`));     // also a control that shows the refused value
       }
       unsaved.clear();
@@ -80,13 +96,62 @@ export function makeModel(spec) {
   };
 }
 
+// ---------------------------------------------------------------- the state in the address
+// #size-rule?size=32&kernel=5;another-title?depth=20 : the widgets that a reader has moved, the last one first.
+
+const mounted = new Map();                              // anchor -> { host, model, spec, opening: the knobs' first values }
+const moved = new Map();                                // anchor -> its part of the address
+
+/** "Where the work is" -> "where-the-work-is", or -2, -3 … after it if a widget of this page has that name already. */
+function anchorOf(title) {
+  const name = title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+  let anchor = name;
+  for (let n = 2; mounted.has(anchor); n++) anchor = `${name}-${n}`;
+  return anchor;
+}
+
+let timer;
+/** Keep what a widget's knobs show in the address, once they rest (browsers limit how often one may). */
+function remember(anchor) {
+  const { model, spec, opening } = mounted.get(anchor), query = new URLSearchParams();
+  for (const name of new Set([...spec.inputs, ...Object.keys(opening)]))
+    if (spec.inputs.includes(name) || model.get(name) !== opening[name]) query.set(name, model.get(name));
+  moved.delete(anchor);
+  moved.set(anchor, `${anchor}?${query}`);
+  clearTimeout(timer);
+  timer = setTimeout(() => history.replaceState(history.state, "", `#${[...moved.values()].reverse().join(";")}`), 250);
+}
+
+/** Set the knobs as the address says, and go to the first widget that it names. */
+function follow() {
+  const parts = location.hash.slice(1).split(";").map((part) => part.split("?")).filter(([, query]) => query);
+  const found = parts.map(([name, query]) => [mounted.get(decodeURIComponent(name)), query]).filter(([at]) => at);
+  for (const [{ model, opening, spec }, query] of found) {
+    const values = {};
+    for (const [name, text] of new URLSearchParams(query)) {
+      if (!(name in opening)) continue;
+      const known = spec.grid[name]?.find((value) => String(value) === text);
+      const read = { number: Number, boolean: (word) => word === "true", string: String }[typeof opening[name]];
+      values[name] = known ?? read(text);
+    }
+    try { ask(model, values); } catch { ask(model, opening); }     // a value that the widget has no picture for
+  }
+  found[0]?.[0].host.scrollIntoView();
+}
+const ask = (model, values) => { model.set(values); model.save_changes(); };
+
 async function mount(host, render) {
   host.dataset.mounted = "fallback";                    // the table stays if the widget fails
   const spec = JSON.parse(host.querySelector("script[type='application/json']").textContent);
-  const el = document.createElement("div");
-  await render({ model: makeModel(spec), el });
+  const el = document.createElement("div"), model = makeModel(spec);
+  await render({ model, el });
   host.querySelector(".cnnlib-fallback").replaceWith(el);
   host.dataset.mounted = "static";
+  const anchor = anchorOf(el.querySelector("[data-widget]").getAttribute("aria-label"));
+  const opening = Object.fromEntries(Object.entries(spec.state).filter(([name, value]) =>
+    !["widget_name", "origin", "error"].includes(name) && ["number", "boolean", "string"].includes(typeof value)));
+  mounted.set(anchor, { host, model, spec, opening });
+  Object.keys(opening).forEach((name) => model.on(`change:${name}`, () => remember(anchor)));
 }
 
 /** Called by a widget's own script, which the page defers: all hosts of its kind are there. */
@@ -94,3 +159,5 @@ const define = (name, render) => document.querySelectorAll(`.cnnlib-widget[data-
   .forEach((host) => mount(host, render).catch(console.error));
 
 globalThis.cnnlib = { ui, define };                     // what the other scripts of the page build on
+addEventListener("load", follow);
+addEventListener("hashchange", follow);

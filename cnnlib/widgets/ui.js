@@ -1,6 +1,8 @@
 // What the widgets share: elements, labelled controls bound to the model, tables.
 // Every control has a visible label, works by keyboard and keeps JupyterLab's shortcuts away from its keys.
 
+import { morphChildren } from "./morph.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -35,7 +37,7 @@ export function table(caption, columns) {
   const cell = (value, i) => h(i ? "td" : "th", {
     scope: i ? null : "row", class: kind(i), "data-value": value?.key,
   }, value?.key ? String(value.text) : value instanceof Node ? value : String(value));
-  const update = (rows) => body.replaceChildren(...rows.map((row) =>
+  const update = (rows) => morphChildren(body, rows.map((row) =>
     h("tr", { class: row.current && "cnn-current" }, (row.cells || row).map(cell))));
   return { element, update, caption: (text) => { title.textContent = text; } };
 }
@@ -50,15 +52,24 @@ export function whenResized(element, draw) {
   return () => observer.disconnect();
 }
 
+/** Are two JSON values equal? */
+export const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+const ORIGINS = { kernel: "Answered by the running kernel", computed: "Computed when this page was made",
+  recorded: "From runs that were recorded" };
+
 /** The frame of a widget and its controls.
  *
  *  ui.controls, ui.results   where controls and results go (results hide while there is no answer)
+ *  ui.shown()                the inputs and the `answer` that belong together: what a picture is to be drawn from. They
+ *                            may differ from the traits while a kernel computes, and after a refusal.
  *  ui.root                   the element `.cnn`
  *  ui.on(events, f)          listen to the model until ui.cleanup()
  *  ui.defer(f)               run f at cleanup
  *  ui.say(text)              tell a screen reader, politely, once things are quiet
  *  ui.ask({ name: value })   set traits and let the kernel, or the recording, answer
  *  ui.slider | select | checkbox (name, { label, ... })   a control bound to the trait
+ *  ui.knob(name, { label, ... })   the one of them that suits the values of an input
  *  ui.cleanup                to be returned by render
  */
 export function widget({ model, el, title }) {
@@ -69,26 +80,42 @@ export function widget({ model, el, title }) {
   };
   const badge = h("span", { class: "cnn-badge", "data-value": "origin" });
   const alert = h("p", { class: "cnn-error", role: "alert", "data-value": "error" });
+  const still = h("p", { class: "cnn-still" }), printed = h("p", { class: "cnn-printed" });
   const controls = h("div", { class: "cnn-controls" }), results = h("div", { class: "cnn-results" });
   const voice = h("p", { class: "cnn-unseen", "aria-live": "polite" });
   const root = h("div", { class: "cnn", role: "group", "aria-label": title, "data-widget": model.get("widget_name") },
-    h("div", { class: "cnn-head" }, h("p", { class: "cnn-title" }, title), badge), controls, alert, results, voice);
+    h("div", { class: "cnn-head" }, h("p", { class: "cnn-title" }, title), badge), controls, printed, alert, still,
+    results, voice);
   el.append(root);
 
+  const inputs = Object.keys(model.get("grid")), knobs = new Map();        // name -> { label, format, control }
+  const shown = () => ({ ...model.get("answered"), answer: model.get("answer") });
+  const isShown = (name) => same(model.get(name), model.get("answered")[name]);
+  const listed = (get) => [...knobs].filter(([name]) => inputs.includes(name))
+    .map(([name, { label, format }]) => `${label} ${format(get(name))}`).join(", ");
   const state = () => {
-    const recorded = model.get("origin") === "recorded";
-    badge.textContent = recorded ? "recorded" : "kernel";
-    badge.title = recorded ? "Replays answers computed when the book was made" : "Answered by the running kernel";
-    alert.textContent = model.get("error");
+    const origin = model.get("origin"), error = model.get("error"), current = inputs.every(isShown);
+    badge.textContent = origin;
+    badge.title = ORIGINS[origin];
+    alert.textContent = error;
+    for (const [name, { control }] of knobs)
+      control.setAttribute("aria-invalid", Boolean(error) && inputs.includes(name) && !isShown(name));
+    still.textContent = error && !current ? `Still shown: ${listed((name) => model.get("answered")[name])}.` : "";
+    printed.textContent = listed((name) => model.get(name));
     results.hidden = !Object.keys(model.get("answer")).length;
+    root.setAttribute("aria-busy", !error && !current);
   };
-  on("change:origin change:error change:answer", state);
+  on(`change:origin change:error change:answer change:answered ${inputs.map((name) => `change:${name}`).join(" ")}`.trim(),
+    state);
+  setTimeout(state);                                    // once the controls are there
   state();
 
   const ask = (values) => { model.set(values); model.save_changes(); };
   let timer;
   const say = (text) => { clearTimeout(timer); timer = setTimeout(() => { voice.textContent = text; }, 500); };
   undo.push(() => clearTimeout(timer));
+
+  const knobOf = (name, control, label, format = String) => knobs.set(name, { control, label, format });
 
   /** Show the trait in its control, now and on every change. */
   const bound = (name, show) => { on(`change:${name}`, show); show(); };
@@ -98,7 +125,7 @@ export function widget({ model, el, title }) {
     const values = () => [...new Set([...(offered || model.get("grid")[name]), model.get(name)])].sort((a, b) => a - b);
     const range = h("input", { type: "range", min: 0, step: 1, "data-input": name, ...quiet,
       oninput: () => ask({ [name]: values()[range.value] }) });
-    const shown = h("span", { class: "cnn-shown", "aria-hidden": "true" });
+    const text = h("span", { class: "cnn-shown", "aria-hidden": "true" });
     const take = () => { if (field.value !== "") ask({ [name]: field.valueAsNumber }); };
     const field = typed && h("input", { type: "number", step: 1, "aria-label": `${label}, typed`, ...quiet,
       onchange: take, onkeydown: ({ key }) => { if (key === "Enter") take(); } });    // JupyterLab keeps Enter's change
@@ -107,10 +134,11 @@ export function widget({ model, el, title }) {
       range.max = values().length - 1;
       range.value = values().indexOf(value);
       range.setAttribute("aria-valuetext", format(value));
-      if (field) field.value = value; else shown.textContent = format(value);
+      if (field) field.value = value; else text.textContent = format(value);
     });
+    knobOf(name, range, label, format);
     return h("div", { class: field ? "cnn-field cnn-typed" : "cnn-field" },
-      h("label", {}, h("span", { class: "cnn-label" }, label, field ? null : shown), range), field);
+      h("label", {}, h("span", { class: "cnn-label" }, label, field ? null : text), range), field);
   }
 
   /** A choice among the recorded values of `name`, or among `options` ([value, text] pairs). */
@@ -118,6 +146,7 @@ export function widget({ model, el, title }) {
     const box = h("select", { "data-input": name, ...quiet,
       onchange: () => ask({ [name]: options[box.selectedIndex][0] }) },
       options.map(([, text]) => h("option", {}, text)));
+    knobOf(name, box, label, (value) => options.find((option) => option[0] === value)?.[1] ?? value);
     bound(name, () => { box.selectedIndex = options.findIndex(([value]) => value === model.get(name)); });
     return h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, label), box);
   }
@@ -125,11 +154,18 @@ export function widget({ model, el, title }) {
   function checkbox(name, { label }) {
     const box = h("input", { type: "checkbox", "data-input": name, ...quiet,
       onchange: () => ask({ [name]: box.checked }) });
+    knobOf(name, box, label, (value) => (value ? "on" : "off"));
     bound(name, () => { box.checked = model.get(name); });
     return h("label", { class: "cnn-check" }, box, label);
   }
 
-  return { root, controls, results, on, ask, say, slider, select, checkbox, bound,
+  function knob(name, options) {
+    const values = model.get("grid")[name];
+    if (values.every((value) => typeof value === "boolean")) return checkbox(name, options);
+    return (values.every((value) => typeof value === "number") ? slider : select)(name, options);
+  }
+
+  return { root, controls, results, on, ask, say, shown, isShown, slider, select, checkbox, knob, bound,
     defer: (f) => undo.push(f), cleanup: () => undo.splice(0).forEach((f) => f()) };
 }
 

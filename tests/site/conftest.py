@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
+from cnnlib import sphinx_ext
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -66,13 +68,13 @@ def is_local(url):
 
 @pytest.fixture(scope="session")
 def visit(browser, build):
-    """Open a page: `with visit("book/intro.html", theme="dark") as page`. The page has three more attributes:
-    `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
+    """Open a page: `with visit("book/intro.html", theme="dark") as page`; `fragment` follows the # of its address.
+    Contexts of other media are asked for by name, as in Playwright. The page has three more attributes: `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
 
     @contextmanager
-    def opened(path, theme="light", viewport=DESK, javascript=True):
+    def opened(path, theme="light", viewport=DESK, javascript=True, fragment="", **media):
         context = browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=javascript,
-                                      reduced_motion="reduce")
+                                      **{"reduced_motion": "reduce", **media})
         page = context.new_page()
         page.refused, page.errors, page.scripts = [], [], []
 
@@ -88,7 +90,7 @@ def visit(browser, build):
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("requestfailed", lambda request: page.errors.append(f"not loaded: {request.url}"))
         page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
-        page.goto((build / path).as_uri(), wait_until="load")
+        page.goto((build / path).as_uri() + (fragment and f"#{fragment}"), wait_until="load")
         if javascript:
             settle(page)
         try:
@@ -104,6 +106,20 @@ def settle(page):
     page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
     page.evaluate("window.MathJax?.startup?.promise")
     page.wait_for_timeout(150)
+
+
+def stage(folder, *shown, theme="light"):
+    """A page of its own with widgets, as a notebook's outputs stand in the book; returns its path for `visit`."""
+    body = "".join(widget.to_html() for widget in shown)
+    scripts = "".join(f'<script defer src="{(sphinx_ext.WIDGET_SCRIPTS / name).as_uri()}"></script>'
+                      for name in sphinx_ext.widget_scripts(body))
+    path = folder / "stage.html"
+    path.write_text(f'''<!DOCTYPE html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Stage</title><style>:root {{ --pst-color-text-base: #222 }}
+html[data-theme=dark] {{ --pst-color-text-base: #eee; background: #121212 }}</style>
+<link rel="stylesheet" href="{sphinx_ext.WIDGET_STYLE.as_uri()}">{scripts}</head>
+<body><main><h1>Stage</h1>{body}</main></body></html>''', encoding="utf-8")
+    return path
 
 
 def spec_of(host):
