@@ -1,6 +1,6 @@
 """The ledger of claims: what people write about these networks, a verdict on each, and what settles it.
 
-The entries are in `data/claims.yml`. A verdict rests on at least one of
+The entries are in `data/claims/`, one file a chapter. A verdict rests on at least one of
 
 * a **computation**: a few lines of Python whose last line is a dict of named values. It is run again whenever
   the ledger is shown or tested, and the numbers of the correct statement are filled in from its result;
@@ -16,6 +16,7 @@ import ast
 import html
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import yaml
@@ -97,29 +98,28 @@ def _plain(value):
 
 
 def load(path=None):
-    """Read and check the ledger; return its claims by id, in the order of the file.
+    """Read and check the ledger; return its claims by id, in the order of their numbers.
 
     Args:
-        path: another ledger than the book's own.
+        path: another ledger than the book's own: a file, or a folder of files that end in `.yml`.
 
     Raises:
         ValueError: a missing or unknown field, an unknown verdict, an id given twice, nothing that settles
             the claim, or a statement that names a value its computation does not give.
     """
-    path = DATA / "claims.yml" if path is None else path
-    with open(path, encoding="utf-8") as file:
-        entries = yaml.safe_load(file)
+    path = DATA / "claims" if path is None else Path(path)
     claims = {}
-    for number, entry in enumerate(entries, 1):
-        try:
-            claim = _read(entry)
-            if claim.id in claims:
-                raise ValueError(f"id {claim.id!r} is given twice.")
-        except ValueError as error:
-            name = entry.get("id", "without id") if isinstance(entry, dict) else "without id"
-            raise ValueError(f"{path}: entry {number} ({name}): {error}") from None
-        claims[claim.id] = claim
-    return claims
+    for file in path.glob("*.yml") if path.is_dir() else [path]:
+        for number, entry in enumerate(yaml.safe_load(file.read_text(encoding="utf-8")), 1):
+            try:
+                claim = _read(entry)
+                if claim.id in claims:
+                    raise ValueError(f"id {claim.id!r} is given twice.")
+            except ValueError as error:
+                name = entry.get("id", "without id") if isinstance(entry, dict) else "without id"
+                raise ValueError(f"{file}: entry {number} ({name}): {error}") from None
+            claims[claim.id] = claim
+    return dict(sorted(claims.items()))
 
 
 def _read(entry):

@@ -3,5 +3,5 @@
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "data" / "claims.yml").is_file() else None
+CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "data" / "claims").is_dir() else None
 DATA = CHECKOUT / "data" if CHECKOUT else PACKAGE / "_data"

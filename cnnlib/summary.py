@@ -244,7 +244,7 @@ def summary(model, input_size):
 
     watch = _Watch(model)
     tracer = Tracer(model, watch)
-    with evaluating(model), watch.modules(), tracer.watching_autograd(), torch.enable_grad():
+    with evaluating(model), watch.modules(), tracer.watching(), torch.enable_grad():
         try:
             model(tracer.input(shape))
         except (RuntimeError, ValueError, IndexError) as error:
@@ -354,6 +354,8 @@ class _Watch:
         def noted(*args, **kwargs):
             source = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)), None)
             call = self.top = _Call(name, module, is_row, self.top, source)
+            if call.parent and call.parent.kept and not call.parent.is_row:     # kept for this call
+                call.kept, call.parent.kept = call.parent.kept, 0
             out = forward(*args, **kwargs)
             self.left(call, args, out)
             return out

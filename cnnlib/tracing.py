@@ -46,42 +46,27 @@ class Memory:
         self.nbytes, self.kept = nbytes, False
 
 
-class Outline:
-    """A tensor without numbers, taken for one by every torch function.
+class Outline(torch.Tensor):
+    """A tensor without numbers: every torch function asks the tracer what to do with it.
 
     Attributes:
-        shape, dtype: of the tensor.
+        shape, dtype, requires_grad: as of the tensor it stands for.
         memory: its Memory; views share it.
-        requires_grad: autograd follows it.
         reach: its Reach, None where there are no pixels or it is not known.
         depth: convolutions and linear layers on the longest way from the input.
         uses: functions called with it so far.
         meta: the meta tensor that has its strides, None where they are the usual ones.
     """
 
-    __slots__ = ("tracer", "shape", "dtype", "memory", "requires_grad", "reach", "depth", "uses", "meta")
-    device = torch.device("meta")
-    grad_fn = grad = names = None
-    is_leaf = False
-    __class__ = property(lambda self: torch.Tensor)         # what isinstance sees
-
-    def __init__(self, tracer, shape, dtype, memory, requires_grad, reach, depth):
-        self.tracer, self.shape, self.dtype, self.memory = tracer, shape, dtype, memory
-        self.requires_grad, self.reach, self.depth = requires_grad, reach, depth
-        self.uses, self.meta = 0, None
+    # Class attributes in the place of PyTorch's own, which would each ask the tracer.
+    shape = dtype = requires_grad = None
+    device, is_leaf, ndim = torch.device("meta"), False, property(lambda self: len(self.shape))
+    uses, meta = 0, None
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         return next(outlines((args, kwargs))).tracer.call(func, args, kwargs)
-
-    def __getattr__(self, name):
-        found = getattr(torch.Tensor, name)
-        if callable(found):
-            return lambda *args, **kwargs: self.tracer.call(found, (self, *args), kwargs)
-        return self.tracer.call(found.__get__, (self,), {})
-
-    ndim = property(lambda self: len(self.shape))
 
     def dim(self):
         return len(self.shape)
@@ -105,16 +90,6 @@ class Outline:
         return f"Outline{tuple(self.shape)}"
 
     __hash__ = object.__hash__
-
-
-def _operator(name):
-    function = getattr(torch.Tensor, name)
-    return lambda self, *args: self.tracer.call(function, (self, *args), {})
-
-
-for _name in """add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv matmul rmatmul pow rpow neg abs
-                getitem setitem eq ne lt le gt ge and or invert floordiv mod""".split():
-    setattr(Outline, f"__{_name}__", _operator(f"__{_name}__"))
 
 
 def outlines(tree):
@@ -142,6 +117,12 @@ def _map(function, tree):
     return tree
 
 
+def _top_hooks():
+    """What autograd hands the tensors to that it saves now."""
+    top = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    return top and top[0]
+
+
 class Tracer:
     """Answers the functions that a network calls with outlines.
 
@@ -153,7 +134,8 @@ class Tracer:
 
     def __init__(self, model, listener):
         self.model, self.listener = model, listener
-        self.memories, self.alive, self.copies = None, [], {}
+        self.memories, self.alive, self.copies, self.blanks = None, [], {}, {}
+        self.hooks = self.keep_tensor_as_it_is, lambda tensor: tensor
 
     def input(self, shape, dtype=torch.float32):
         """The outline of the network's input."""
@@ -162,7 +144,17 @@ class Tracer:
 
     def new(self, shape, dtype, requires_grad, reach, depth):
         """An outline with memory of its own."""
-        return Outline(self, shape, dtype, Memory(shape.numel() * dtype.itemsize), requires_grad, reach, depth)
+        return self.outline(shape, dtype, Memory(shape.numel() * dtype.itemsize), requires_grad, reach, depth)
+
+    def outline(self, shape, dtype, memory, requires_grad, reach, depth):
+        """An outline. Those of the same shape stand on the same empty meta tensor."""
+        blank = self.blanks.get((shape, dtype))
+        if blank is None:
+            blank = self.blanks[shape, dtype] = torch.empty(shape, dtype=dtype, device="meta")
+        out = blank.as_subclass(Outline)
+        out.tracer, out.shape, out.dtype, out.memory = self, shape, dtype, memory
+        out.requires_grad, out.reach, out.depth = requires_grad, reach, depth
+        return out
 
     def call(self, func, args, kwargs):
         name = func.__name__
@@ -180,15 +172,26 @@ class Tracer:
         return out
 
     def keep(self, memory):
-        """Autograd keeps `memory` until the backward pass."""
-        if not memory.kept:
+        """Autograd keeps `memory` until the backward pass; if nothing else takes its place: see `watching`."""
+        if not memory.kept and _top_hooks() is self.hooks[0]:
             memory.kept = True
             self.listener.keep(memory.nbytes)
 
     def keep_tensor(self, tensor):
-        """Autograd keeps a tensor that is no outline. The network's own are there anyway."""
-        if not isinstance(tensor, nn.Parameter):
+        """Autograd keeps a tensor. The network's own are there anyway."""
+        if type(tensor) is Outline:
+            self.keep(tensor.memory)
+        elif not isinstance(tensor, nn.Parameter):
             self.keep(self.memory_of(tensor))
+
+    def keep_tensor_as_it_is(self, tensor):
+        self.keep_tensor(tensor)
+        return tensor
+
+    def watching(self):
+        """While open, what autograd keeps is counted, also of real and meta tensors. Where something else takes
+        care of what autograd keeps, such as `torch.utils.checkpoint`, it is not kept."""
+        return saved_tensors_hooks(*self.hooks)
 
     def memory_of(self, tensor):
         """The Memory behind a real or meta tensor."""
@@ -218,7 +221,7 @@ class Tracer:
         metas = {}                                      # id of a meta tensor -> its outline
         inner = lambda t: self.as_meta(t, metas, changes)       # noqa: E731
         counter = _MacCounter()
-        with self.watching_autograd(), torch.enable_grad(), counter:
+        with torch.enable_grad(), counter:
             result = func(*_map(inner, args), **_map(inner, kwargs))
         if name in _DEVICE_DECIDES:
             self.listener.keep(None)
@@ -229,7 +232,7 @@ class Tracer:
             if out is not None:                         # changed in place, or handed through
                 out.requires_grad = tensor.requires_grad
                 return out
-            out = Outline(self, tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
+            out = self.outline(tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
             out.reach = follow(name, args, kwargs, known, out)
             if not tensor.is_contiguous():
                 out.meta = tensor.detach()
@@ -535,8 +538,8 @@ def flatten(tracer, input, start_dim=0, end_dim=-1):
     """A view: another shape on the same memory."""
     if start_dim != 1 or end_dim != -1 or input.meta is not None:
         return NotImplemented
-    out = Outline(tracer, torch.Size((input.shape[0], input.shape[1:].numel())), input.dtype, input.memory,
-                  input.requires_grad, None, input.depth)
+    out = tracer.outline(torch.Size((input.shape[0], input.shape[1:].numel())), input.dtype, input.memory,
+                         input.requires_grad, None, input.depth)
     if input.reach:
         out.reach = input.reach.window(input.shape[2:]) if len(input.shape) == 4 else input.reach
     return tracer.told("flatten", (input,), out)

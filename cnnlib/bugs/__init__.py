@@ -115,7 +115,7 @@ def _seeded():
         yield
 
 
-CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet")
+CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet", "densenet")
 
 
 def _exhibits(chapter=None):

@@ -43,9 +43,10 @@ def d01_symptom():
     network = build(faulty.OneTower, **SMALL)
     dense = parameters(blueprint(faulty.OneTower).classifier)
     return (
-        f"It trains, and stops improving early. Of its layers only pooling and response normalisation bend anything: "
-        f"superposition holds for convolutions 3 to 5 up to {superposition_error(last_convolutions(network), 256, 6, 6):.0e} "
-        f"of their output, and the {dense:,} parameters of the dense part do the work of {9216 * 10 + 10:,}."
+        "It trains, and stops improving early. Of its layers only pooling and response normalisation bend anything: "
+        "superposition holds for convolutions 3 to 5 up to "
+        f"{superposition_error(last_convolutions(network), 256, 6, 6):.0e} of their output, and the {dense:,} "
+        f"parameters of the dense part do the work of {9216 * 10 + 10:,}."
     )
 
 
@@ -120,8 +121,8 @@ def d03_symptom():
     tens = torch.full((1, 9, 1, 1), 10.0)
     written, meant = faulty.response_norm()(tens)[0, 4].item(), normalised_by_hand(tens, 5, 2, 1e-4, 0.75)[0, 4].item()
     return (
-        f"Where all activations are 10, the formula of the paper leaves {meant:.3f} of them and this layer {written:.3f}: "
-        "it hardly does anything."
+        f"Where all activations are 10, the formula of the paper leaves {meant:.3f} of them and this layer "
+        f"{written:.3f}: it hardly does anything."
     )
 
 
@@ -379,9 +380,9 @@ class Device:
 def d47_symptom():
     size = parameters(blueprint(AlexNet, variant="torchvision", norm="lrn", padding="same"))
     return (
-        f"A step that takes 1 s on a simulated device is reported as {Device().timed(faulty.seconds_per_step, 10)} s. On "
-        f"a real one {size:,} gradients, {4 * size / 2**20:.0f} MiB, cross to the host in every step and are counted "
-        "as computing."
+        f"A step that takes 1 s on a simulated device is reported as {Device().timed(faulty.seconds_per_step, 10)} s. "
+        f"On a real one {size:,} gradients, {4 * size / 2**20:.0f} MiB, cross to the host in every step and are "
+        "counted as computing."
     )
 
 
@@ -407,8 +408,8 @@ def d47_seconds(program):
 def d53_symptom():
     got = output_shape(blueprint(faulty.Compact), 25, 3, 227, 227)
     return (
-        f"224×224 works. With 227×227 two pictures are refused, but 25 pictures are not: they get {got[0]} answers, and "
-        "no error."
+        f"224×224 works. With 227×227 two pictures are refused, but 25 pictures are not: they get {got[0]} answers, "
+        "and no error."
     )
 
 
@@ -446,10 +447,10 @@ EXHIBITS = [
             "The paper's section 3.1 names what it found most important. It is not here.",
         ),
         explanation=(
-            "There is no activation. Between the convolutions 3, 4 and 5 nothing bends, nor between the dense layers, so "
-            "each three act like one; only response normalisation and pooling keep the whole from collapsing. The "
-            "printed shapes and the parameter count are right, which is why nobody noticed. A ReLU after each layer but "
-            "the last costs no parameter."
+            "There is no activation. Between the convolutions 3, 4 and 5 nothing bends, nor between the dense layers, "
+            "so each three act like one; only response normalisation and pooling keep the whole from collapsing. The "
+            "printed shapes and the parameter count are right, which is why nobody noticed. A ReLU after each layer "
+            "but the last costs no parameter."
         ),
     ),
     Exhibit(
@@ -493,8 +494,9 @@ EXHIBITS = [
             "Look up k in the library's formula, and what happens to alpha there.",
         ),
         explanation=(
-            "Only the window was given. The library's own k is 1, and it divides alpha by the size of the window before "
-            "use, so even alpha = 0.0001 would be five times too small. The paper's layer is alpha = 5 × 0.0001, k = 2."
+            "Only the window was given. The library's own k is 1, and it divides alpha by the size of the window "
+            "before use, so even alpha = 0.0001 would be five times too small. The paper's layer is alpha = 5 × "
+            "0.0001, k = 2."
         ),
     ),
     Exhibit(
@@ -530,8 +532,8 @@ EXHIBITS = [
             "96 maps in the first layer are 48 a GPU. Is 4096 what one GPU held, or what both held?",
         ),
         explanation=(
-            "The widths of the paper are totals: 96 maps are 48 and 48, 4096 units are 2048 and 2048. One GPU that does "
-            "the work of two needs all 4096. The author halved the dense layers and left the convolutions whole."
+            "The widths of the paper are totals: 96 maps are 48 and 48, 4096 units are 2048 and 2048. One GPU that "
+            "does the work of two needs all 4096. The author halved the dense layers and left the convolutions whole."
         ),
     ),
     Exhibit(
@@ -553,9 +555,9 @@ EXHIBITS = [
             "Mean of squares minus square of mean: two large numbers that nearly agree.",
         ),
         explanation=(
-            "The sum of squares starts at 0.1. That may have been a patch: started at 0 the formula subtracts two nearly "
-            "equal numbers, and rounding makes some results negative, whose root does not exist. Adding up squared "
-            "distances from the running mean (Welford) has neither problem."
+            "The sum of squares starts at 0.1. That may have been a patch: started at 0 the formula subtracts two "
+            "nearly equal numbers, and rounding makes some results negative, whose root does not exist. Adding up "
+            "squared distances from the running mean (Welford) has neither problem."
         ),
     ),
     Exhibit(
@@ -646,8 +648,8 @@ EXHIBITS = [
         id="D47",
         title="What the stopwatch saw",
         task=(
-            "seconds_per_step(step, synchronise, fetch, clock, steps): how long a training step computes. step() orders "
-            "the work, synchronise() waits until it is done, fetch() copies the gradients to the host."
+            "seconds_per_step(step, synchronise, fetch, clock, steps): how long a training step computes. step() "
+            "orders the work, synchronise() waits until it is done, fetch() copies the gradients to the host."
         ),
         faulty=faulty.seconds_per_step,
         repaired=repaired.seconds_per_step,
@@ -659,9 +661,9 @@ EXHIBITS = [
             "Without the copy, what guarantees that the work is done when the clock is read?",
         ),
         explanation=(
-            "All gradients are copied to the host in each step, and the copy is counted as computing. Leaving it out is "
-            "only half of the repair: an accelerator works while the program goes on, so the clock must be read after "
-            "waiting for it."
+            "All gradients are copied to the host in each step, and the copy is counted as computing. Leaving it out "
+            "is only half of the repair: an accelerator works while the program goes on, so the clock must be read "
+            "after waiting for it."
         ),
     ),
     Exhibit(
@@ -682,9 +684,9 @@ EXHIBITS = [
             "25 × 256 × 6 × 6 is a multiple of 256 × 5 × 5. What does view make of it?",
         ),
         explanation=(
-            "The first convolution has no padding, so 227 leaves maps of 6×6 where 224 leaves 5×5. view(-1, 6400) is free "
-            "to change the size of the batch, and does: each answer is computed from pieces of two pictures. flatten(1) "
-            "never touches the batch."
+            "The first convolution has no padding, so 227 leaves maps of 6×6 where 224 leaves 5×5. view(-1, 6400) is "
+            "free to change the size of the batch, and does: each answer is computed from pieces of two pictures. "
+            "flatten(1) never touches the batch."
         ),
     ),
 ]

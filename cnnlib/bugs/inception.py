@@ -24,8 +24,8 @@ def d48_symptom():
         expected = GoogLeNet().conv1.conv.weight.numel()
     told, _, after = faulty.stem(113)
     return (
-        f"It speaks of {told:,} weights, and a layer that is built has {weights:,} (GoogLeNet's: {expected:,}). A picture "
-        f"of 113×113 leaves maps with a side of {after} after the pooling."
+        f"It speaks of {told:,} weights, and a layer that is built has {weights:,} (GoogLeNet's: {expected:,}). A "
+        f"picture of 113×113 leaves maps with a side of {after} after the pooling."
     )
 
 
@@ -133,16 +133,18 @@ EXHIBITS = [
             "There are no half pixels. Which way are they rounded?",
         ),
         explanation=(
-            "A 7×7 kernel on three channels for 64 maps has 7·7·3·64 weights. Splitting it into 7×1 and 1×7 is an idea of "
-            "Inception-v3, and it would not cost (7 + 7)·64·3 either, because the second half reads the maps of the "
-            "first. And the rule for sizes is floor((n + 2p − k) / s) + 1; the division without floor agrees with it "
-            "for the sizes of the paper only."
+            "A 7×7 kernel on three channels for 64 maps has 7·7·3·64 weights. Splitting it into 7×1 and 1×7 is an "
+            "idea of Inception-v3, and it would not cost (7 + 7)·64·3 either, because the second half reads the maps "
+            "of the first. And the rule for sizes is floor((n + 2p − k) / s) + 1; the division without floor agrees "
+            "with it for the sizes of the paper only."
         ),
     ),
     Exhibit(
         id="D49",
         title="The fourth argument",
-        task="flat_features() -> layers that turn a picture of 3×32×32 into 64 maps of the same size, and these into one vector.",
+        task=(
+            "flat_features() -> layers that turn pictures of 3×32×32 into 64 maps of 32×32, and these into one vector."
+        ),
         faulty=faulty.flat_features,
         repaired=repaired.flat_features,
         symptom=d49_symptom,
@@ -154,8 +156,8 @@ EXHIBITS = [
         exposed_by=("65,536 numbers",),
         hints=("How large are the maps?", "The author meant 3×3 by 3, 3. What does the library mean by it?"),
         explanation=(
-            "Height and width of a kernel were once two arguments. Here the fourth is the stride, so the maps are a third "
-            "as large. Write the names of arguments that could be something else."
+            "Height and width of a kernel were once two arguments. Here the fourth is the stride, so the maps are a "
+            "third as large. Write the names of arguments that could be something else."
         ),
     ),
     Exhibit(
@@ -172,10 +174,13 @@ EXHIBITS = [
             "published weights would fit": d50_google,
         },
         exposed_by=("the weights of table 1", "32 of the maps come from a 5×5", "published weights would fit"),
-        hints=("Shapes cannot tell. What else can be counted?", "Read the row 3a from left to right, number by number."),
+        hints=(
+            "Shapes cannot tell. What else can be counted?",
+            "Read the row 3a from left to right, number by number.",
+        ),
         explanation=(
-            "The third branch should reduce to 16 maps and then look with 5×5; here it reduces to 32 and looks with 3×3, "
-            "like the second. Its output has the same shape and almost the same number of weights."
+            "The third branch should reduce to 16 maps and then look with 5×5; here it reduces to 32 and looks with "
+            "3×3, like the second. Its output has the same shape and almost the same number of weights."
         ),
     ),
 ]

@@ -19,13 +19,14 @@ def d09_symptom():
     return (
         f"A network called ResNet-34 trains well. It has {weight_layers(short)} layers with weights and "
         f"{parameters(short):,} parameters; with all its blocks it would have {weight_layers(whole)} and "
-        f"{parameters(whole):,}. Asked for 8 blocks, the stage has {len(blueprint(faulty.stage, 8))}; asked for 2 it has 2."
+        f"{parameters(whole):,}. Asked for 8 blocks, the stage has {len(blueprint(faulty.stage, 8))}; asked for 2 it "
+        "has 2."
     )
 
 
 def weight_layers(network):
-    """Layers with weights, those of projections on shortcuts not counted, as the papers count."""
-    return sum(isinstance(m, nn.Linear) or (isinstance(m, nn.Conv2d) and m.kernel_size != (1, 1)) for m in network.modules())
+    """Layers with weights, the 1×1 of projections on shortcuts not counted, as the papers count."""
+    return sum(getattr(layer, "kernel_size", None) != (1, 1) for layer in layers(network, nn.Conv2d, nn.Linear))
 
 
 def d09_shape(program):
@@ -92,8 +93,8 @@ def d11_symptom():
     network = blueprint(faulty.ResNet34)
     surplus = sum(layer.bias.numel() for layer in layers(network, nn.Conv2d))
     return (
-        f"It trains. Some parameters never move: their gradients are below {idle:.0e} of the largest, that is rounding. "
-        f"In the whole network they are {surplus:,}."
+        f"It trains. Some parameters never move: their gradients are below {idle:.0e} of the largest, that is "
+        f"rounding. In the whole network they are {surplus:,}."
     )
 
 
@@ -119,10 +120,11 @@ def d12_symptom():
     total, head = parameters(network), parameters(network[-1])
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
     return (
-        f"{total:,} parameters, {head:,} of them in the last layer; a library that counts BatchNorm's averages too says "
-        f"{total + averages:,}. ResNet-101 has {parameters(blueprint(repaired.resnet101)):,} for three classes. A single "
-        f"picture takes {summary(network, (1, 3, 224, 224)).total_macs / 1e9:.1f} billion multiply-accumulates here, "
-        f"{summary(blueprint(repaired.resnet101), (1, 3, 224, 224)).total_macs / 1e9:.1f} there."
+        f"{total:,} parameters, {head:,} of them in the last layer; a library that counts BatchNorm's averages too "
+        f"says {total + averages:,}. ResNet-101 has {parameters(blueprint(repaired.resnet101)):,} for three classes. "
+        f"A single picture takes {summary(network, (1, 3, 224, 224)).total_macs / 1e9:.1f} billion "
+        f"multiply-accumulates here, {summary(blueprint(repaired.resnet101), (1, 3, 224, 224)).total_macs / 1e9:.1f} "
+        "there."
     )
 
 
@@ -149,16 +151,16 @@ def d12_head(program):
 
 
 def d12_identity(program):
-    """With all weights of the branches at zero, ResNet-101 still has ways without a convolution: count its projections."""
-    projections = sum("downsample.0" in n or "shortcut.0" in n for n, _ in blueprint(program).named_modules())
-    return None if projections == 4 else f"{projections} shortcuts have a convolution, 4 of 33 need one."
+    shortcuts = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules()) - 1 - 3 * 33
+    return None if shortcuts == 4 else f"{shortcuts} of 33 shortcuts have a convolution, 4 need one."
 
 
 # ---------------------------------------------------------------- D13: stride three times
 
 
 def d13_symptom():
-    return f"Without stride it works. With stride 2, {sizes_problem(lambda: faulty.Strided(64, 128, 2), (), (2, 64, 56, 56))}"
+    problem = sizes_problem(lambda: faulty.Strided(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
+    return f"Without stride it works. With stride 2, {problem}"
 
 
 def d13_plain(program):
@@ -179,8 +181,9 @@ def macs(program):
 def d44_symptom():
     written, meant = macs(faulty.as_published), macs(repaired.as_published)
     return (
-        f"The parameters are right, {parameters(blueprint(faulty.as_published)):,}, and published weights load. But a picture "
-        f"takes {written / 1e9:.3f} billion multiply-accumulates, where the network of 2015 takes {meant / 1e9:.3f}."
+        f"The parameters are right, {parameters(blueprint(faulty.as_published)):,}, and published weights load. But a "
+        f"picture takes {written / 1e9:.3f} billion multiply-accumulates, where the network of 2015 takes "
+        f"{meant / 1e9:.3f}."
     )
 
 
@@ -204,7 +207,9 @@ EXHIBITS = [
     Exhibit(
         id="D09",
         title="The blocks that vanish",
-        task="stage(blocks) -> the last stage of a ResNet with basic blocks: 256 maps to 512, half as large, `blocks` blocks.",
+        task=(
+            "stage(blocks) -> the last stage of a ResNet: so many basic blocks, 256 maps to 512, half as large."
+        ),
         faulty=faulty.stage,
         repaired=repaired.stage,
         symptom=d09_symptom,
@@ -220,9 +225,9 @@ EXHIBITS = [
             "What does add_module do when the name is taken?",
         ),
         explanation=(
-            "Every block after the first is called “2th”. A name can stand for one module only, so each new block takes "
-            "the place of the one before. Two blocks look right, more are silently dropped. Nothing complains: shapes "
-            "are right, the loss falls, and the network is called 34 and has 32 layers."
+            "Every block after the first is called “2th”. A name can stand for one module only, so each new block "
+            "takes the place of the one before. Two blocks look right, more are silently dropped. Nothing complains: "
+            "shapes are right, the loss falls, and the network is called 34 and has 32 layers."
         ),
     ),
     Exhibit(
@@ -240,9 +245,9 @@ EXHIBITS = [
         exposed_by=("other sizes", "a small last layer"),
         hints=("Where is 25088 from?", "Look for a layer that is made and not used."),
         explanation=(
-            "The average pooling is made in the constructor and missing from forward. So the last layer needs "
-            "512 × 7 × 7 inputs, 245,760 parameters more than 512 would take, and accepts only pictures that leave maps "
-            "of 7×7. A module that exists but never runs raises no error."
+            "The average pooling is made in the constructor and missing from forward. So the last layer needs 512 × 7 "
+            "× 7 inputs, 245,760 parameters more than 512 would take, and accepts only pictures that leave maps of "
+            "7×7. A module that exists but never runs raises no error."
         ),
     ),
     Exhibit(
@@ -258,11 +263,14 @@ EXHIBITS = [
             "no parameter too many": d11_count,
         },
         exposed_by=("every parameter gets a gradient", "no parameter too many"),
-        hints=("Compare the gradients of weights and biases.", "What does BatchNorm do with a constant that is added to a map?"),
+        hints=(
+            "Compare the gradients of weights and biases.",
+            "What does BatchNorm do with a constant that is added to a map?",
+        ),
         explanation=(
-            "BatchNorm subtracts the mean of each map, and a bias is part of that mean: whatever its value, the output is "
-            "the same, so its gradient is zero. BatchNorm brings a shift of its own; the convolution before it needs "
-            "bias=False."
+            "BatchNorm subtracts the mean of each map, and a bias is part of that mean: whatever its value, the "
+            "output is the same, so its gradient is zero. BatchNorm brings a shift of its own; the convolution before "
+            "it needs bias=False."
         ),
     ),
     Exhibit(
@@ -279,17 +287,21 @@ EXHIBITS = [
             "less than 1 % in the last layer": d12_head,
             "most shortcuts are identities": d12_identity,
         },
-        exposed_by=("the maps shrink from 112 to 7", "less than 1 % in the last layer", "most shortcuts are identities"),
+        exposed_by=(
+            "the maps shrink from 112 to 7",
+            "less than 1 % in the last layer",
+            "most shortcuts are identities",
+        ),
         hints=(
             "Follow the size of the maps from block to block.",
             "A bottleneck of the paper widens by 4. And on how many shortcuts is there a convolution?",
             "Where are most of the parameters, and why there?",
         ),
         explanation=(
-            "The number of layers is right and nothing else: no stage halves the maps, so the last layer sees 1,280,000 "
-            "numbers; blocks widen by 2 instead of 4; and each shortcut is a convolution with a ReLU, so nowhere is "
-            "there an identity, which was the idea. (The published count of 13,792,835 is a library's that counts "
-            "BatchNorm's running averages as parameters.)"
+            "The number of layers is right and nothing else: no stage halves the maps, so the last layer sees "
+            "1,280,000 numbers; blocks widen by 2 instead of 4; and each shortcut is a convolution with a ReLU, so "
+            "nowhere is there an identity, which was the idea. (The published count of 13,792,835 is a library's that "
+            "counts BatchNorm's running averages as parameters.)"
         ),
     ),
     Exhibit(
@@ -304,8 +316,8 @@ EXHIBITS = [
         hints=("How large is the branch's output, how large the shortcut's?",),
         explanation=(
             "All three convolutions of the branch have the stride, the shortcut has it once: 7×7 cannot be added to "
-            "28×28. The author never met the error, because no stage used a stride. Where it belongs, in the first 1×1 or in the "
-            "3×3, is the question of exhibit D44."
+            "28×28. The author never met the error, because no stage used a stride. Where it belongs, in the first "
+            "1×1 or in the 3×3, is the question of exhibit D44."
         ),
     ),
     Exhibit(
@@ -321,11 +333,14 @@ EXHIBITS = [
             "the stride is where it was in 2015": d44_stride,
         },
         exposed_by=("3.8 billion multiply-accumulates", "the stride is where it was in 2015"),
-        hints=("Which layers run on larger maps here than there?", "A stride can be moved within a block. What changes, what does not?"),
+        hints=(
+            "Which layers run on larger maps here than there?",
+            "A stride can be moved within a block. What changes, what does not?",
+        ),
         explanation=(
-            "Since 2016 most libraries put the stride into the 3×3 convolution, where no pixel is skipped. The weights have "
-            "the same shapes, so each set loads into either network, with other results. The variant, called v1.5, is a "
-            "little better; what is wrong is not to say which one it is."
+            "Since 2016 most libraries put the stride into the 3×3 convolution, where no pixel is skipped. The "
+            "weights have the same shapes, so each set loads into either network, with other results. The variant, "
+            "called v1.5, is a little better; what is wrong is not to say which one it is."
         ),
     ),
 ]

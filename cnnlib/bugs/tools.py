@@ -1,6 +1,7 @@
 """What the checks of several chapters need."""
 
 import copy
+from functools import partial
 
 import torch
 from torch import nn
@@ -17,7 +18,16 @@ def build(program, *args, **options):
 def blueprint(program, *args, **options):
     """The same on the meta device: shapes and counts of a large network at no cost."""
     with torch.device("meta"):
-        return build(program, *args, **options).to("meta")
+        network = build(program, *args, **options).to("meta")
+    for norm in layers(network, nn.BatchNorm2d):
+        norm.forward = partial(_like, norm)         # without numbers it only asks for its channels, and slowly
+    return network
+
+
+def _like(norm, x):
+    if x.shape[1] != norm.num_features:
+        raise RuntimeError(f"a BatchNorm for {norm.num_features} maps gets {x.shape[1]}")
+    return x
 
 
 def output_shape(network, *shape):

@@ -31,8 +31,8 @@ def sides_problem(program, picture):
 
 def d06_symptom():
     return (
-        f"The network runs. But {sides_problem(faulty.sides, 227)} It took nobody's notice, because both rows end in the "
-        "7 that the dense layers are built for."
+        f"The network runs. But {sides_problem(faulty.sides, 227)} It took nobody's notice, because both rows end in "
+        "the 7 that the dense layers are built for."
     )
 
 
@@ -50,8 +50,8 @@ def d06_any(program):
 def d07_symptom():
     written, letter_c, meant = (parameters(blueprint(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
     return (
-        f"{written:,} parameters. VGG-16 has {meant:,}. With a last map of 7×7 the program would have {letter_c:,}: that "
-        "is a column of the paper's table too, but another one."
+        f"{written:,} parameters. VGG-16 has {meant:,}. With a last map of 7×7 the program would have {letter_c:,}: "
+        "that is a column of the paper's table too, but another one."
     )
 
 
@@ -101,8 +101,8 @@ def d08_symptom():
     printed, returned, _ = traced(faulty.trace)
     lines = len(printed.splitlines())
     return (
-        f"A stack of five layers prints {lines} lines, each time it is run, and what can be computed with afterwards is "
-        f"{returned}. In a training of ten epochs of 1,000 steps that makes {10 * 1000 * lines:,} lines."
+        f"A stack of five layers prints {lines} lines, each time it is run, and what can be computed with afterwards "
+        f"is {returned}. In a training of ten epochs of 1,000 steps that makes {10 * 1000 * lines:,} lines."
     )
 
 
@@ -182,11 +182,11 @@ def d54_signal(program):
     network, problem = attempted(program, dense=64)
     if problem:
         return "there is no network whose signal could be measured."
-    trace = ran(network, torch.randn(2, 3, 64, 64))
+    trace = ran(network, torch.randn(2, 3, 32, 32))
     spreads = [spread(out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
     for number, left in enumerate(spreads, 1):
-        if not 0.1 < left < 10:
-            return f"after convolution {number} two pictures differ {left:.2g} times as much as before, wanted: 0.1 to 10."
+        if not 0.001 < left < 1000:
+            return f"after convolution {number} pictures differ {left:.2g} times as much as at first, wanted: from 0.001."
     return None
 
 
@@ -269,9 +269,9 @@ EXHIBITS = [
             "What would be lost if the line that fails were simply removed? Measure the spread of the signal.",
         ),
         explanation=(
-            "The constructor calls a method that does not exist: the class was published without ever having been used. "
-            "The method is needed. The weights that PyTorch starts with shrink a signal by about sqrt(6) in each layer "
-            "with ReLU; He's, with variance 2 / inputs, keep it."
+            "The constructor calls a method that does not exist: the class was published without ever having been "
+            "used. The method is needed. The weights that PyTorch starts with shrink a signal by about sqrt(6) in "
+            "each layer with ReLU; He's, with variance 2 / inputs, keep it."
         ),
     ),
 ]

@@ -1,42 +1,107 @@
 """Build networks without their numbers, in a fraction of the time.
 
-What costs time when a network is built is drawing its random weights, and allocating them what costs memory.
+What costs time when a network is built is drawing random weights, and after that the constructors of PyTorch's
+layers. A sketch draws none, and a layer that was sketched before with the same arguments is copied.
 """
 
 import contextlib
+import functools
 import gc
+import threading
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
-_ALLOCATING = {torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.rand, torch.randn}
-_FILLING = {function for name, function in vars(nn.init).items() if name.endswith("_") and callable(function)}
-_FILLING |= {getattr(torch.Tensor, name) for name in (
-    "uniform_", "normal_", "zero_", "fill_", "erfinv_", "mul_", "add_", "div_", "clamp_", "copy_",
-)}
+_one_at_a_time = threading.RLock()
+_sketching = None                                       # the thread whose networks are sketches
+_seen = {}                                              # class and arguments -> attributes of such a layer
 
 
-class _Sketch(TorchFunctionMode):
-    """New tensors go to the meta device; what would fill them with numbers is left out."""
+def _only_here(original, replacement):
+    """`replacement` for the thread that sketches, `original` for every other."""
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if func in _ALLOCATING and kwargs.get("device") is None:
-            return func(*args, **kwargs | {"device": "meta"})
-        if func in _FILLING:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **kwargs)
+    @functools.wraps(original)
+    def chosen(*args, **kwargs):
+        return (replacement if threading.get_ident() == _sketching else original)(*args, **kwargs)
+
+    return chosen
+
+
+def _unfilled(*args, **kwargs):
+    """In the place of an initialisation: the tensor as it is."""
+    return args[0] if args else kwargs["tensor"]
+
+
+def _on_meta(allocate):
+    """`allocate` for tensors that have a shape and no memory."""
+
+    def on_meta(*args, device=None, **kwargs):
+        return allocate(*args, device=device or "meta", **kwargs)
+
+    return on_meta
+
+
+def _copying(kind, init):
+    """`kind.__init__` that copies where it can."""
+
+    def copying(self, *args, **kwargs):
+        key = kind, args, tuple(kwargs.items())
+        try:
+            known = _seen.get(key)
+        except TypeError:                               # a list among the arguments
+            return init(self, *args, **kwargs)
+        if type(self) is not kind:
+            return init(self, *args, **kwargs)
+        if known is None:
+            init(self, *args, **kwargs)
+            _seen[key] = _copy(vars(self))              # nobody else's, so nobody changes it
+        else:
+            vars(self).update(_copy(known))
+
+    return copying
+
+
+def _copy(attributes):
+    """Attributes of a layer for another one: its own dicts, and its own tensors of the same shapes."""
+    copy = {name: value.copy() if isinstance(value, (dict, set)) else value for name, value in attributes.items()}
+    for name, parameter in attributes["_parameters"].items():
+        copy["_parameters"][name] = None if parameter is None else nn.Parameter(parameter.data)
+    for name, buffer in attributes["_buffers"].items():
+        copy["_buffers"][name] = None if buffer is None else buffer.detach()
+    return copy
+
+
+_REPLACED = []                                          # owner, name, original, replacement for the sketching thread
+for _name, _init in vars(nn.init).items():
+    if _name.endswith("_") and _name[0] != "_" and callable(_init):
+        _REPLACED.append((nn.init, _name, _init, _only_here(_init, _unfilled)))
+for _name in ("empty", "zeros", "ones", "full", "tensor", "rand", "randn"):
+    _allocate = getattr(torch, _name)
+    _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _on_meta(_allocate))))
+for _kind in (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout,
+              nn.Identity):
+    _init = _kind.__init__
+    _REPLACED.append((_kind, "__init__", _init, _only_here(_init, _copying(_kind, _init))))
 
 
 @contextlib.contextmanager
 def sketching():
-    """While open, this thread builds networks on the meta device and without initialisation."""
-    collecting = gc.isenabled()
-    gc.disable()                                        # thousands of new objects, and none of them garbage
-    try:
-        with _Sketch():
+    """While open, this thread builds networks on the meta device and without initialisation; others wait for their
+    turn to sketch, and build as ever."""
+    global _sketching
+    with _one_at_a_time:
+        collecting = gc.isenabled()
+        gc.disable()                                    # thousands of new objects, and none of them garbage
+        _sketching = threading.get_ident()
+        for owner, name, _, replacement in _REPLACED:
+            setattr(owner, name, replacement)
+        try:
             yield
-    finally:
-        if collecting:
-            gc.enable()
+        finally:
+            for owner, name, original, _ in _REPLACED:
+                setattr(owner, name, original)
+            _sketching = None
+            if collecting:
+                gc.enable()
+            if len(_seen) > 4096:
+                _seen.clear()
