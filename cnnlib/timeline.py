@@ -42,27 +42,28 @@ def measure(entry):
 
 
 class Table:
-    """The time line as a table, for a notebook."""
+    """The time line as a table, for a notebook: two lines a network, the second says how its error was measured."""
 
-    HEAD = ("year", "network", "layers with MACs", "parameters (millions)", "MACs (millions)", "error reported",
-            "measured how")
+    HEAD = ("year", "network", "layers with MACs", "million parameters", "million MACs", "error reported")
 
     def __init__(self):
-        self.rows = [self.row(entry, measure(entry)) for entry in read()]
+        self.rows = [(self.counts(entry), f"{entry['measured']} ({entry['paper']})") for entry in read()]
 
-    def row(self, entry, found):
-        working = sum(row.macs > 0 for row in found.rows)
-        return (entry["year"], entry.get("note", entry["name"]), str(working), f"{found.total_params / 1e6:,.2f}",
-                f"{found.total_macs / 1e6:,.1f}", entry["error"], f"{entry['measured']} ({entry['paper']})")
+    def counts(self, entry):
+        found = measure(entry)
+        return (str(entry["year"]), entry.get("note", entry["name"]), str(sum(row.macs > 0 for row in found.rows)),
+                f"{found.total_params / 1e6:,.2f}", f"{found.total_macs / 1e6:,.1f}", entry["error"])
 
     def __repr__(self):
-        return "\n".join("  ".join(map(str, row)) for row in (self.HEAD, *self.rows))
+        lines = ["  ".join(self.HEAD), *("  ".join(counts) + f"\n    {note}" for counts, note in self.rows)]
+        return "\n".join(lines)
 
     def _repr_html_(self):
-        head = "".join(f'<th scope="col">{name}</th>' for name in self.HEAD)
-        body = "".join(
-            f'<tr><td>{year}</td><th scope="row">{html.escape(name)}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest) + "</tr>"
-            for year, name, *rest in self.rows)
-        return (f'<div class="cnnlib-html"><table class="cnnlib-timeline"><caption>The networks of the map, computed '
-                f"for one picture</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+        head = "".join(f'<th scope="col">{name.replace(" ", "<br>", 1)}</th>' for name in self.HEAD)
+        body = ""
+        for (year, name, *counts), note in self.rows:
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in counts)
+            body += (f'<tr><td rowspan="2">{year}</td><th scope="rowgroup" rowspan="2">{html.escape(name)}</th>{cells}'
+                     f'</tr><tr><td colspan="4"><small>{html.escape(note)}</small></td></tr>')
+        return (f'<div class="cnnlib-html"><table><caption>The networks of the map; counts for one picture</caption>'
+                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
