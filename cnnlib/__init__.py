@@ -16,7 +16,8 @@ def __getattr__(name):
     from importlib import import_module
 
     if name in {
-        "bugs", "claims", "data", "exercises", "experiments", "models", "runs", "timeline", "training", "widgets",
+        "bench", "bugs", "claims", "data", "exercises", "experiments", "models", "runs", "timeline", "training",
+        "widgets",
     }:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'cnnlib' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`python -m cnnlib train | record`: the book's training from the command line."""
+"""`python -m cnnlib train | record | bench`: the book's training from the command line."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ def main(argv=None):
     """Run a command; bad input ends with its message and exit status 2, not with a traceback."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_train_parser, _record_parser):
+    for add in (_train_parser, _record_parser, _bench_parser):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -108,3 +108,20 @@ def _record(args):
 
     record(args.experiment, seeds=args.seeds, jobs=args.jobs, threads=args.threads, data_root=args.root,
            device=args.device)
+
+
+def _bench_parser(commands):
+    from .bench import BENCHES
+
+    p = commands.add_parser("bench", help="compare our speed with our peers'",
+                            epilog="benches: " + "; ".join(f"{k} ({about})" for k, about in BENCHES.items()))
+    p.add_argument("bench", choices=tuple(BENCHES))
+    p.add_argument("--quick", action="store_true", help="only see that it runs")
+    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    p.set_defaults(run=_bench)
+
+
+def _bench(args):
+    from . import bench
+
+    bench.main(args.bench, quick=args.quick, device=args.device)

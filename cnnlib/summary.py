@@ -7,24 +7,24 @@ caller's network stays where it is. Any `nn.Module` works.
 
 import contextlib
 import csv
-import functools
 import html
 import io
 import os.path
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from .models import blueprint, standard_input
+from .models import blueprint, remembered, standard_input
+from .models.sketch import undisturbed
 from .tracing import Outline, Tracer, outlines
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One layer: a module without parts or with parameters of its own, or a function called between such modules
     that multiplies or keeps something (the `F.relu` after a convolution), named by it.
 
@@ -199,7 +199,7 @@ class Summary:
         """The rows as comma-separated values with a header line; shapes as 1×3×224×224, unknown values empty."""
         text = io.StringIO()
         write = csv.writer(text, lineterminator="\n").writerow
-        names = Row.__slots__
+        names = Row._fields
         write(names)
         for row in self.rows:
             values = (getattr(row, name) for name in names)
@@ -219,7 +219,8 @@ def _number(value):
 
 def _plain(record):
     """A Row, Block or Stage as a dict, without what it consists of."""
-    values = {name: getattr(record, name) for name in record.__slots__ if name not in ("rows", "blocks")}
+    names = record._fields if isinstance(record, Row) else record.__slots__
+    values = {name: getattr(record, name) for name in names if name not in ("rows", "blocks")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -244,14 +245,15 @@ def summary(model, input_size):
 
     watch = _Watch(model)
     tracer = Tracer(model, watch)
-    with evaluating(model), watch.modules(), tracer.watching(), torch.enable_grad():
+    with evaluating(model), undisturbed(), watch.modules(), tracer.watching(), torch.enable_grad():
         try:
             model(tracer.input(shape))
         except (RuntimeError, ValueError, IndexError) as error:
             raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shape)}: {error}") from error
-    return watch.summary(shape)
+        return watch.summary(shape)
 
 
+@remembered(256)
 def of(name, input_size=None, **options):
     """The `Summary` of `create_model(name, **options)`, from the network's blueprint. Repeated calls answer at once.
 
@@ -259,14 +261,8 @@ def of(name, input_size=None, **options):
         name, options: as for `create_model`.
         input_size: (N, C, H, W); one picture of the size the network is published for if not given.
     """
-    size = (1, *standard_input(name, **options)) if input_size is None else tuple(input_size)
-    key = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items()))
-    return _of(name, size, key)
-
-
-@functools.lru_cache(maxsize=256)
-def _of(name, size, options):
-    return summary(blueprint(name, **dict(options)), size)
+    size = (1, *standard_input(name, **options)) if input_size is None else input_size
+    return summary(blueprint(name, **options), size)
 
 
 def kept_bytes(model, x):
@@ -299,13 +295,14 @@ def kept_bytes(model, x):
 @contextlib.contextmanager
 def evaluating(model):
     """Evaluation mode for a while; afterwards every module is in the mode it had, frozen ones too."""
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
+    modes = [(vars(m), m.training) for m in model.modules()]
+    for attributes, _ in modes:
+        attributes["training"] = False
     try:
         yield
     finally:
-        for m, mode in modes:
-            m.training = mode
+        for attributes, mode in modes:
+            attributes["training"] = mode
 
 
 class _Call:
@@ -370,7 +367,7 @@ class _Watch:
         call.output = first
         if call.input is not None:
             call.branches = call.input.uses - call.uses
-        if hasattr(call.module, "count_macs"):          # a layer that knows better than the functions it calls
+        if hasattr(type(call.module), "count_macs"):         # a layer that knows better than the functions it calls
             call.macs = call.module.count_macs(*args, out)
         if call.is_row or call.kept:
             own = [p for p in call.module._parameters.values() if p is not None and id(p) not in self.seen]

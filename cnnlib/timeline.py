@@ -6,12 +6,10 @@ which it was measured. Layers, parameters, MACs and kept bytes come from the net
 
 import html
 
-import torch
 import yaml
 
-from .models import create_model
 from .paths import CHECKOUT, DATA
-from .summary import summary
+from .summary import of
 
 SOURCE = "book/timeline.yml"
 FIELDS = {"name", "year", "family", "chapter", "new", "grew", "model", "input", "error", "measured", "paper"}
@@ -36,9 +34,7 @@ def read(path=None):
 
 def measure(entry):
     """The `Summary` of the network of an entry, for one picture."""
-    with torch.device("meta"):                  # shapes only: no weights are drawn
-        net = create_model(entry["model"], **entry.get("options", {}))
-    return summary(net, tuple(entry["input"]))
+    return of(entry["model"], entry["input"], **entry.get("options", {}))
 
 
 class Table:

@@ -7,7 +7,7 @@ something unusual leaves it to the function, too: it knows best what it allows a
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,8 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """How far a unit looks back: its field on the input and the jump between neighbours, (height, width) each.
 
     Fields include padding, as is customary: near the border a unit sees less of the picture than its field.
@@ -66,7 +65,8 @@ class Outline(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        return next(outlines((args, kwargs))).tracer.call(func, args, kwargs)
+        some = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)))
+        return some.tracer.call(func, args, kwargs)
 
     def dim(self):
         return len(self.shape)
@@ -197,9 +197,10 @@ class Tracer:
         """The Memory behind a real or meta tensor."""
         if self.memories is None:
             self.memories = {}
+            mine = Memory(0)
+            mine.kept = True                            # or as good as kept
             for own in (*self.model.parameters(), *self.model.buffers()):
-                self.memories[own.untyped_storage()._cdata] = memory = Memory(0)
-                memory.kept = True
+                self.memories[own.untyped_storage()._cdata] = mine
         storage = tensor.untyped_storage()
         if storage._cdata not in self.memories:
             self.alive.append(tensor)                   # an address is unique among the living
@@ -311,14 +312,19 @@ class _MacCounter(TorchDispatchMode):
 
 def widest(known):
     """Reach of what joins `known`: the widest field, in the steps of the largest; None if one is not known."""
-    first = known[0].reach
-    if len(known) == 1 or first is None:
-        return first
-    if any(x.reach is None for x in known):
-        return None
-    heights, widths = zip(*(x.reach.field for x in known), strict=True)
-    largest = max(known, key=lambda x: x.shape[2:].numel() if len(x.shape) == 4 else 0)    # not the gate of x * gate
-    return Reach((max(heights), max(widths)), largest.reach.jump)
+    if len(known) == 1:
+        return known[0].reach
+    height = width = pixels = 0
+    jump = None
+    for x in known:
+        if x.reach is None:
+            return None
+        (h, w), step = x.reach
+        height, width = h if h > height else height, w if w > width else width
+        size = x.shape[2] * x.shape[3] if len(x.shape) == 4 else 0
+        if jump is None or size > pixels:               # not the gate of x * gate
+            jump, pixels = step, size
+    return Reach((height, width), jump)
 
 
 def follow(name, args, kwargs, known, out):
@@ -368,12 +374,13 @@ def conv2d(tracer, input, weight, bias=None, stride=1, padding=0, dilation=1, gr
         return NotImplemented
     n, c, h, w = input.shape
     maps, depth, kh, kw = weight.shape
-    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    stride, (ph, pw), dilation = pair(stride), pair(padding), pair(dilation)
+    (sh, sw), (dh, dw) = stride, dilation
     h, w = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
     if depth * groups != c or maps % groups or h < 1 or w < 1 or input.dtype != weight.dtype:
         return NotImplemented
     grad = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
-    reach = input.reach and input.reach.window((kh, kw), (sh, sw), (dh, dw))
+    reach = input.reach and input.reach.window((kh, kw), stride, dilation)
     out = tracer.new(torch.Size((n, maps, h, w)), input.dtype, grad, reach, input.depth + 1)
     if grad:
         tracer.keep(input.memory)
@@ -403,8 +410,8 @@ def batch_norm(tracer, input, running_mean=None, running_var=None, weight=None, 
         return NotImplemented
     channels = input.shape[1]
     for vector in (running_mean, running_var, weight, bias):
-        if vector is not None and len(vector) != channels:
-            raise ValueError(f"batch_norm is made for {len(vector)} channels and gets {channels}")
+        if vector is not None and vector.shape[0] != channels:
+            raise ValueError(f"batch_norm is made for {vector.shape[0]} channels and gets {channels}")
     grad = input.requires_grad or any(v is not None and v.requires_grad for v in (weight, bias))
     out = tracer.new(input.shape, input.dtype, grad, input.reach, input.depth)
     if grad:
@@ -521,17 +528,19 @@ def _sum(name, changes):
 
 def cat(tracer, tensors, dim=0):
     """Copies its inputs side by side and keeps none of them."""
-    first = tensors[0]
-    if any(type(x) is not Outline or x.meta is not None for x in tensors):
+    first, channels, grad, depth = tensors[0], 0, False, 0
+    if dim != 1 or len(first.shape) != 4:
         return NotImplemented
-    shape, dim = first.shape, dim % len(first.shape)
-    rest = shape[:dim], shape[dim + 1:]
-    if any((x.shape[:dim], x.shape[dim + 1:]) != rest or x.dtype != first.dtype for x in tensors):
-        return NotImplemented
-    shape = torch.Size((*rest[0], sum(x.shape[dim] for x in tensors), *rest[1]))
-    grad, depth = any(x.requires_grad for x in tensors), max(x.depth for x in tensors)
-    reach = widest(tensors) if dim == 1 else None
-    return tracer.told("cat", tensors, tracer.new(shape, first.dtype, grad, reach, depth))
+    n, _, h, w = first.shape
+    for x in tensors:
+        if type(x) is not Outline or x.meta is not None or x.dtype != first.dtype or len(x.shape) != 4:
+            return NotImplemented
+        n1, c1, h1, w1 = x.shape
+        if n1 != n or h1 != h or w1 != w:
+            return NotImplemented
+        channels, grad, depth = channels + c1, grad or x.requires_grad, x.depth if x.depth > depth else depth
+    out = tracer.new(torch.Size((n, channels, h, w)), first.dtype, grad, widest(tensors), depth)
+    return tracer.told("cat", tensors, out)
 
 
 def flatten(tracer, input, start_dim=0, end_dim=-1):

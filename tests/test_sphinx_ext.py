@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
+from sphinx.errors import ExtensionError
 
 from cnnlib import runs
 from cnnlib.paths import CHECKOUT
-from cnnlib.sphinx_ext import status, timeline
+from cnnlib.sphinx_ext import status, timeline, widget_scripts
 from cnnlib.timeline import FIELDS
 
 
@@ -50,6 +51,16 @@ def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     shown = status.recorded("lenet-activation-pooling", [run]).astext()
     assert run.data["variant"] in shown and "batch size 128" in shown
     assert "python -m cnnlib record lenet-activation-pooling --seeds 1" in shown
+
+
+def test_a_page_loads_each_script_once_the_core_first_and_none_without_a_widget():
+    host = '<div class="cnnlib-widget" data-kind="{}"><script>'
+    assert widget_scripts("<p>A page</p>") == []
+    assert widget_scripts(host.format("SizeRule") * 2) == ["core.js", "SizeRule.js"]
+    scripts = widget_scripts("".join(map(host.format, ["SizeRule", "RecordedCurves", "Explore", "SizeRule"])))
+    assert scripts == ["core.js", "SizeRule.js", "plot.js", "RecordedCurves.js", "Explore.js"]
+    with pytest.raises(ExtensionError, match="no script draws the widget Nothing"):
+        widget_scripts(host.format("Nothing"))
 
 
 def test_tables_escape_what_they_show():

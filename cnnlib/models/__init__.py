@@ -97,18 +97,33 @@ def _found(name, options):
     return next(f for f in _FAMILIES if name in f.MODELS or (hasattr(f, "find") and f.find(name))), factory
 
 
+def remembered(size):
+    """A cache of the last `size` answers for a function whose options may be lists."""
+
+    def remember(function):
+        @functools.lru_cache(maxsize=size)
+        def ask(positional, options):
+            return function(*positional, **dict(options))
+
+        @functools.wraps(function)
+        def asked(*positional, **options):
+            fixed = sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())
+            return ask(positional, tuple(fixed))
+
+        asked.cache_clear = ask.cache_clear
+        return asked
+
+    return remember
+
+
+@remembered(32)
 def blueprint(name, **options):
     """The network of `create_model` on the meta device: every layer and shape, no number, in milliseconds.
 
     It is built once for the same options and shared by all who ask: look at it, do not change it.
     """
-    return _blueprint(name, tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())))
-
-
-@functools.lru_cache(maxsize=32)
-def _blueprint(name, options):
     with sketching():
-        return create_model(name, **dict(options))
+        return create_model(name, **options)
 
 
 def _factory(name):

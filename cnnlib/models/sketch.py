@@ -85,13 +85,23 @@ for _kind in (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.ReLU, nn.ReLU6, nn.MaxPoo
 
 
 @contextlib.contextmanager
+def undisturbed():
+    """No search for garbage for a while: it would look through thousands of new objects, and none of them is."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def sketching():
     """While open, this thread builds networks on the meta device and without initialisation; others wait for their
     turn to sketch, and build as ever."""
     global _sketching
-    with _one_at_a_time:
-        collecting = gc.isenabled()
-        gc.disable()                                    # thousands of new objects, and none of them garbage
+    with _one_at_a_time, undisturbed():
         _sketching = threading.get_ident()
         for owner, name, _, replacement in _REPLACED:
             setattr(owner, name, replacement)
@@ -101,7 +111,10 @@ def sketching():
             for owner, name, original, _ in _REPLACED:
                 setattr(owner, name, original)
             _sketching = None
-            if collecting:
-                gc.enable()
             if len(_seen) > 4096:
-                _seen.clear()
+                forget()
+
+
+def forget():
+    """Forget the layers sketched before."""
+    _seen.clear()

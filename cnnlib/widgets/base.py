@@ -151,18 +151,20 @@ class BookWidget(anywidget.AnyWidget):
 
 
 def pack_answers(answers):
-    """Answers in the order of the grid -> {"refusals": column, "fields": {key: column}}; raises ValueError for keys
-    that differ between answers.
+    """Answers in the order of the grid, packed as columns; raises ValueError for keys that differ between answers.
 
-    Every field is packed on its own, because most depend on few of the inputs. A refusal is a string in the place of
-    an answer; its fields are None, as the refusals of the others are "". See `pack_column`.
+    `refusals` is a column of the strings that stand in the place of an answer, "" for the others. The answers are
+    either `rows`, one column of lists in the order of `names`, or `fields`, a column for each key, where most fields
+    depend on few of the inputs: whichever is shorter. See `pack_column`.
     """
-    fields = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
-    if any(list(answer) != fields for answer in answers if isinstance(answer, dict)):
+    names = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
+    if any(list(answer) != names for answer in answers if isinstance(answer, dict)):
         raise ValueError("compute must return the same keys for every combination of inputs")
-    return {"refusals": pack_column([answer if isinstance(answer, str) else "" for answer in answers]),
-            "fields": {field: pack_column([None if isinstance(answer, str) else answer[field] for answer in answers])
-                       for field in fields}}
+    refusals = pack_column([answer if isinstance(answer, str) else "" for answer in answers])
+    rows = [None if isinstance(answer, str) else list(answer.values()) for answer in answers]
+    whole = {"names": names, "rows": pack_column(rows)}
+    fields = {"fields": {name: pack_column([row and row[i] for row in rows]) for i, name in enumerate(names)}}
+    return {"refusals": refusals, **min(whole, fields, key=lambda packed: len(compact(packed)))}
 
 
 def pack_column(values):
@@ -228,7 +230,37 @@ def share(values):
     return [write(value) for value in values], shared
 
 
+def progressions(values):
+    """A list of whole numbers and names as runs: first, step, how many; the step of a name is that of its last number.
 
+    [3, 5, 7, 7, 7] -> [3, 2, 3, 7, 0, 2]; ["a.1", "a.2", "b"] -> ["a.1", 1, 2, "b", 0, 1].
+    """
+    runs = []
+    for value in values:
+        if runs:
+            first, step, count = runs[-1]
+            new = _step(first, value) if count == 1 else step
+            if new is not None and _ahead(first, new * count) == value:
+                runs[-1] = [first, new, count + 1]
+                continue
+        runs.append([value, 0, 1])
+    return [part for run in runs for part in run]
+
+
+def _step(first, value):
+    """By how much `value` is ahead of `first`, None if it cannot be said."""
+    if isinstance(first, int) and isinstance(value, int):
+        return value - first
+    numbers = [LAST_NUMBER.search(text) for text in (first, value) if isinstance(text, str)]
+    if first == value:
+        return 0
+    return int(numbers[1][0]) - int(numbers[0][0]) if len(numbers) == 2 and all(numbers) else None
+
+
+def _ahead(first, ahead):
+    if isinstance(first, int):
+        return first + ahead
+    return LAST_NUMBER.sub(lambda number: str(int(number[0]) + ahead), first) if ahead else first
 
 
 def compact(value):

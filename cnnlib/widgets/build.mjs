@@ -28,7 +28,8 @@ const shared = (but) => ({
   setup({ onResolve, onLoad }) {
     const others = SHARED.filter((name) => name !== but);
     onResolve({ filter: RegExp(`^\\./(${others.join("|")})\\.js$`) }, ({ path }) => ({ path, namespace: "shared" }));
-    onLoad({ filter: /./, namespace: "shared" }, ({ path }) => ({ contents: `module.exports = cnnlib.${path.slice(2, -3)}` }));
+    onLoad({ filter: /./, namespace: "shared" },
+      ({ path }) => ({ contents: `module.exports = cnnlib.${path.slice(2, -3)}` }));
   },
 });
 

@@ -127,7 +127,7 @@ function ticks(least, most) {
 
 /** *Train here*: see training_here.py. `note` says what it does. Without a kernel a sentence says how to get there. */
 export function trainer({ ui, model, note }) {
-  if (model.get("origin") === "recorded")
+  if (model.get("origin") !== "kernel")
     return h("p", { class: "cnn-note" }, "Open this chapter as a notebook to train the chosen network here yourself.");
   const running = () => model.get("training").running;
   const go = button("Train here", () => model.send({ do: running() ? "stop" : "train" }));

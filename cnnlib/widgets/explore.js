@@ -23,7 +23,8 @@ export function render({ model, el }) {
   ui.defer(() => views.forEach((view) => view.stop?.()));
   const draw = () => {
     const { items } = ui.shown().answer;
-    const kept = items.map(([kind], i) => (views[i]?.kind === kind ? views[i] : { kind, ...VIEWS[kind](`items.${i}`) }));
+    const kept = items.map(([kind], i) =>
+      (views[i]?.kind === kind ? views[i] : { kind, ...VIEWS[kind](`items.${i}`) }));
     views.forEach((view) => kept.includes(view) || view.stop?.());
     if (kept.length !== views.length || kept.some((view, i) => view !== views[i]))
       ui.results.replaceChildren(...kept.map(({ element }) => element));
@@ -45,7 +46,8 @@ const VIEWS = {
   number(key) {
     const label = labelled(), value = h("b", { "data-value": `${key}.2` }), unit = h("span", { class: "explore-unit" });
     return {
-      element: h("div", { class: "explore-item explore-figure" }, label, h("p", { class: "explore-number" }, value, " ", unit)),
+      element: h("div", { class: "explore-item explore-figure" },
+        label, h("p", { class: "explore-number" }, value, " ", unit)),
       update: (name, text, of) => { label.textContent = name; value.textContent = text; unit.textContent = of; },
       spoken: () => say(label.textContent, `${value.textContent} ${unit.textContent}`.trim()),
     };
@@ -92,7 +94,8 @@ const VIEWS = {
   chart(key) {
     const legend = h("p", { class: "explore-legend" }), label = labelled(), axis = labelled(), numbers = h("div");
     let spec, title;
-    const picture = chart({ options: (width) => PLOTS[spec.kind](spec, width), describe: () => say(title, describe(spec)) });
+    const picture = chart({ options: (width) => PLOTS[spec.kind](spec, width),
+      describe: () => say(title, describe(spec)) });
     return {
       element: item(label, legend, axis, picture.element,
         h("details", {}, h("summary", {}, "The numbers of the chart"), numbers)),
@@ -101,7 +104,8 @@ const VIEWS = {
         label.textContent = title;
         axis.textContent = spec.kind === "bars" ? "" : spec.labels[1];
         const { series } = spec;
-        legend.replaceChildren(...series.map(([text], i) => text && h("span", {}, swatch(look(i), spec.kind), text)).filter(Boolean));
+        legend.replaceChildren(...series.map(([text], i) =>
+          (text ? h("span", {}, swatch(look(i), spec.kind), text) : "")));
         const names = [spec.labels[0] || "x", ...series.map(([text]) => text || spec.labels[1] || "y")];
         const now = table(title || "What the chart shows", names.map((text, i) => ({ label: text, numeric: i > 0 })));
         now.update(spec.x.map((place, p) => [{ text: write(place), key: `${key}.2.x.${p}` },
@@ -122,13 +126,12 @@ function describe({ kind, x, series, labels }) {
   return series.map(([name, values]) => {
     const known = x.map((place, i) => [place, values[i]]).filter(([, value]) => value != null);
     if (!known.length) return say(name || labels[1], "nothing");
-    const points = kind === "bars" && known.length <= 8 ? known : [known[0], known.at(-1)];
-    return say(name || labels[1], points.map(([place, value]) =>
-      `${write(value)} at ${[labels[0], write(place)].filter(Boolean).join(" ")}`).join(points === known ? ", " : " to "));
+    const told = kind === "bars" && known.length <= 8 ? known : [known[0], known.at(-1)];
+    return say(name || labels[1], told.map(([place, value]) =>
+      `${write(value)} at ${`${labels[0]} ${write(place)}`.trim()}`).join(told === known ? ", " : " to "));
   }).join("; ");
 }
 
-/** A number or a range of a log axis can only be positive. */
 const scale = (log, range, values) => ({ type: log ? "log" : "linear", domain: range.length ? range : undefined,
   nice: !range.length, zero: !log && !range.length && values.every((value) => value >= 0) });
 
@@ -147,12 +150,13 @@ function points({ kind, x, series, labels, ranges, logs }, width) {
       axisY({ label: null, ticks: 6, tickSize: 0, tickFormat: write }),
       ...series.flatMap(([name, values], i) => {
         const { color, dash, symbol } = look(i);
-        const data = x.map((place, p) => ({ x: place, y: fits(place, logs[0]) && fits(values[p], logs[1]) ? values[p] : NaN }));
+        const data = x.map((place, p) =>
+          ({ x: place, y: fits(place, logs[0]) && fits(values[p], logs[1]) ? values[p] : NaN }));
         const title = (point) => `${name} ${write(point.y)} at ${labels[0]} ${write(point.x)}`.trim();
         return [
           kind === "lines" && lineY(data, { x: "x", y: "y", stroke: color, strokeWidth: 2.25, strokeDasharray: dash }),
           (kind === "dots" || x.length <= 40) && dot(data, { x: "x", y: "y", fill: color, symbol, r: 3.5, title }),
-        ];
+        ].filter(Boolean);
       }),
     ],
   };
@@ -163,13 +167,13 @@ function bars({ x, series, labels, ranges, logs }, width) {
   const data = series.map(([name, values], i) => ({ color: look(i).color, bars: values.map((value, p) => {
     const from = ends[p];
     ends[p] += value ?? 0;
-    return { place: x[p], from, to: ends[p], title: `${say([x[p], name].filter(Boolean).join(", "), write(value))}` };
+    return { place: x[p], from, to: ends[p], title: say([x[p], name].filter(Boolean).join(", "), write(value)) };
   }) }));
   const least = Math.min(...ends.filter((end) => end > 0));
   return {
     height: 24 * x.length + 44, marginLeft: Math.min(7.2 * longest + 14, width * 0.45), marginRight: 20, marginTop: 6,
     marginBottom: 38,
-    x: { ...scale(logs[0] || logs[1], ranges[1], ends), ...(logs[1] && !ranges[1].length && { domain: [least / 2, Math.max(...ends)] }) },
+    x: scale(logs[1], logs[1] && !ranges[1].length ? [least / 2, Math.max(...ends)] : ranges[1], ends),
     y: { domain: x, padding: 0.2 },
     marks: [
       gridX({ ticks: width / 90, stroke: "currentColor", strokeOpacity: 0.12 }),
@@ -187,9 +191,11 @@ const PLOTS = { lines: points, dots: points, bars };
 
 function swatch({ color, dash, symbol }, kind) {
   const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z",
-    triangle: "M13,3l5,9h-10z", cross: "M11,3h4v3h3v4h-3v3h-4v-3h-3v-4h3z", star: "M13,3l1.5,3.5l4,.5l-3,2.5l1,4l-3.5,-2l-3.5,2l1,-4l-3,-2.5l4,-.5z" };
+    triangle: "M13,3l5,9h-10z", cross: "M11,3h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
+    star: "M13,3l1.5,3.5l4,.5l-3,2.5l1,4l-3.5,-2l-3.5,2l1,-4l-3,-2.5l4,-.5z" };
   return s("svg", { width: 26, height: 16, "aria-hidden": "true" }, kind === "bars"
     ? s("path", { d: "M2,3h22v10h-22z", style: `fill:${color}` })
-    : [kind === "lines" && s("path", { d: "M0,8h26", style: `stroke:${color};fill:none`, "stroke-width": 2.25, "stroke-dasharray": dash }),
+    : [kind === "lines" && s("path", { d: "M0,8h26", style: `stroke:${color};fill:none`, "stroke-width": 2.25,
+      "stroke-dasharray": dash }),
       s("path", { d: shapes[symbol], style: `fill:${color}` })].filter(Boolean));
 }

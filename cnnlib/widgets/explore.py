@@ -124,23 +124,27 @@ def fitting(fn, choices):
     """The defaults of the arguments of `fn` that are choices; ValueError where `fn` and the choices do not fit."""
     parameters = inspect.signature(fn).parameters.values()
     named = {each.name: each.default for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
-    if not any(each.kind is each.VAR_KEYWORD for each in parameters) and (strange := [n for n in choices if n not in named]):
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    strange = [name for name in choices if name not in named and not takes_any]
+    missing = [name for name, default in named.items() if default is inspect.Parameter.empty and name not in choices]
+    if strange:
         raise ValueError(f"the function has no argument {', '.join(strange)}; it has {', '.join(named) or 'none'}.")
-    if missing := [name for name, default in named.items() if default is inspect.Parameter.empty and name not in choices]:
+    if missing:
         raise ValueError(f"there are no choices for {', '.join(missing)}; explore needs a list of values for each.")
     return {name: default for name, default in named.items() if name in choices}
 
 
 def offered(name, values):
     """What an argument may be: choice -> value, the choice being a label or the value itself."""
-    if not isinstance(values, dict):
-        values = {value: value for value in ([False, True] if values is bool else values)}
-    kinds = {bool if isinstance(choice, bool) else str if isinstance(choice, str) else
-             float if isinstance(choice, (int, float)) and math.isfinite(choice) else None for choice in values}
+    choices = [plain(value) for value in ([False, True] if values is bool else values)]
+    kinds = {type(choice) if isinstance(choice, (bool, str)) else float if is_number(choice) and math.isfinite(choice)
+             else None for choice in choices}
     if len(kinds) != 1 or None in kinds:
-        raise ValueError(f"choices for {name} are {list(values)!r}, allowed: at least one number, or texts, or False and "
+        raise ValueError(f"choices for {name} are {choices!r}, allowed: at least one number, or texts, or False and "
                          "True; for other values a dict of label -> value.")
-    return {choice: values[choice] for choice in sorted(values)} if kinds == {float} else values
+    if isinstance(values, dict):
+        return values
+    return {choice: choice for choice in (sorted(choices) if kinds == {float} else choices)}
 
 
 # -------------------------------------------------------------------- answers: lists of plain values, one an item
@@ -168,7 +172,8 @@ def table(rows, columns=None, *, caption=""):
     if any(len(row) != len(columns) for row in rows):
         raise ValueError(f"a row has {next(len(row) for row in rows if len(row) != len(columns))} cells, "
                          f"the table has {len(columns)} columns.")
-    numeric = [bool(rows) and all(is_number(row[i]) or row[i] in ("", None) for row in rows) for i in range(len(columns))]
+    numeric = [any(map(is_number, column)) and all(is_number(cell) or cell in ("", None) for cell in column)
+               for column in (zip(*rows, strict=True) if rows else columns)]
     cells = [["" if cell is None else shown(cell) if is_number(cell) else str(cell) for cell in row] for row in rows]
     return Item(["table", caption, [str(name) for name in columns], numeric, cells])
 
@@ -188,7 +193,8 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
     if kind not in ("lines", "dots", "bars"):
         raise ValueError(f"kind is {kind!r}, allowed: 'lines', 'dots', 'bars'.")
     places = [str(place) if kind == "bars" else rounded(place) for place in x]
-    series = {name: [rounded(value) for value in values] for name, values in (y if isinstance(y, dict) else {"": y}).items()}
+    series = y if isinstance(y, dict) else {"": y}
+    series = {str(name): [rounded(value) for value in values] for name, values in series.items()}
     for name, values in series.items():
         if len(values) != len(places):
             raise ValueError(f"series {name!r} has {len(values)} values for {len(places)} places.")
@@ -223,8 +229,8 @@ def items(value, label=""):
         if value and all(isinstance(part, dict) for part in value):
             return items(table(value, caption=label))
         return [item for part in value for item in items(part, label)]
-    raise TypeError(f"the function returned {type(value).__name__}, which explore cannot show; allowed: a number, text, "
-                    "a table, a chart, an object with _repr_html_ or _repr_svg_, or a dict or list of these.")
+    raise TypeError(f"the function returned {type(value).__name__}, which explore cannot show; allowed: a number, "
+                    "text, a table, a chart, an object with _repr_html_ or _repr_svg_, or a dict or list of these.")
 
 
 def plain(value):
@@ -264,4 +270,5 @@ def chart_table(spec):
     """The head and the rows of the table that says what a chart shows."""
     head = [spec["labels"][0] or "x", *(name or spec["labels"][1] or "y" for name, _ in spec["series"])]
     rows = zip(spec["x"], *(values for _, values in spec["series"]), strict=True)
-    return head, [["" if cell is None else cell if isinstance(cell, str) else shown(cell) for cell in row] for row in rows]
+    return head, [["–" if cell is None else cell if isinstance(cell, str) else shown(cell) for cell in row]
+                  for row in rows]

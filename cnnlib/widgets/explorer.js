@@ -96,7 +96,7 @@ export function render({ model, el }) {
 
   function fillStages() {
     const batch = answer.batch === 1 ? "one picture" : `a batch of ${number(answer.batch)}`;
-    stages.caption(`The stages of ${answer.network}; MACs for one picture, memory kept for the backward pass of ${batch}`);
+    stages.caption(`Stages of ${answer.network}; memory for ${batch}`);
     const cell = (name, k) => h("span", { class: "ex-cell" },
       h("span", { "data-value": `stage_${name}.${k}` }, shown(name, answer[`stage_${name}`][k])),
       h("small", {}, `${answer[`stage_${name}_share`][k]} %`));
@@ -130,7 +130,7 @@ export function render({ model, el }) {
       ? [h("span", { class: "ex-pinned" }, "pinned: ", h("b", {}, pinned.label)),
         button("Show", () => ui.ask(pinned.knobs), { disabled: Boolean(back) }),
         button("Clear", () => ui.ask({ pinned: {} }))]
-      : [button("Pin, to compare", () => ui.ask({ pinned: { label: answer.label, knobs: model.get("answered"),
+      : [button("Pin to compare", () => ui.ask({ pinned: { label: answer.label, knobs: model.get("answered"),
         recorded: answer.recorded, ...Object.fromEntries(FACTS.map(([name]) => [name, answer[name]])) } }))]));
   }
 

@@ -1,7 +1,7 @@
 """The Explorer: any network's anatomy under the reader's hand, and its recorded training curves."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain, product
 
 import traitlets as t
@@ -11,7 +11,7 @@ from ..experiments.grids import GRIDS
 from ..models import standard_input
 from ..summary import of
 from .base import html_table
-from .families import FAMILIES, Family, Knob, colour_of
+from .families import FAMILIES, Knob, colour_of
 from .recorded_curves import MEASURES, by, curve, provenance
 from .training_here import TrainsHere
 
@@ -256,6 +256,9 @@ def _units(stage):
     groups, waiting = [], []
     parent = lambda block: block.name.rpartition(".")[0]            # noqa: E731
     for block in stage.blocks:
+        if groups and not waiting and not (block.params or block.macs or block.kept_bytes):      # an empty Sequential
+            groups[-1].append(block)
+            continue
         first_with_pixels = not groups and not waiting and len(block.output_shape) == 4
         if block.layers or block.adds or block.concats or first_with_pixels:
             groups.append([*waiting, block])

@@ -1,4 +1,4 @@
-// Which module draws which widget, by the name of its Python class: one line a widget. build.mjs reads these lines, too.
+// Which module draws which widget, by the name of its Python class: one line a widget. build.mjs reads them, too.
 export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
 export { render as RecordedCurves } from "./recorded_curves.js";

@@ -42,8 +42,10 @@ function lookUp({ inputs, grid, answers }, state) {
     position = position * grid[name].length + step;
   }
   const error = at(answers.refusals, position);
-  return error ? { error } : { answer: Object.fromEntries(Object.entries(answers.fields)
-    .map(([field, column]) => [field, at(column, position)])) };
+  if (error) return { error };
+  const pairs = answers.fields ? Object.entries(answers.fields).map(([name, column]) => [name, at(column, position)])
+    : at(answers.rows, position).map((value, i) => [answers.names[i], value]);
+  return { answer: Object.fromEntries(pairs) };
 }
 
 /** 1, 2, 3, 4, 7 -> "1–4, 7". */
@@ -99,7 +101,7 @@ export function makeModel(spec) {
 // ---------------------------------------------------------------- the state in the address
 // #size-rule?size=32&kernel=5;another-title?depth=20 : the widgets that a reader has moved, the last one first.
 
-const mounted = new Map();                              // anchor -> { host, model, spec, opening: the knobs' first values }
+const mounted = new Map();                              // anchor -> { host, model, spec, opening: values at first }
 const moved = new Map();                                // anchor -> its part of the address
 
 /** "Where the work is" -> "where-the-work-is", or -2, -3 … after it if a widget of this page has that name already. */

@@ -92,7 +92,7 @@ class TrainsHere(BookWidget):
     def _take_the_cell(self):
         """Close what an earlier run of the same cell has left: its output is gone, its threads should be, too."""
         try:
-            parent = get_ipython().get_parent()           # noqa: F821  # the kernel puts it among the builtins
+            parent = get_ipython().get_parent()           # the kernel puts it among the builtins
             cell, execution = parent["metadata"]["cellId"], parent["header"]["msg_id"]
         except (NameError, AttributeError, KeyError, TypeError):
             return                                        # no kernel, or a front end that does not name its cells

@@ -105,8 +105,7 @@ export function widget({ model, el, title }) {
     results.hidden = !Object.keys(model.get("answer")).length;
     root.setAttribute("aria-busy", !error && !current);
   };
-  on(`change:origin change:error change:answer change:answered ${inputs.map((name) => `change:${name}`).join(" ")}`.trim(),
-    state);
+  on(["origin", "error", "answer", "answered", ...inputs].map((name) => `change:${name}`).join(" "), state);
   setTimeout(state);                                    // once the controls are there
   state();
 

@@ -68,8 +68,9 @@ def is_local(url):
 
 @pytest.fixture(scope="session")
 def visit(browser, build):
-    """Open a page: `with visit("book/intro.html", theme="dark") as page`; `fragment` follows the # of its address.
-    Contexts of other media are asked for by name, as in Playwright. The page has three more attributes: `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
+    """Open a page: `with visit("book/intro.html", theme="dark") as page`; `fragment` follows the # of its address,
+    and further media (forced_colors="active") are named as in Playwright. The page has three more attributes:
+    `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
 
     @contextmanager
     def opened(path, theme="light", viewport=DESK, javascript=True, fragment="", **media):
@@ -116,7 +117,7 @@ def stage(folder, *shown, theme="light"):
     path = folder / "stage.html"
     path.write_text(f'''<!DOCTYPE html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Stage</title><style>:root {{ --pst-color-text-base: #222 }}
-html[data-theme=dark] {{ --pst-color-text-base: #eee; background: #121212 }}</style>
+html[data-theme=dark] {{ --pst-color-text-base: #eee; color: #eee; background: #121212 }}</style>
 <link rel="stylesheet" href="{sphinx_ext.WIDGET_STYLE.as_uri()}">{scripts}</head>
 <body><main><h1>Stage</h1>{body}</main></body></html>''', encoding="utf-8")
     return path

@@ -1,0 +1,59 @@
+"""Forward and backward pass of every network that torchvision has under the same name, against torchvision's."""
+
+import torch
+import torchvision
+from torch.nn import functional as F
+
+from .. import create_model, list_models
+from ..models import standard_input
+from . import Result, compare
+
+GOAL = 1.02
+SMALLEST = {"inception_v3": 299, "alexnet": 64, "googlenet": 96}     # by their heads and strides; 64 elsewhere
+
+
+def names():
+    """The networks that both have."""
+    return sorted(set(list_models()) & set(torchvision.models.list_models(torchvision.models)))
+
+
+def run(*, quick=False, device="cpu"):
+    """Time of ours / time of torchvision's with the same weights, on a batch small enough for a CPU; a GPU gets the
+    size that the network is published for."""
+    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
+    results = []
+    for name in ["resnet18", "alexnet"] if quick else names():
+        gpu = device == "cuda"
+        side = standard_input(name)[1] if gpu else SMALLEST.get(name, 64)
+        batch = 32 if gpu else 1 if quick else 4
+        x = torch.randn(batch, 3, side, side, device=device)
+        labels = torch.zeros(batch, dtype=torch.long, device=device)
+        ours, peer = pair(name, device)
+        seconds, peers, ratio = compare(
+            step(ours, x, labels), step(peer, x, labels), repeats=1 if quick else 15, synchronize=synchronize,
+        )
+        results.append(Result(f"{name}, {batch}×{side}×{side}", 1e3 * seconds, 1e3 * peers, ratio, f"<= {GOAL}",
+                              ratio <= GOAL, "ms"))
+    return results
+
+
+def pair(name, device):
+    """Our network and torchvision's, with the same weights, ready for training."""
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    peer = torchvision.models.get_model(name, weights=None, **options)
+    with torch.device("meta"):
+        ours = create_model(name, variant="torchvision")
+    ours.load_state_dict(peer.state_dict(), strict=True, assign=True)
+    ours.load_state_dict({k: v.clone() for k, v in ours.state_dict().items()}, strict=True, assign=True)
+    return ours.to(device).train(), peer.to(device).train()
+
+
+def step(model, x, labels):
+    """One forward and backward pass."""
+    def run():
+        model.zero_grad(set_to_none=True)
+        out = model(x)
+        heads = (out,) if isinstance(out, torch.Tensor) else out
+        sum(F.cross_entropy(logits, labels) for logits in heads).backward()
+
+    return run
