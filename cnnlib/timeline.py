@@ -34,7 +34,7 @@ def read(path=None):
 
 def measure(entry):
     """The `Summary` of the network of an entry, for one picture."""
-    return of(entry["model"], entry["input"], **entry.get("options", {}))
+    return of(entry["model"], tuple(entry["input"]), **entry.get("options", {}))
 
 
 class Table:

@@ -243,7 +243,7 @@ ANATOMY = [
     ("scaling", (4, 4, 2, 4, 4, 4), "how large the picture is"),
     ("scaling", (1, 4, 4, 4, 4, 2), "exchanged"),
     ("kept", 65536, "the picture is kept too"),
-    ("kept", 101376, "can be forgotten"),
+    ("kept", 101376, "not every output is kept"),
     ("kept", 84992, "kept once"),
     ("kept", 35840, "BatchNorm needs its input"),
     ("kept", 274432, "that is the bytes"),
