@@ -32,6 +32,7 @@ __all__ = ["Claim", "Ledger", "check", "load", "show"]
 # A verdict is a word and a sign, so that its colour is never needed.
 VERDICTS = {"true": "✓", "false": "✗", "imprecise": "≈", "unverified": "?"}
 FIELDS = ("id", "chapter", "claim", "seen_in", "verdict", "statement", "settled_by")
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)      # ten times as fast, where it was compiled
 SETTLERS = ("computation", "expected", "paper", "reason")
 PAPER = ("key", "where", "fact")
 
@@ -110,7 +111,7 @@ def load(path=None):
     path = DATA / "claims" if path is None else Path(path)
     claims = {}
     for file in path.glob("*.yml") if path.is_dir() else [path]:
-        for number, entry in enumerate(yaml.safe_load(file.read_text(encoding="utf-8")), 1):
+        for number, entry in enumerate(yaml.load(file.read_text(encoding="utf-8"), SAFE), 1):
             try:
                 claim = _read(entry)
                 if claim.id in claims:

@@ -104,7 +104,7 @@ def _record_parser(commands):
 
 
 def _record(args):
-    from .experiments.grids import record
+    from .experiments.recording import record
 
     record(args.experiment, seeds=args.seeds, jobs=args.jobs, threads=args.threads, data_root=args.root,
            device=args.device)

@@ -1,4 +1,4 @@
-"""Data sets by name, held on the device as one uint8 tensor.
+"""Data sets by name: small images whole on the device, photos from their files.
 
     >>> digits = cnnlib.data.load("digits", size=28)      # scikit-learn's 1,797 digits: always there
     >>> for x, y in digits.train.batches(128, shuffle=True, seed=0): ...
@@ -6,31 +6,22 @@
 Order of search: `root`, the environment variable CNNLIB_DATA, the folder `data/`, then a download.
 """
 
-import hashlib
-import os
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .decoded import decoded
 from .images import Images, balanced, split_per_class
 from .models.checks import at_least, one_of
-from .paths import CHECKOUT
+from .photos import Photos
+from .sources import SOURCES, DataNotFound
 
-# File -> (bytes, md5) of the four unpacked files of MNIST, http://yann.lecun.com/exdb/mnist.
-_MNIST = {
-    "train-images-idx3-ubyte": (47040016, "6bbc9ace898e44ae57da46a324031adb"),
-    "train-labels-idx1-ubyte": (60008, "a25bea736e30d166cdddb491f175f624"),
-    "t10k-images-idx3-ubyte": (7840016, "2646ac647ad5339dbf082846283269ea"),
-    "t10k-labels-idx1-ubyte": (10008, "27ae3e4e09519cfbb04c329615203637"),
-}
+__all__ = ["NAMES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "split_per_class"]
 
-
-class DataNotFound(FileNotFoundError):
-    """A data set is in none of the places searched and cannot be downloaded."""
+NAMES = tuple(SOURCES)
+PHOTOS = ("flowers", "pets", "pets30")
+HELD = 64       # photos up to this many pixels wide are decoded once and held whole
 
 
 @dataclass
@@ -40,8 +31,8 @@ class DataSet:
     name: str
     variant: str
     classes: list
-    train: Images
-    test: Images
+    train: Images | Photos
+    test: Images | Photos
 
     def __iter__(self):
         return iter((self.train, self.test))
@@ -60,47 +51,78 @@ class DataSet:
 
 def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
          device="cpu"):
-    """Load a data set whole.
+    """Load a data set.
 
     Args:
-        name: "digits" (8x8, embedded), "mnist" (28x28), or "folder" (any folder of images, one folder a class).
+        name: one of
+            "digits": scikit-learn's handwritten digits, 1,797 of 8x8 pixels, embedded; a fifth of each is for testing;
+            "mnist": 60,000 + 10,000 handwritten digits, 28x28;
+            "cifar10": 50,000 + 10,000 small colour pictures of ten classes, 32x32;
+            "flowers": TensorFlow's 3,670 photos of five flowers; a tenth of each is for testing;
+            "pets": Oxford-IIIT Pet, 37 breeds, the published halves 3,680 + 3,669;
+            "pets30": its first 30 breeds, a tenth of each for testing;
+            "folder": any folder of images, one folder a class.
         root: where to look first; for "folder" the folder itself, with `train/` and `test/` in it or without
-            (then `test_fraction` of each class, rounded down, is set aside).
-        size: resize to size x size (photos: the shorter side, then the centre is cut out). None: as it is.
+            (then a tenth of each class is for testing).
+        size: resize to size x size (photos: the shorter side, then a part is cut out). None: as it is; flowers and
+            pets: 224. Photos of more than 64 pixels stay in their files, see `Photos`.
         pad: pixels of value 0 added on every side, after resizing.
         channels: 3 repeats grey images to RGB. None: as it is.
-        crop, flip: augmentation of the training split, see `Images`.
+        crop, flip: augmentation of the training split, see `Images` and `Photos`.
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
-        test_fraction: share of each class in the test split, where the data set has none of its own.
-        device: where the tensors live.
+        test_fraction: another share of each class for testing, rounded down, where the data set has no split of its
+            own (pets: in place of it).
+        device: where the batches are.
 
     Raises:
         ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
         DataNotFound: no copy in the places searched and no network.
     """
-    one_of("data set", name, tuple(_LOADERS))
+    one_of("data set", name, NAMES)
     one_of("channels", channels, (None, 3))
     one_of("flip", flip, (False, True))
     at_least("pad", pad, 0)
-    at_least("crop", crop, 0)
     for argument, value in (("size", size), ("limit", limit)):
         if value is not None:
             at_least(argument, value, 1)
     if test_fraction is not None and not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
+    size = 224 if size is None and name in PHOTOS else size
+    from_files = name in (*PHOTOS, "folder") and size is not None and size > HELD
+    if not (from_files and crop == "resized"):
+        at_least("crop", crop, 0)
+    if from_files and pad:
+        raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
 
-    variant, classes, *splits = _LOADERS[name](root, size, test_fraction)
-    (images, labels), test = splits
-    if limit is not None and limit < len(labels):
-        chosen = balanced(labels, limit)
-        images, labels = images[chosen], labels[chosen]
-        variant += f", {limit:,} of them for training, chosen evenly"
-    images, test_images = (_prepare(each, size, pad, channels) for each in (images, test[0]))
-    if (size, pad) != (None, 0):
-        variant += f", resized and padded to {images.shape[2]}x{images.shape[3]}"
-    statistics = mean_std(images)
-    train = Images(images, labels, *statistics, crop, flip)
-    return DataSet(name, variant, classes, train, Images(test_images, test[1], *statistics)).to(device)
+    source = SOURCES[name](root, test_fraction)
+    if limit is not None and limit < len(source.train):
+        source.train = source.train[balanced(source.labels[source.train], limit)]
+        source.variant += f", {limit:,} of them for training, chosen evenly"
+    if from_files:
+        source.variant += f", at {size}x{size}"
+        train, test = _photos(source, size, crop, flip)
+    else:
+        train, test = _images(source, size, pad, channels, crop, flip)
+        if (size, pad) != (None, 0):
+            source.variant += f", resized and padded to {train.shape[1]}x{train.shape[2]}"
+    return DataSet(name, source.variant, source.classes, train, test).to(device)
+
+
+def _photos(source, size, crop, flip):
+    """Both splits as Photos."""
+    return [Photos([source.pictures[i] for i in index.tolist()], source.labels[index], size, crop, mirrored)
+            for index, mirrored in ((source.train, flip), (source.test, False))]
+
+
+def _images(source, size, pad, channels, crop, flip):
+    """Both splits as Images, normalised by the statistics of the training split."""
+    pictures = source.pictures
+    if isinstance(pictures, list):
+        pictures, _ = decoded(source.folder, pictures, size)
+    splits = [(_prepare(pictures.index_select(0, index), size, pad, channels), source.labels[index])
+              for index in (source.train, source.test)]
+    statistics = mean_std(splits[0][0])
+    return Images(*splits[0], *statistics, crop, flip), Images(*splits[1], *statistics)
 
 
 def mean_std(images):
@@ -126,135 +148,3 @@ def _prepare(images, size, pad, channels):
     if pad:
         images = F.pad(images, (pad,) * 4)
     return images.expand(-1, channels or -1, -1, -1).contiguous()
-
-
-# -- one loader a data set: (root, size, test_fraction) -> variant, classes, (images, labels) twice --------
-
-
-def _digits(root, size, test_fraction):
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8))[:, None]
-    labels = torch.from_numpy(bunch.target.astype(np.int64))
-    train, test = split_per_class(labels, test_fraction or 0.2)
-    variant = f"scikit-learn digits, {len(train):,} + {len(test):,}, 8x8"
-    return variant, [str(d) for d in range(10)], (images[train], labels[train]), (images[test], labels[test])
-
-
-def _mnist(root, size, test_fraction):
-    from torchvision.datasets import MNIST
-
-    def check(place):
-        raw = place / "MNIST" / "raw"
-        if not (raw / "train-images-idx3-ubyte").exists():
-            return False
-        for file, (length, md5) in _MNIST.items():
-            _check_file(raw / file, length, md5)
-        return True
-
-    def download(place):
-        MNIST(str(place), train=True, download=True)
-
-    place = _find("mnist", root, check, download, "MNIST")
-    splits = [MNIST(str(place), train=train) for train in (True, False)]
-    (train, test) = [(s.data[:, None].clone(), s.targets.clone()) for s in splits]
-    return "MNIST, 60,000 + 10,000, 28x28", [str(d) for d in range(10)], train, test
-
-
-def _folder(root, size, test_fraction):
-    from PIL import Image, UnidentifiedImageError
-    from torchvision.datasets import ImageFolder
-
-    if root is None or not Path(root).is_dir():
-        raise ValueError(f"root is {root!r}, allowed for 'folder': a folder with one folder of images a class.")
-    root = Path(root)
-
-    def read(folder):
-        try:
-            listing = ImageFolder(str(folder))
-        except FileNotFoundError as error:
-            raise ValueError(f"{folder} is not a folder of classes with images in them: {error}") from error
-        pictures = []
-        for path, _ in listing.samples:
-            try:
-                with Image.open(path) as picture:
-                    pictures.append(_centre(picture.convert("RGB"), size))
-            except (UnidentifiedImageError, OSError, SyntaxError) as error:
-                raise ValueError(f"{path} is truncated or not an image: {error}. Nothing was kept from it.") from error
-            if pictures[-1].shape != pictures[0].shape:
-                raise ValueError(f"{path} has another size than {listing.samples[0][0]}; give size=, e.g. size=64.")
-        return listing.classes, torch.stack(pictures), torch.tensor([label for _, label in listing.samples])
-
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        classes, *train = read(root / "train")
-        test_classes, *test = read(root / "test")
-        if test_classes != classes:
-            raise ValueError(f"train/ and test/ of {root} have different classes: {classes} and {test_classes}.")
-    else:
-        classes, images, labels = read(root)
-        a, b = split_per_class(labels, test_fraction or 0.1)
-        if len(b) == 0:
-            raise ValueError(f"{root} has too few images a class to set aside test_fraction={test_fraction or 0.1}.")
-        train, test = (images[a], labels[a]), (images[b], labels[b])
-    return f"folder {root.name}, {len(train[1]):,} + {len(test[1]):,} images", classes, train, test
-
-
-def _centre(picture, size):
-    """A photo as uint8 (3, H, W): the shorter side becomes `size`, the centre is cut out."""
-    if size is not None:
-        scale = size / min(picture.size)
-        w, h = (max(size, round(n * scale)) for n in picture.size)
-        left, top = (w - size) // 2, (h - size) // 2
-        picture = picture.resize((w, h)).crop((left, top, left + size, top + size))
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-
-
-_LOADERS = {"digits": _digits, "mnist": _mnist, "folder": _folder}
-
-
-# -- finding, checking, fetching ---------------------------------------------------------------------------
-
-
-def _places(root):
-    places = [root, os.environ.get("CNNLIB_DATA"), (CHECKOUT or Path.cwd()) / "data"]
-    return [Path(p).expanduser() for p in places if p]
-
-
-def _find(name, root, check, download, folder):
-    """The first place where `check` finds the data set; else download it there and move it in whole."""
-    places = _places(root)
-    for place in places:
-        if check(place):
-            return place
-    target = places[0]
-    print(f"{name}: not found in {', '.join(map(str, places))}; downloading to {target}.")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target) as scratch:
-            download(Path(scratch))
-            check(Path(scratch))
-            for path in sorted((Path(scratch) / folder).rglob("*")):     # whole files, beside what is there
-                if path.is_file():
-                    place = target / path.relative_to(scratch)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(path, place)
-    except (RuntimeError, OSError) as error:
-        raise DataNotFound(
-            f"Data set {name!r} was not found in {', '.join(map(str, places))}, and downloading it failed ({error}). "
-            f"Two ways out: connect to the network and run again, or point root= or the environment variable "
-            f"CNNLIB_DATA at a folder that holds {folder}/ in torchvision's layout."
-        ) from error
-    return target
-
-
-def _check_file(path, length, md5):
-    """Raise ValueError, naming the file, unless it is whole."""
-    if not path.exists():
-        raise ValueError(f"{path} is missing, although its neighbours are there. Delete {path.parent} and load again.")
-    if path.stat().st_size != length:
-        raise ValueError(f"{path} is truncated or not the right file: {path.stat().st_size:,} of {length:,} bytes. "
-                         "Delete it and load again.")
-    if hashlib.md5(path.read_bytes()).hexdigest() != md5:
-        raise ValueError(f"{path} is corrupted: its checksum is not that of the published file. "
-                         "Delete it and load again.")

@@ -13,7 +13,7 @@ class Images:
     """One split: `images` uint8 (N, C, H, W), `labels` int64 (N,), and the statistics that normalise it.
 
     In a shuffled pass each image is cut at a random place out of itself with `crop` black pixels on every side, and
-    if `flip`, mirrored with probability 1/2 (both as in He et al. 2016, section 4.2). Other passes show it as it is.
+    if `flip`, mirrored with probability 1/2 (after He et al. 2016, section 4.2). Other passes show it as it is.
     """
 
     images: torch.Tensor
@@ -36,7 +36,7 @@ class Images:
 
     def normalise(self, images):
         """uint8 (N, C, H, W) -> float32 with zero mean and unit variance a channel over the training set."""
-        return normalise(images, self.mean, self.std)
+        return normalise(images, *on(images.device, self.mean, self.std))
 
     def batches(self, batch_size, *, shuffle=False, seed=None, rank=0, world_size=1):
         """Yield (x, y): x float32 (n, C, H, W) normalised, y int64 (n,). The last batch may be smaller.
@@ -51,21 +51,24 @@ class Images:
         Raises:
             ValueError: an argument outside what is allowed.
         """
-        plan = Plan(len(self), batch_size, shuffle, seed, rank, world_size)
-        device = self.images.device
-        for positions in plan.batches:
-            index = plan.order[positions].to(device, non_blocking=True)
+        plan = Plan(len(self), batch_size, shuffle, seed, rank, world_size).to(self.images.device)
+        mean, std = on(self.images.device, self.mean, self.std)
+        for places in plan.batches:
+            index = plan.order[places]
             images = self.images.index_select(0, index)
             if shuffle and self.crop:
-                images = crop(images, self.crop, plan.corners(positions, self.crop).to(device, non_blocking=True))
+                images = crop(images, self.crop, plan.corners(places, self.crop))
             if shuffle and self.flip:
-                images = mirror(images, plan.mirrored[positions].to(device, non_blocking=True))
-            yield self.normalise(images), self.labels.index_select(0, index)
+                images = mirror(images, plan.mirrored[places])
+            yield normalise(images, mean, std), self.labels.index_select(0, index)
 
 
 class Plan:
-    """What a pass over n images will show, drawn on the CPU before it begins: `order`, then for each place in that
-    order a corner and whether it is `mirrored`. `batches` are the places that this process takes, step by step."""
+    """What a pass over n images will show, drawn on the CPU before it begins.
+
+    `order` (n,) are the images; for each place in it, `draws` (n, 2) are random whole numbers, of which crops and
+    seeds are made, and `mirrored` (n,) is true or false. `batches` are the places this process takes, step by step.
+    """
 
     def __init__(self, n, batch_size, shuffle, seed, rank=0, world_size=1):
         at_least("batch_size", batch_size, 1)
@@ -74,17 +77,19 @@ class Plan:
             raise ValueError(f"rank is {rank}, allowed: whole numbers below world_size = {world_size}.")
         if shuffle and seed is None and world_size > 1:
             raise ValueError("seed is None, allowed with world_size > 1: whole numbers, the same in every process.")
-        self.order = torch.arange(n)
-        if shuffle:
-            generator = None if seed is None else torch.Generator().manual_seed(seed)
-            self.order = torch.randperm(n, generator=generator)
-            self.draws = torch.randint(2**31, (n, 2), generator=generator)
-            self.mirrored = torch.rand(n, generator=generator) < 0.5
-        self.batches = [batch[rank::world_size] for batch in torch.arange(n).split(batch_size)]
+        generator = torch.Generator().manual_seed(seed) if shuffle and seed is not None else None
+        self.order = torch.randperm(n, generator=generator) if shuffle else torch.arange(n)
+        self.draws = torch.randint(2**31, (n, 2), generator=generator) if shuffle else torch.zeros(n, 2).long()
+        self.mirrored = torch.rand(n, generator=generator) < 0.5 if shuffle else torch.zeros(n).bool()
+        self.batches = [slice(i + rank, min(i + batch_size, n), world_size) for i in range(0, n, batch_size)]
 
-    def corners(self, positions, margin):
+    def to(self, device):
+        self.order, self.draws, self.mirrored = (t.to(device) for t in (self.order, self.draws, self.mirrored))
+        return self
+
+    def corners(self, places, margin):
         """Top and left edge of each crop, int64 (n, 2), all values from 0 to 2 * margin equally likely."""
-        return self.draws[positions] % (2 * margin + 1)
+        return self.draws[places] % (2 * margin + 1)
 
 
 def crop(images, margin, corners):
@@ -107,9 +112,13 @@ def mirror(images, which):
     return both.index_select(0, torch.arange(len(images), device=images.device) + len(images) * which)
 
 
+def on(device, *channels):
+    """Tuples of one number a channel as tensors (1, C, 1, 1) on the device."""
+    return [torch.tensor(values, device=device).view(1, -1, 1, 1) for values in channels]
+
+
 def normalise(images, mean, std):
-    """uint8 (n, C, H, W) -> float32: levels from 0 to 1, less the mean, over the standard deviation, by channel."""
-    mean, std = (torch.tensor(v, device=images.device).view(1, -1, 1, 1) for v in (mean, std))
+    """uint8 (n, C, H, W) -> float32: levels from 0 to 1, less the mean, over the deviation, both (1, C, 1, 1)."""
     return images.float().div_(255).sub_(mean).div_(std)
 
 

@@ -3,26 +3,33 @@
 `data/runs/<experiment>/<run>.json` is written by `record` and read by widgets, claims and the status page.
 """
 
+import inspect
 import json
 import os
 import platform
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, fields
+import time
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
 
+from . import models
 from .paths import CHECKOUT, DATA
 
-SCHEMA = 1
-EPOCH_KEYS = ("epoch", "seconds", "lr", "train_loss", "train_error", "test_loss", "test_error")
+SCHEMA = 2
+EPOCH_KEYS = ("epoch", "seconds", "lr", "train_loss", "train_error", "test_loss", "test_error", "images_per_second",
+              "peak_memory_bytes")
 
 
 @dataclass
 class Run:
-    """One training run. Errors are fractions, seconds are training time since the start, memory is in bytes."""
+    """One training run. Errors are fractions, seconds are training time since the start, memory is in bytes.
+
+    Seconds were measured while others used the machine: `other_load` says how many of its `cores` they kept busy.
+    """
 
     schema: int
     experiment: str
@@ -33,7 +40,8 @@ class Run:
     seed: int
     device: str
     device_name: str
-    threads: int
+    cores: int | None = field(default=None, kw_only=True)           # of the CPU
+    threads: int                    # of them for this run
     precision: str
     torch: str
     cnnlib: str
@@ -41,8 +49,9 @@ class Run:
     command: str
     date: str
     wall_seconds: float
+    other_load: float | None = field(default=None, kw_only=True)    # None: the system does not say
     images_per_second: float
-    peak_memory_bytes: int | None   # of the GPU; None on a CPU
+    peak_memory_bytes: int | None   # of the GPU, the largest of all epochs; None on a CPU
     epochs: list
 
     def column(self, key):
@@ -80,8 +89,9 @@ def read(path):
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     names = {f.name for f in fields(Run)}
+    content = upgrade(content)
     if content.get("schema") != SCHEMA:
-        raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: {SCHEMA}.")
+        raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: 1 to {SCHEMA}.")
     if set(content) != names:
         raise ValueError(f"{path}: missing {sorted(names - set(content))}, unknown {sorted(set(content) - names)}.")
     numbers = [epoch.get("epoch") for epoch in content["epochs"]]
@@ -93,9 +103,35 @@ def read(path):
     return Run(**content)
 
 
+def upgrade(content):
+    """A run of schema 1 in the present one: what was not recorded then is None, images/s follow from the seconds."""
+    if content.get("schema") != 1:
+        return content
+    per_epoch = content["images_per_second"] * content["epochs"][-1]["seconds"] / len(content["epochs"])
+    epochs, before = [], 0.0
+    for epoch in content["epochs"]:
+        speed = per_epoch / (epoch["seconds"] - before)
+        epochs.append({**epoch, "images_per_second": speed, "peak_memory_bytes": content["peak_memory_bytes"]})
+        before = epoch["seconds"]
+    return {**content, "schema": 2, "cores": None, "other_load": None, "epochs": epochs}
+
+
 def load(experiment, root=None):
     """All recorded runs of an experiment, sorted by name; an empty list if there are none."""
     return [read(path) for path in sorted((Path(root or DATA / "runs") / experiment).glob("*.json"))]
+
+
+def minimal(model, options):
+    """`options` of `create_model` without those that repeat a default: the form in which a network is looked up."""
+    defaults = inspect.signature(models._factory(model)).parameters
+    return {k: v for k, v in options.items() if k not in defaults or defaults[k].default != v}
+
+
+def find(model, options, root=None):
+    """All recorded runs of the network `create_model(model, **options)`, whatever the experiment and the data set."""
+    wanted = minimal(model, options)
+    return [run for experiment in experiments(root) for run in load(experiment, root)
+            if run.model["name"] == model and minimal(model, run.model["options"]) == wanted]
 
 
 def experiments(root=None):
@@ -104,16 +140,40 @@ def experiments(root=None):
 
 
 def environment(device):
-    """The part of a run that says where it ran."""
+    """The part of a run that says where and with what it ran."""
     from . import __version__
 
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
-        "device": device.type, "device_name": name, "threads": torch.get_num_threads(), "precision": "float32",
+        "device": device.type, "device_name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
         "torch": torch.__version__, "cnnlib": __version__, "commit": _commit(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+class Load:
+    """How many cores other processes keep busy from its making on; Linux counts that, other systems do not."""
+
+    def __init__(self):
+        self.before = self._measure()
+
+    def of_others(self):
+        """Mean number of cores, or None."""
+        if self.before is None:
+            return None
+        (wall, all_busy, own), (wall_0, all_busy_0, own_0) = self._measure(), self.before
+        return max(0.0, round((all_busy - all_busy_0 - (own - own_0)) / (wall - wall_0), 2))
+
+    @staticmethod
+    def _measure():
+        """(time now, CPU seconds used by all processes, by this one), since some start."""
+        try:
+            user, nice, system, _, _, *more = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+        except (OSError, ValueError):
+            return None
+        ticks = user + nice + system + sum(more[:3])        # with interrupts and what a host took for itself
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time()
 
 
 def _processor():

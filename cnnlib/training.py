@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from .models.checks import at_least, one_of
+from .models.inception import AUX_WEIGHT
 from .summary import evaluating
 
 
@@ -22,15 +23,18 @@ def best_device():
 
 
 class History(list):
-    """What happened, one dict an epoch: epoch, seconds, lr, train_loss, train_error, test_loss, test_error.
+    """What happened, one dict an epoch: epoch, seconds, lr, train_loss, train_error, test_loss, test_error,
+    images_per_second, peak_memory_bytes.
 
     `seconds` is training time since the start, evaluation not included; `lr` is that of the epoch's last step.
     Errors are fractions of 1. The
     training columns are means over the epoch while the weights were moving; the test columns are measured
-    after it. `interrupted` says that the run was stopped before its last epoch.
+    after it. Memory is that of the GPU, None elsewhere. `interrupted` says that the run was stopped before its last
+    epoch, `precision` in which numbers the network was computed.
     """
 
     interrupted = False
+    precision = "float32"
 
     def column(self, key):
         """The values of one key over the epochs."""
@@ -52,6 +56,11 @@ def make_optimizer(model, optimizer, lr, momentum, weight_decay):
     return torch.optim.SGD(
         model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=momentum > 0
     )
+
+
+def outputs(answer):
+    """What a network answers in training, as a tuple: its logits, then those of its auxiliary heads if it has any."""
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, momentum=0.9, weight_decay=0.0,
@@ -101,8 +110,8 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
             loss_sum = torch.zeros((), device=device)
             wrong = torch.zeros((), device=device)
             for x, y in data.train.batches(batch_size, shuffle=True, seed=seed * 10_000 + epoch):
-                logits = model(x)
-                loss = F.cross_entropy(logits, y)
+                logits, *heads = outputs(model(x))
+                loss = F.cross_entropy(logits, y) + AUX_WEIGHT * sum(F.cross_entropy(head, y) for head in heads)
                 optim.zero_grad()
                 loss.backward()
                 optim.step()
@@ -113,7 +122,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 wrong += (logits.argmax(1) != y).sum()
                 bar.update()
             train_loss = loss_sum.item() / len(data.train)      # waits for the device: the clock stops after it
-            seconds += time.perf_counter() - start
+            before, seconds = seconds, seconds + time.perf_counter() - start
             if not math.isfinite(train_loss):
                 raise FloatingPointError(
                     f"the training loss became {train_loss} in epoch {epoch}; try a lower lr than {lr}."
@@ -123,6 +132,8 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 "epoch": epoch, "seconds": seconds, "lr": last_lr,
                 "train_loss": train_loss, "train_error": wrong.item() / len(data.train),
                 "test_loss": test["loss"], "test_error": test["error"],
+                "images_per_second": len(data.train) / (seconds - before),
+                "peak_memory_bytes": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
             })
             bar.set_postfix(test_error=f"{test['error']:.2%}")
             if callback and callback(history[-1]):

@@ -1,23 +1,25 @@
 """Data sets: where they are looked for, what is refused, and batches that mean what they say."""
 
 import gzip
+import hashlib
+import pickle
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
+from torchvision.datasets import CIFAR10, OxfordIIITPet
 
-from cnnlib import data
+from cnnlib import data, sources
 
-
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    """No data set of the machine at hand is seen by these tests, and none is downloaded."""
-    monkeypatch.delenv("CNNLIB_DATA", raising=False)
-    monkeypatch.setattr(data, "CHECKOUT", tmp_path / "checkout")
-    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["file:///nowhere/"])
+from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 
 def test_digits_are_scikit_learns():
@@ -51,12 +53,32 @@ def test_split_per_class_gives_the_published_splits(sizes, fraction, total):
     assert sorted(torch.cat([train, test]).tolist()) == list(range(len(labels)))
 
 
+# -- a server on this machine ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path):
+    """It sends what lies in `server.folder`; `server.archive(folder)` puts a .tar.gz of a folder there."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    Thread(target=httpd.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{httpd.server_port}/"
+
+    def archive(content):
+        """(address, md5)"""
+        file = Path(shutil.make_archive(str(folder / content.name), "gztar", content.parent, content.name))
+        return address + file.name, hashlib.md5(file.read_bytes()).hexdigest()
+
+    yield SimpleNamespace(folder=folder, address=address, archive=archive)
+    httpd.shutdown()
+
+
 # -- MNIST: a tiny set in its layout, with its own lengths and checksums -----------------------------------
 
 
 @pytest.fixture
 def mnist(tmp_path, monkeypatch):
-    import hashlib
 
     raw = tmp_path / "store" / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -68,7 +90,7 @@ def mnist(tmp_path, monkeypatch):
             path = raw / f"{split}-{kind}-ubyte"
             path.write_bytes(header + content.tobytes())
             table[path.name] = (path.stat().st_size, hashlib.md5(path.read_bytes()).hexdigest())
-    monkeypatch.setattr(data, "_MNIST", table)
+    monkeypatch.setattr(sources, "_MNIST", table)
     return tmp_path / "store"
 
 
@@ -112,41 +134,221 @@ def test_damaged_file_is_named(mnist, harm):
     assert sorted(mnist.rglob("*")) == before
 
 
-def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
+def test_download_arrives_whole_or_not_at_all(mnist, server, tmp_path, monkeypatch):
     """torchvision fetches from a server on this machine; then one file of the server is damaged."""
-    import hashlib
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-    from threading import Thread
-
-    mirror, resources = tmp_path / "mirror", []
-    mirror.mkdir()
+    mirror, resources = server.folder, []
     for path in sorted((mnist / "MNIST" / "raw").iterdir()):
         packed = mirror / (path.name + ".gz")
         packed.write_bytes(gzip.compress(path.read_bytes()))
         resources.append((packed.name, hashlib.md5(packed.read_bytes()).hexdigest()))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=mirror))
-    Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [server.address])
     monkeypatch.setattr("torchvision.datasets.MNIST.resources", resources)
-    try:
-        assert len(data.load("mnist", tmp_path / "new").train) == 50
-        assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
+    assert len(data.load("mnist", tmp_path / "new").train) == 50
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
 
-        damaged = tmp_path / "new" / "MNIST" / "raw" / "train-images-idx3-ubyte"
-        damaged.write_bytes(damaged.read_bytes()[:-1])
-        with pytest.raises(ValueError, match="truncated.*Delete it and load again"):
-            data.load("mnist", tmp_path / "new")
-        damaged.unlink()
-        assert len(data.load("mnist", tmp_path / "new").train) == 50
-        assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
+    damaged = tmp_path / "new" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="truncated.*Delete it and load again"):
+        data.load("mnist", tmp_path / "new")
+    damaged.unlink()
+    assert len(data.load("mnist", tmp_path / "new").train) == 50
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["MNIST"]
 
-        (mirror / resources[-1][0]).write_bytes(b"half a file")
-        with pytest.raises(data.DataNotFound):
-            data.load("mnist", tmp_path / "other")
-        assert list((tmp_path / "other").iterdir()) == []
-    finally:
-        server.shutdown()
+    (mirror / resources[-1][0]).write_bytes(b"half a file")
+    with pytest.raises(data.DataNotFound):
+        data.load("mnist", tmp_path / "other")
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+# -- CIFAR-10: the published batches, or a copy as image files -------------------------------------------------
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A tiny CIFAR-10 in the published layout, with its own checksums."""
+    folder = tmp_path / "store" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng, sums = np.random.default_rng(0), {}
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    train, test = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
+    for name in train + test:
+        write(name, {"data": rng.integers(0, 256, (20, 3072), dtype=np.uint8), "labels": list(range(10)) * 2})
+    write("batches.meta", {"label_names": list(sources._CIFAR10)})
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, sums[name]] for name in train])
+    monkeypatch.setattr(CIFAR10, "test_list", [[name, sums[name]] for name in test])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums["batches.meta"]})
+    return tmp_path / "store"
+
+
+def test_cifar10_is_torchvisions(cifar):
+    loaded = data.load("cifar10", cifar)
+    assert loaded.variant == "CIFAR-10, 50,000 + 10,000, 32x32" and loaded.classes[3] == "cat"
+    for split, train in ((loaded.train, True), (loaded.test, False)):
+        oracle = CIFAR10(str(cifar), train=train)
+        assert np.array_equal(split.images.permute(0, 2, 3, 1).numpy(), oracle.data)
+        assert split.labels.tolist() == oracle.targets
+    assert data.load("cifar10", cifar, size=16).train.shape == (3, 16, 16)
+
+
+def test_only_the_published_batches_are_unpickled(cifar, tmp_path):
+    """Unpickling a file lets it run code: one with another checksum is refused before that."""
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    batch = cifar / "cifar-10-batches-py" / "data_batch_3"
+    batch.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="data_batch_3 is corrupted"):
+        data.load("cifar10", cifar)
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads(batch.read_bytes())
+    assert (tmp_path / "sprung").exists(), "the trap was a trap"
+
+
+@pytest.fixture
+def cifar_copy(tmp_path, monkeypatch):
+    """A tiny CIFAR-10 as image files."""
+    monkeypatch.setattr(sources, "_CIFAR10", dict.fromkeys(("cat", "ship"), 5))
+    write_pictures(tmp_path / "store" / "cifar10" / "train", {"cat": 3, "ship": 3}, (8, 8))
+    write_pictures(tmp_path / "store" / "cifar10" / "test", {"cat": 2, "ship": 2}, (8, 8))
+    return tmp_path / "store"
+
+
+def test_cifar10_as_image_files_says_so(cifar_copy):
+    loaded = data.load("cifar10", cifar_copy)
+    pixels = torch.cat((loaded.train.images, loaded.test.images))
+    digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()[:12]
+    assert loaded.variant == f"CIFAR-10, PNG copy in ImageFolder layout, 6 + 4, 8x8, pixels' sha256 {digest}"
+    assert loaded.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    with Image.open(cifar_copy / "cifar10" / "train" / "ship" / "0000.png") as picture:
+        assert np.array_equal(loaded.train.images[3].permute(1, 2, 0), np.array(picture))
+    (cifar_copy / "cifar10" / "test" / "cat" / "0001.png").unlink()
+    with pytest.raises(ValueError, match="cifar10 is not complete: it has .'cat': 4, 'ship': 5."):
+        data.load("cifar10", cifar_copy)
+
+
+@pytest.mark.parametrize("name, folder", [("cifar10", "cifar-10-batches-py"), ("flowers", "flower_photos"),
+                                          ("pets", "oxford-iiit-pet")])
+def test_no_copy_and_no_network(tmp_path, monkeypatch, name, folder):
+    monkeypatch.setattr(CIFAR10, "url", "file:///nowhere.tgz")
+    monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", [("file:///nowhere.tgz", "0")])
+    monkeypatch.setattr(sources, "_FLOWERS_URL", "file:///nowhere.tgz")
+    with pytest.raises(data.DataNotFound, match=f"'{name}' was not found in {tmp_path}.*network.*holds {folder}/"):
+        data.load(name, tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_cifar10_is_fetched(cifar, server, tmp_path, monkeypatch):
+    url, md5 = server.archive(cifar / "cifar-10-batches-py")
+    monkeypatch.setattr(CIFAR10, "url", url)
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5)
+    assert len(data.load("cifar10", tmp_path / "new").train) == 100
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["cifar-10-batches-py"]
+
+
+def test_flowers_are_fetched(server, tmp_path, monkeypatch, capsys):
+    folder = write_pictures(tmp_path / "flower_photos", {"daisy": 10, "tulips": 10}, (8, 9))
+    monkeypatch.setattr(sources, "_FLOWERS_URL", server.archive(folder)[0])
+    with pytest.raises(data.DataNotFound, match="not the published archive: its checksum differs"):
+        data.load("flowers", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    sent = (server.folder / "flower_photos.tar.gz").read_bytes()
+    monkeypatch.setattr(sources, "_FLOWERS_SHA256", hashlib.sha256(sent).hexdigest())
+    monkeypatch.setattr(sources, "_FLOWERS", {"daisy": 10, "tulips": 10})
+    assert [len(split) for split in data.load("flowers", tmp_path / "new", size=8)] == [18, 2]
+    assert "downloading to" in capsys.readouterr().out
+    kept = {"flower_photos", "flower_photos.decoded-8.safetensors"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == kept
+
+
+# -- flowers and pets: photos, with the class counts of the published sets ---------------------------------------
+
+
+def test_flowers_are_split_as_published(tmp_path, monkeypatch):
+    """3,306 and 364 of 3,670 photos, 10 % of each class rounded down."""
+    root = tmp_path / "flower_photos"
+    for name, n in sources._FLOWERS.items():
+        (root / name).mkdir(parents=True)
+        for i in range(n):
+            (root / name / f"{i:04d}.jpg").touch()
+    flowers = data.load("flowers", tmp_path)
+    assert flowers.test.labels.bincount().tolist() == [63, 89, 64, 69, 79]
+    assert (len(flowers.train), len(flowers.test)) == (3306, 364)
+    assert flowers.variant.startswith("TensorFlow flowers, 3,306 + 364 photos, files' sha256 ")
+    assert flowers.train.shape == (3, 224, 224) and not set(flowers.train.paths) & set(flowers.test.paths)
+    other = data.load("flowers", tmp_path, test_fraction=0.2)
+    assert len(other.test) == sum(n // 5 for n in sources._FLOWERS.values())
+    (root / "roses" / "0007.jpg").write_bytes(b"another copy")
+    assert data.load("flowers", tmp_path).variant != flowers.variant
+    (root / "roses" / "0007.jpg").unlink()
+    with pytest.raises(ValueError, match="not complete.*'roses': 640"):
+        data.load("flowers", tmp_path)
+
+
+BREEDS = [f"{'Abc'[i % 3]}breed_{chr(97 + i // 6)}{chr(97 + i % 6)}" for i in range(37)]
+
+
+def make_pets(folder, count):
+    """37 breeds of `count` pictures, three fewer of the thirtieth; some listed for training, some for testing."""
+    root = folder / "oxford-iiit-pet"
+    (root / "annotations").mkdir(parents=True)
+    (root / "images").mkdir()
+    lists = {"trainval": [], "test": []}
+    for c, breed in enumerate(sorted(BREEDS, key=str.casefold), 1):
+        for i in range(count - 3 * (c == 30)):
+            (root / "images" / f"{breed}_{i}.jpg").touch()
+            lists["trainval" if i % 3 else "test"].append(f"{breed}_{i} {c} 1 1")
+    for name, lines in lists.items():
+        (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_pets_are_split_as_published(tmp_path):
+    make_pets(tmp_path, 10)
+    whole = data.load("pets", tmp_path)
+    for split, name in ((whole.train, "trainval"), (whole.test, "test")):
+        oracle = OxfordIIITPet(str(tmp_path), split=name)
+        assert [str(path) for path in oracle._images] == split.paths and oracle._labels == split.labels.tolist()
+        assert whole.classes == oracle.classes
+    tenth = data.load("pets", tmp_path, test_fraction=0.1)
+    assert (len(tenth.train), len(tenth.test)) == (367 - 36, 36)
+
+
+def test_the_first_thirty_pets(tmp_path):
+    """5,398 and 599 pictures: 20 of each breed for testing, 19 of the one that has fewer than 200."""
+    make_pets(tmp_path, 200)
+    thirty = data.load("pets30", tmp_path)
+    assert (len(thirty.train), len(thirty.test)) == (5398, 599)
+    assert thirty.test.labels.bincount().tolist() == [20] * 29 + [19]
+    assert thirty.classes == [b.replace("_", " ").title() for b in sorted(BREEDS, key=str.casefold)[:30]]
+    assert thirty.variant.startswith("Oxford-IIIT Pet, first 30 of 37 breeds, 5,398 + 599 photos")
+
+
+def test_incomplete_pets_are_refused(tmp_path):
+    root = make_pets(tmp_path, 5)
+    (root / "images" / f"{BREEDS[0]}_1.jpg").unlink()
+    with pytest.raises(ValueError, match=f"{BREEDS[0]}_1.jpg is missing"):
+        data.load("pets", tmp_path)
+    for path in (root / "images").glob(f"{BREEDS[0]}_*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="36 breeds of 37"):
+        data.load("pets30", tmp_path)
+    (root / "annotations" / "test.txt").unlink()
+    with pytest.raises(ValueError, match="test.txt is missing"):
+        data.load("pets", tmp_path)
+
+
+def test_pets_are_fetched(server, tmp_path, monkeypatch):
+    root = make_pets(tmp_path, 5)
+    resources = [server.archive(root / part) for part in ("images", "annotations")]
+    monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
+    pets = data.load("pets", tmp_path / "new")
+    assert len(pets.train) + len(pets.test) == 37 * 5 - 3
+    assert {path.name for path in (tmp_path / "new" / "oxford-iiit-pet").iterdir()} == {"images", "annotations"}
 
 
 # -- folders of images -------------------------------------------------------------------------------------
@@ -154,13 +356,7 @@ def test_download_arrives_whole_or_not_at_all(mnist, tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for c in ("cat", "dog"):
-        for i in range(20):
-            path = tmp_path / "pets" / c / f"{i:02d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rng.integers(0, 256, (10 + i, 14, 3), dtype=np.uint8)).save(path)
-    return tmp_path / "pets"
+    return write_pictures(tmp_path / "pets", {"cat": 20, "dog": 20}, (10, 14), growing=True)
 
 
 def test_folder_is_split_and_sized(folder):
@@ -182,9 +378,9 @@ def test_folder_with_its_own_split(folder, tmp_path):
 def test_folder_refusals(folder, tmp_path):
     with pytest.raises(ValueError, match="another size"):
         data.load("folder", folder)
-    broken = folder / "dog" / "05.png"
+    broken = folder / "dog" / "0005.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    with pytest.raises(ValueError, match="05.png is truncated or not an image"):
+    with pytest.raises(ValueError, match="0005.png is truncated or not an image"):
         data.load("folder", folder, size=8)
     (tmp_path / "void").mkdir()
     with pytest.raises(ValueError, match="not a folder of classes"):
@@ -203,6 +399,8 @@ def test_folder_refusals(folder, tmp_path):
         ({"name": "digits", "flip": "yes"}, "flip is 'yes', allowed: False, True"),
         ({"name": "digits", "limit": 0}, "limit is 0"),
         ({"name": "folder"}, "root is None"),
+        ({"name": "cifar10", "crop": "resized"}, "crop is 'resized', allowed: whole numbers from 0"),
+        ({"name": "flowers", "pad": 2}, "pad is 2, allowed for photos of more than 64 pixels: 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

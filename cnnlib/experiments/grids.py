@@ -1,23 +1,18 @@
-"""What gets recorded: every experiment as a list of cases that share a data set and a recipe."""
+"""What gets recorded: every experiment as a list of cases that share a data set and a recipe.
 
-import os
-import time
-from concurrent.futures import ProcessPoolExecutor
+An experiment such as `degradation` is declared at full size, on CIFAR-10 for a GPU. `digits-degradation` is its
+small form: the same comparison with narrow networks on the embedded digits, seconds a run on one CPU core.
+`recording.py` trains what stands here.
+"""
+
 from dataclasses import dataclass, field
 from itertools import product
-from multiprocessing import get_context
-from pathlib import Path
-
-import torch
-
-from .. import data, runs, training
-from ..models import create_model
-from ..models.checks import at_least
-from ..paths import DATA
 
 
 @dataclass(frozen=True)
 class Case:
+    """One network: `options` are those of `create_model` that differ from its defaults, and no others."""
+
     name: str
     model: str
     options: dict = field(default_factory=dict)
@@ -30,30 +25,174 @@ class Grid:
     data: dict          # arguments of cnnlib.data.load
     recipe: dict        # arguments of cnnlib.training.fit
     keep: dict = field(default_factory=dict)    # run -> file in data/weights that keeps its trained network
+    target: dict = field(default_factory=dict)  # case -> final test error to be expected, stated before recording
+
+
+# -- the comparisons, each at any size ------------------------------------------------------------------------------
+
+
+def degradation(**size):
+    names = [f"{kind}{depth}" for depth, kind in product((20, 32, 44, 56, 110), ("plain", "resnet"))]
+    return [Case(name, name, size) for name in names]
+
+
+def shortcuts(**size):
+    forms = {
+        "A": {}, "B": {"shortcut": "B"}, "C": {"shortcut": "C"},
+        "preactivation": {"preactivation": True}, "stochastic-depth": {"stochastic_depth": 0.5},
+    }
+    return [Case(f"resnet56-{name}", "resnet56", {**form, **size}) for name, form in forms.items()]
+
+
+def squeeze_excite(**size):
+    names = [f"{kind}{depth}" for depth, kind in product((20, 56), ("resnet", "se_resnet"))]
+    return [Case(name, name, size) for name in names]
+
+
+def dense(depth, growth_rates, deep, growth_rate, **size):
+    """BC at one depth with several growth rates; one deeper; one without bottleneck and compression."""
+    def case(name, depth, k, **form):
+        rate = {} if k == 12 else {"growth_rate": k}        # what `densenet_cifar` has by default is left out
+        return Case(f"{name}{depth}-k{k}", "densenet_cifar",
+                    {**({} if depth == 100 else {"depth": depth}), **rate, **form, **size})
+
+    return [
+        *(case("bc", depth, k) for k in growth_rates),
+        case("bc", deep, growth_rate),
+        case("basic", depth, growth_rate, bottleneck=False, compression=1.0),
+    ]
+
+
+def vgg(**size):
+    return [Case(f"vgg{depth}{bn}", f"vgg{depth}{bn}", {"variant": "cifar", **size})
+            for depth, bn in product((11, 13, 16, 19), ("", "_bn"))]
+
+
+def alexnet(**size):
+    """Every combination of what the paper chose: non-linearity, normalisation, pooling, dropout."""
+    activations = {"relu": {}, "tanh": {"activation": "tanh"}, "sigmoid": {"activation": "sigmoid"}}
+    norms = {"lrn": {}, "batch": {"norm": "batch"}, "none": {"norm": "none"}}
+    poolings = {"overlapping": {}, "plain": {"pooling": 2}}
+    dropouts = {"dropout": {}, "no-dropout": {"dropout": 0.0}}
+    return [
+        Case("-".join(names), "alexnet",
+             {"variant": "cifar", **activations[names[0]], **norms[names[1]], **poolings[names[2]],
+              **dropouts[names[3]], **size})
+        for names in product(activations, norms, poolings, dropouts)
+    ]
+
+
+def inception(**size):
+    modules = {"reduced": {}, "naive": {"naive": True}}
+    heads = {"": {}, "-heads": {"aux_logits": True}}
+    return [Case(f"{module}{head}", "googlenet", {"variant": "cifar", **modules[module], **heads[head], **size})
+            for module, head in product(modules, heads)]
+
+
+def lenet():
+    return [Case(f"{activation}-{pooling}", "lenet5_modern", {"activation": activation, "pooling": pooling})
+            for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))]
+
+
+# -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
+
+CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
+# He et al. train 182 epochs and DenseNet's authors 300; a cycle of 30 comes within about a point of them.
+CIFAR_BN = {"epochs": 30, "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+            "schedule": "one-cycle"}
+CIFAR_NO_BN = {**CIFAR_BN, "lr": 0.02}          # nothing tames the scale of the signal where BatchNorm is missing
+
+DIGITS = {"name": "digits"}
+DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
+DIGITS_32 = {"name": "digits", "size": 32}      # VGG five times
+DIGITS_BN = {"epochs": 6, "batch_size": 64, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4,
+             "schedule": "one-cycle"}
+GREY = {"in_channels": 1}
+NARROW = {"in_channels": 1, "width": 8}         # a CIFAR ResNet has 16-32-64 planes, these have 8-16-32
+EIGHTH = {"in_channels": 1, "width": 0.125}     # an eighth of the channels of VGG, AlexNet and GoogLeNet
 
 
 GRIDS = {
     "lenet-activation-pooling": Grid(
-        "LeNet-5 with each activation and each pooling, on MNIST",
-        [
-            Case(f"{activation}-{pooling}", "lenet5_modern", {"activation": activation, "pooling": pooling})
-            for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))
-        ],
-        {"name": "mnist"},
+        "LeNet-5 with each activation and each pooling, on MNIST", lenet(), {"name": "mnist"},
         {"epochs": 10, "batch_size": 128, "optimizer": "adam", "lr": 0.003, "schedule": "one-cycle"},
         keep={"relu-max-seed0": "lenet5_modern.safetensors"},
     ),
     "lenet-1998": Grid(
-        "LeNet-5 as published, on MNIST padded to 32x32",
-        [Case("lenet5", "lenet5")],
-        {"name": "mnist", "pad": 2},
+        "LeNet-5 as published, on MNIST padded to 32x32", [Case("lenet5", "lenet5")], {"name": "mnist", "pad": 2},
         {"epochs": 10, "batch_size": 128, "optimizer": "sgd", "lr": 0.01, "momentum": 0.9, "schedule": "one-cycle"},
     ),
     "mnist-cnn": Grid(
         "The BatchNorm network of a tutorial, with a correct loop: shuffled, tested in evaluation mode",
-        [Case("mnist_cnn", "mnist_cnn")],
-        {"name": "mnist"},
+        [Case("mnist_cnn", "mnist_cnn")], {"name": "mnist"},
         {"epochs": 3, "batch_size": 100, "optimizer": "adam", "lr": 1e-3, "schedule": "constant"},
+    ),
+
+    # At full size. Targets: He et al., table 6; Huang et al., table 2, and the public reimplementations of VGG and
+    # GoogLeNet for 32x32; each plus about a point for the shorter schedule and for pictures stored as JPEG.
+    "degradation": Grid(
+        "Plain and residual networks of growing depth", degradation(), CIFAR, CIFAR_BN,
+        keep={f"{net}-seed0": f"cifar10-{net}.safetensors" for net in ("plain56", "resnet56")},
+        target={"resnet20": 0.090, "resnet32": 0.083, "resnet44": 0.080, "resnet56": 0.077, "resnet110": 0.075},
+    ),
+    "shortcuts": Grid(
+        "ResNet-56 with each kind of shortcut, pre-activation, stochastic depth", shortcuts(), CIFAR, CIFAR_BN,
+        target={"resnet56-A": 0.077},
+    ),
+    "densenet": Grid(
+        "DenseNet by growth rate, depth, and without bottleneck and compression",
+        dense(40, (6, 12, 18, 24, 32), 100, 12), CIFAR, {**CIFAR_BN, "batch_size": 64},
+        keep={"bc40-k12-seed0": "cifar10-densenet_bc40_k12.safetensors"},
+        target={"basic40-k12": 0.063, "bc100-k12": 0.055},
+    ),
+    "vgg": Grid(
+        "VGG by depth, with and without BatchNorm; a narrow one as light as ResNet-56",
+        [*vgg(), Case("vgg16_bn-quarter", "vgg16_bn", {"variant": "cifar", "width": 0.25})], CIFAR, CIFAR_NO_BN,
+        keep={"vgg16_bn-quarter-seed0": "cifar10-vgg16_bn-quarter.safetensors"},
+        target={"vgg11_bn": 0.085, "vgg16_bn": 0.070},
+    ),
+    "alexnet": Grid("AlexNet by each of its choices", alexnet(), CIFAR, CIFAR_NO_BN),
+    "inception": Grid(
+        "GoogLeNet of reduced or naive modules, with and without auxiliary heads", inception(), CIFAR, CIFAR_BN,
+        target={"reduced": 0.075},
+    ),
+    "se": Grid(
+        "ResNets with and without squeeze-and-excitation", squeeze_excite(), CIFAR, CIFAR_BN,
+        target={"resnet20": 0.090, "resnet56": 0.077},
+    ),
+
+    # The small forms.
+    "digits-lenet-activation-pooling": Grid(
+        "LeNet-5 with each activation and each pooling, on digits enlarged to 28x28", lenet(),
+        {"name": "digits", "size": 28}, {"epochs": 10, "batch_size": 32, "optimizer": "adam", "lr": 0.003},
+    ),
+    "digits-degradation": Grid(
+        "Plain and residual networks of growing depth, half as wide", degradation(**NARROW), DIGITS, DIGITS_BN,
+        keep={f"{net}-seed0": f"digits-{net}.safetensors" for net in ("plain56", "resnet56")},
+    ),
+    "digits-shortcuts": Grid(
+        "ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth",
+        shortcuts(**NARROW), DIGITS, DIGITS_BN,
+    ),
+    "digits-densenet": Grid(
+        "DenseNet by growth rate, depth, and without bottleneck and compression: small rates, fewer layers",
+        dense(22, (2, 4, 6, 8, 12), 40, 4, **GREY), DIGITS, DIGITS_BN,
+        keep={"bc40-k4-seed0": "digits-densenet_bc40_k4.safetensors"},
+    ),
+    "digits-vgg": Grid(
+        "VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH), DIGITS_32, DIGITS_BN,
+        keep={"vgg16_bn-seed0": "digits-vgg16_bn.safetensors"},
+    ),
+    "digits-alexnet": Grid(
+        "AlexNet by each of its choices, an eighth as wide", alexnet(**EIGHTH, image_size=16), DIGITS_16,
+        {"epochs": 8, "batch_size": 64, "optimizer": "adam", "lr": 0.003},
+    ),
+    "digits-inception": Grid(
+        "GoogLeNet of reduced or naive modules, with and without auxiliary heads, an eighth as wide",
+        inception(**EIGHTH), DIGITS_16, DIGITS_BN,
+    ),
+    "digits-se": Grid(
+        "ResNets, half as wide, with and without squeeze-and-excitation", squeeze_excite(**NARROW), DIGITS, DIGITS_BN,
     ),
 }
 
@@ -63,66 +202,3 @@ def grid(experiment):
     if experiment not in GRIDS:
         raise ValueError(f"experiment {experiment!r} is not known. Allowed: {', '.join(GRIDS)}.")
     return GRIDS[experiment]
-
-
-def missing(experiment, seeds, root=None):
-    """(case, seed) pairs of the grid that have no recorded run yet."""
-    return [(case, seed) for seed in range(at_least("seeds", seeds, 1)) for case in grid(experiment).cases
-            if not runs.path_of(experiment, f"{case.name}-seed{seed}", root).exists()]
-
-
-def record_one(experiment, case, seed, *, data_root=None, device=None, root=None, progress=True, jobs=1):
-    """Train one case with one seed, write its run, and its weights (as float16) if the grid keeps them."""
-    plan = grid(experiment)
-    device = device or training.best_device()
-    dataset = data.load(**plan.data, root=data_root)
-    torch.manual_seed(seed)
-    model = create_model(case.model, **case.options)
-    environment = runs.environment(device)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    start = time.perf_counter()
-    history = training.fit(model, dataset, **plan.recipe, seed=seed, device=device, progress=progress)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    run = runs.Run(
-        schema=runs.SCHEMA, experiment=experiment, run=f"{case.name}-seed{seed}",
-        model={"name": case.model, "options": case.options, "parameters": sum(p.numel() for p in model.parameters())},
-        data={**plan.data, "variant": dataset.variant}, recipe=plan.recipe, seed=seed, **environment,
-        command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --jobs {jobs} "
-                f"--threads {torch.get_num_threads()} --device {device}",
-        wall_seconds=time.perf_counter() - start,
-        images_per_second=len(history) * len(dataset.train) / history.final["seconds"],
-        peak_memory_bytes=torch.cuda.max_memory_allocated() if device == "cuda" else None,
-        epochs=list(history),
-    )
-    if run.run in plan.keep:
-        model.half().float()        # what the file will hold, so that the error in its header is its own
-        folder = DATA / "weights" if root is None else Path(root)
-        training.save_weights(model, folder / plan.keep[run.run], dtype=torch.float16, metadata={
-            "model": run.model, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
-            "run": f"{experiment}/{run.run}", "test_error": training.evaluate(model, dataset.test)["error"],
-        })
-    runs.write(run, root)
-    return run
-
-
-def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=None, root=None, say=print):
-    """Write what is missing of an experiment's grid. `jobs` processes share the device; each run is written whole.
-
-    Returns the runs written, in the order in which they finished being asked for.
-    """
-    at_least("jobs", jobs, 1)
-    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    todo = missing(experiment, seeds, root)
-    say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases) * seeds} runs to record.")
-    written = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
-        futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
-                               progress=jobs == 1, jobs=jobs) for case, seed in todo]
-        for future in futures:
-            run = future.result()
-            written.append(run)
-            say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs, "
-                f"{run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
-    return written

@@ -4,8 +4,8 @@
     >>> net = cnnlib.create_model("alexnet", groups=1, activation="tanh")
     >>> net = cnnlib.create_model("vgg16", variant="torchvision", num_classes=10)
 
-A family ends with `MODELS`, its networks by name, and `standard_input(name, **options)`, the pictures they are made
-for; it may have `find(name)` for names that follow a rule.
+A family ends with `MODELS`, its networks by name, and may have `find(name)` for names that follow a rule. A network
+says which pictures it is made for: `in_channels`, and `standard_size` for height and width.
 """
 
 import difflib
@@ -14,8 +14,21 @@ import inspect
 
 from torch import nn
 
-from . import alexnet, densenet, dilation, inception, inception_v3, lenet, mobilenet, residual, resnet, senet, vgg
-from .checks import one_of
+from . import (
+    alexnet,
+    blocks,
+    densenet,
+    dilation,
+    fractalnet,
+    inception,
+    inception_v3,
+    lenet,
+    mobilenet,
+    residual,
+    resnet,
+    senet,
+    vgg,
+)
 from .sketch import sketching
 
 _FAMILIES = (
@@ -27,9 +40,11 @@ _FAMILIES = (
     residual,
     resnet,
     senet,
+    fractalnet,
     densenet,
     mobilenet,
     dilation,
+    blocks,
 )
 _MODELS = {name: factory for family in _FAMILIES for name, factory in family.MODELS.items()}
 
@@ -59,8 +74,8 @@ def create_model(name, **options):
         in_channels: of the pictures; 3 unless said otherwise, 1 for the LeNets.
 
     How wide a network is has one knob in each family:
-        width: AlexNet, VGG, GoogLeNet, Inception-v3: share of the published channels and dense units in every
-            layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
+        width: AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: share of the published channels and dense units in
+            every layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
         width: ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
         width_multiplier: MobileNet, as its papers call such a share.
         growth_rate: DenseNet, new channels a layer.
@@ -68,33 +83,12 @@ def create_model(name, **options):
     Raises:
         ValueError: unknown name, unknown option, or an option outside what the network allows; before any work.
     """
-    _, factory = _found(name, options)
-    return factory(**options)
-
-
-def standard_input(name, **options):
-    """(C, H, W) of the pictures that the network `name` is made for with these `options`.
-
-    227x227 for the AlexNet of the paper, 299x299 for Inception-v3, 224x224 for other ImageNet networks, 32x32 for
-    those of CIFAR, 32x32 or 28x28 for the LeNets. Most take others, too: a wrong one is refused with what is allowed.
-
-    Raises:
-        ValueError: unknown name, option or variant.
-    """
-    family, _ = _found(name, options)
-    if "variant" in options:
-        one_of("variant", options["variant"], ("paper", "torchvision", "cifar"))
-    return family.standard_input(name, **options)
-
-
-def _found(name, options):
-    """The family of `name` and the class or function that builds it, if that has all these options."""
     factory = _factory(name)
     allowed = inspect.signature(factory).parameters
     for option in options:
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
-    return next(f for f in _FAMILIES if name in f.MODELS or (hasattr(f, "find") and f.find(name))), factory
+    return factory(**options)
 
 
 def remembered(size):
@@ -124,6 +118,19 @@ def blueprint(name, **options):
     """
     with sketching():
         return create_model(name, **options)
+
+
+def standard_input(name, **options):
+    """(C, H, W) of the pictures that `create_model(name, **options)` is made for.
+
+    227x227 for the AlexNet of the paper, 299x299 for Inception-v3, 224x224 for other ImageNet networks, 32x32 for
+    those of CIFAR, 32x32 or 28x28 for the LeNets. Most take others, too: a wrong one is refused with what is allowed.
+
+    Raises:
+        ValueError: as `create_model`.
+    """
+    network = blueprint(name, **options)
+    return network.in_channels, network.standard_size, network.standard_size
 
 
 def _factory(name):

@@ -143,6 +143,11 @@ class AlexNet(nn.Module):
         self.classifier = nn.Sequential(*layers)
         if variant == "paper":
             self.init_as_published()
+        elif variant == "cifar":                            # He's start, made for ReLUs, learns from few pictures
+            for layer in self.modules():
+                if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                    nn.init.kaiming_normal_(layer.weight)
+                    nn.init.zeros_(layer.bias)
 
     def init_as_published(self):
         """Section 5: weights N(0, 0.01); biases 1 in convolutions 2, 4, 5 and in the
@@ -158,11 +163,6 @@ class AlexNet(nn.Module):
         x = self.avgpool(x)             # (N, 256, 6, 6), whatever the picture's size
         x = x.flatten(1)                # (N, 9216)
         return self.classifier(x)       # (N, num_classes)
-
-
-def standard_input(name, variant="paper", in_channels=3, image_size=None, **options):
-    side = image_size or VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"alexnet": AlexNet}

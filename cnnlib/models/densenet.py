@@ -58,8 +58,8 @@ class DenseBlock(nn.ModuleDict):
     Args:
         layers: how many; layer l sees c + (l - 1) k channels.
         in_channels: c.
-        memory_efficient: keep for the backward pass only the maps themselves, O(layers), and
-            not what each layer made of them all, O(layers^2). Costs a second forward pass.
+        memory_efficient: keep for the backward pass only the maps themselves, O(layers), and not what each layer
+            made of them all, O(layers^2). Costs a second forward pass. A compiler decides by itself what to keep.
         growth_rate, options: see DenseLayer.
     """
 
@@ -72,8 +72,9 @@ class DenseBlock(nn.ModuleDict):
 
     def forward(self, x):
         maps = [x]
+        recompute = self.memory_efficient and torch.is_grad_enabled() and not torch.compiler.is_compiling()
         for layer in self.values():
-            if self.memory_efficient and torch.is_grad_enabled():
+            if recompute:
                 maps.append(recomputed(layer, *maps, random=layer.dropout > 0))
             else:
                 maps.append(layer(*maps))
@@ -159,9 +160,7 @@ class DenseNet(nn.Module):
         else:
             self.features.conv0 = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
         for i, layers in enumerate(blocks, 1):
-            block = DenseBlock(
-                layers, channels, k, memory_efficient, bottleneck=bottleneck, dropout=dropout
-            )
+            block = DenseBlock(layers, channels, k, memory_efficient, bottleneck=bottleneck, dropout=dropout)
             self.features.add_module(f"denseblock{i}", block)
             channels += layers * k
             if i < len(blocks):
@@ -195,17 +194,15 @@ IMAGENET = {                                        # table 1: blocks, growth ra
 
 def _imagenet(depth):
     blocks, k = IMAGENET[depth]
-    variants = ("paper",) if depth == 264 else ("paper", "torchvision")
+    variants = ("paper",) if depth == 264 else ("paper", "torchvision")     # the two are one network here
 
     def build(
         num_classes=1000, variant="paper", growth_rate=k, bottleneck=True, compression=0.5,
         in_channels=3, dropout=0.0, memory_efficient=False,
     ):
-        one_of("variant", variant, variants)        # the two are one network here
-        return DenseNet(
-            blocks, growth_rate, bottleneck, compression, num_classes, "imagenet", None,
-            in_channels, dropout, memory_efficient,
-        )
+        one_of("variant", variant, variants)
+        return DenseNet(blocks, growth_rate, bottleneck, compression, num_classes, "imagenet", None, in_channels,
+                        dropout, memory_efficient)
 
     return build
 
@@ -224,10 +221,8 @@ def densenet_cifar(
     if depth < step + 4 or (depth - 4) % step:
         raise ValueError(f"depth is {depth}, allowed with bottleneck={bottleneck}: {step}n+4 "
                          f"({step + 4}, {2 * step + 4}, {3 * step + 4}, ...).")
-    return DenseNet(
-        3 * ((depth - 4) // step,), growth_rate, bottleneck, compression, num_classes, "cifar", None,
-        in_channels, dropout, memory_efficient,
-    )
+    return DenseNet(3 * ((depth - 4) // step,), growth_rate, bottleneck, compression, num_classes, "cifar", None,
+                    in_channels, dropout, memory_efficient)
 
 
 def find(name):
@@ -238,16 +233,10 @@ def find(name):
     both, depth, k = bool(match[1]), int(match[2]), int(match[3])
 
     def build(num_classes=10, variant="paper", in_channels=3, dropout=0.0, memory_efficient=False):
-        return densenet_cifar(
-            depth, k, both, 0.5 if both else 1.0, num_classes, variant, in_channels, dropout, memory_efficient,
-        )
+        return densenet_cifar(depth, k, both, 0.5 if both else 1.0, num_classes, variant, in_channels, dropout,
+                              memory_efficient)
 
     return build
-
-
-def standard_input(name, in_channels=3, **options):
-    side = 224 if name in MODELS and name[len("densenet"):].isdigit() else 32
-    return in_channels, side, side
 
 
 MODELS = {f"densenet{depth}": _imagenet(depth) for depth in IMAGENET}

@@ -22,14 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling; image_size: what it was made for.
+# branch; last_pool: window of the fourth pooling.
 VARIANTS = {
     "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
-                  aux_logits=True, dropout=0.4, image_size=224),
+                  aux_logits=True, dropout=0.4),
     "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
-                        aux_logits=True, dropout=0.2, image_size=224),
+                        aux_logits=True, dropout=0.2),
     "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
-                  aux_logits=False, dropout=0.4, image_size=32),
+                  aux_logits=False, dropout=0.4),
 }
 
 
@@ -57,8 +57,7 @@ class Inception(nn.Module):
     (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
 
     Args:
-        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: channels, as in
-            a row of table 1.
+        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: as in a row of table 1.
         kernel_size: of the third branch, 5 as published or 3 as in torchvision.
         batch_norm: BatchNorm in every convolution.
     """
@@ -79,6 +78,7 @@ class Inception(nn.Module):
             conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2),
         )
         self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1))
+        self.out_channels = ch1x1 + ch3x3 + ch5x5 + pool_proj
 
     def forward(self, x):
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
@@ -98,6 +98,7 @@ class NaiveInception(nn.Module):
         self.branch2 = BasicConv2d(in_channels, ch3x3, 3, batch_norm, padding=1)
         self.branch3 = BasicConv2d(in_channels, ch5x5, 5, batch_norm, padding=2)
         self.branch4 = nn.MaxPool2d(3, stride=1, padding=1)
+        self.out_channels = ch1x1 + ch3x3 + ch5x5 + in_channels
 
     def forward(self, x):
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
@@ -137,20 +138,20 @@ class GoogLeNet(nn.Module):
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
-        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in
-            the place of 5x5; "cifar", for 32x32: BatchNorm, a stem that halves the
-            picture once instead of three times, no auxiliary heads.
+        variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in the place of 5x5;
+            "cifar", for 32x32: BatchNorm, a stem that halves the picture once instead of three times, no heads.
         norm: "lrn" twice in the stem, "batch" in every convolution, or "none".
         kernel_size: of the third branch, 5 or 3.
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
-        dropout: rate before the last layer; 0.7 in the heads.
+        dropout: rate before the last layer, 0.4 in table 1; in the heads it is 0.7 (section 5).
         in_channels: 3 for colour.
         width: share of the published channels in every layer, a multiple of 1/8.
+        naive: modules of figure 2a, without the 1x1 convolutions that keep them thin.
     """
 
     def __init__(
         self, num_classes=None, variant="paper", norm=None, kernel_size=None,
-        aux_logits=None, dropout=None, in_channels=3, width=1.0,
+        aux_logits=None, dropout=None, in_channels=3, width=1.0, naive=False,
     ):
         super().__init__()
         form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm,
@@ -162,14 +163,24 @@ class GoogLeNet(nn.Module):
         share("dropout", form.dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
+        one_of("naive", naive, (False, True))
         small, batch_norm = variant == "cifar", form.norm == "batch"
         self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
 
-        def module(*row):
-            return Inception(*(int(n * width) for n in row), form.kernel_size, batch_norm)
+        c64, c192 = int(64 * width), int(192 * width)
+        reached = c192                                      # channels, module after module
 
-        c64, c192, c512, c528, c1024 = (int(n * width) for n in (64, 192, 512, 528, 1024))
+        def module(*row):
+            nonlocal reached
+            ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool = (int(n * width) for n in row)
+            if naive:
+                block = NaiveInception(reached, ch1x1, ch3x3, ch5x5, batch_norm)
+            else:
+                block = Inception(reached, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool, form.kernel_size, batch_norm)
+            reached = block.out_channels
+            return block
+
         lrn = local_response_norm if form.norm == "lrn" else nn.Identity
         half = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
 
@@ -181,26 +192,26 @@ class GoogLeNet(nn.Module):
         self.conv3 = conv(c64, c192, 3, padding=1)
         self.norm2 = lrn()
         self.maxpool2 = nn.Identity() if small else half(3)
-        # Table 1:                  in  1x1 red.  3x3 red.  5x5 pool
-        self.inception3a = module(192,  64,  96, 128, 16,  32,  32)
-        self.inception3b = module(256, 128, 128, 192, 32,  96,  64)
+        # Table 1:                 1x1 red.  3x3 red.  5x5 pool     out
+        self.inception3a = module( 64,  96, 128, 16,  32,  32)   # 256
+        self.inception3b = module(128, 128, 192, 32,  96,  64)   # 480
         self.maxpool3 = half(3)
-        self.inception4a = module(480, 192,  96, 208, 16,  48,  64)
-        self.inception4b = module(512, 160, 112, 224, 24,  64,  64)
-        self.inception4c = module(512, 128, 128, 256, 24,  64,  64)
-        self.inception4d = module(512, 112, 144, 288, 32,  64,  64)
-        self.inception4e = module(528, 256, 160, 320, 32, 128, 128)
+        self.inception4a = module(192,  96, 208, 16,  48,  64)   # 512
+        self.inception4b = module(160, 112, 224, 24,  64,  64)   # 512
+        self.inception4c = module(128, 128, 256, 24,  64,  64)   # 512
+        self.inception4d = module(112, 144, 288, 32,  64,  64)   # 528
+        self.inception4e = module(256, 160, 320, 32, 128, 128)   # 832
         self.maxpool4 = half(form.last_pool)
-        self.inception5a = module(832, 256, 160, 320, 32, 128, 128)
-        self.inception5b = module(832, 384, 192, 384, 48, 128, 128)
+        self.inception5a = module(256, 160, 320, 32, 128, 128)   # 832
+        self.inception5b = module(384, 192, 384, 48, 128, 128)   # 1024
         pool = 5 if variant == "paper" else None
         self.aux1 = self.aux2 = None
         if form.aux_logits:
-            self.aux1 = InceptionAux(c512, form.num_classes, batch_norm, pool, width=width)
-            self.aux2 = InceptionAux(c528, form.num_classes, batch_norm, pool, width=width)
+            self.aux1 = InceptionAux(self.inception4a.out_channels, form.num_classes, batch_norm, pool, width=width)
+            self.aux2 = InceptionAux(self.inception4d.out_channels, form.num_classes, batch_norm, pool, width=width)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(c1024, form.num_classes)
+        self.fc = nn.Linear(reached, form.num_classes)
 
         def sides(size):
             """Sides of the maps in modules 4 and 5, for a picture of this size."""
@@ -216,8 +227,7 @@ class GoogLeNet(nn.Module):
         self.init(batch_norm)
 
     def init(self, batch_norm):
-        """The paper says nothing of it: Glorot's start, or torchvision's N(0, 0.01)
-        where BatchNorm sets the scale anyway."""
+        """The paper names no start: Glorot's, or torchvision's N(0, 0.01) where BatchNorm sets the scale."""
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 if batch_norm:
@@ -244,11 +254,6 @@ class GoogLeNet(nn.Module):
         x = self.avgpool(x).flatten(1)                          # (N, 1024)
         x = self.fc(self.dropout(x))                            # (N, num_classes)
         return GoogLeNetOutputs(x, aux2, aux1) if heads else x
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"googlenet": GoogLeNet}

@@ -16,11 +16,11 @@ from .inception import BasicConv2d
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
 
-# smallest: picture, without the auxiliary head and with it; image_size: what it is made for.
+# smallest: picture, without the auxiliary head and with it.
 VARIANTS = {
-    "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299), image_size=299),
-    "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299), image_size=299),
-    "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71), image_size=32),
+    "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299)),
+    "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299)),
+    "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71)),
 }
 
 
@@ -82,10 +82,7 @@ class InceptionB(nn.Module):
 
 
 class InceptionC(nn.Module):
-    """Figure 6: 7x7 as 1x7 and 7x1, once and twice.
-
-    (N, C, 17, 17) -> (N, 768, 17, 17).
-    """
+    """Figure 6: 7x7 as 1x7 and 7x1, once and twice. (N, C, 17, 17) -> (N, 768, 17, 17)."""
 
     def __init__(self, in_channels, channels_7x7, width=1.0):
         super().__init__()
@@ -123,8 +120,7 @@ class InceptionD(nn.Module):
 
     def forward(self, x):
         three = self.branch3x3_2(self.branch3x3_1(x))
-        seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        seven = self.branch7x7x3_4(seven)
+        seven = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([three, seven, F.max_pool2d(x, 3, stride=2)], 1)
 
 
@@ -180,7 +176,7 @@ class InceptionV3(nn.Module):
             32x32: the stem halves the picture once instead of three times, so that the maps
             have 15, 7 and 3 pixels a side, and there is no auxiliary head.
         aux_logits: with the auxiliary head on the last maps of 17x17.
-        dropout: rate before the last layer; 0.2 in the authors' code, torchvision 0.5.
+        dropout: rate before the last layer; 0.2 in the authors' released code (TF-Slim), 0.5 in torchvision.
         in_channels: 3 for colour.
         width: share of the published channels in every layer, a multiple of 1/8.
     """
@@ -197,7 +193,7 @@ class InceptionV3(nn.Module):
         eighths("width", width)
         self.smallest, self.smallest_training = form.smallest
         small = variant == "cifar"
-        stride, pad = (1, 1) if small else (2, 0)
+        self.standard_size, stride, pad = (32, 1, 1) if small else (299, 2, 0)
         self.Conv2d_1a_3x3 = BasicConv2d(in_channels, int(32 * width), 3, stride=stride, padding=pad)
         self.Conv2d_2a_3x3 = conv(32, 32, 3, width, padding=pad)
         self.Conv2d_2b_3x3 = conv(32, 64, 3, width, padding=1)
@@ -242,11 +238,6 @@ class InceptionV3(nn.Module):
         x = self.dropout(self.avgpool(x)).flatten(1)            # (N, 2048)
         x = self.fc(x)                                          # (N, num_classes)
         return InceptionOutputs(x, aux) if heads else x
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {"inception_v3": InceptionV3}

@@ -241,9 +241,4 @@ class MnistCNN(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
-def standard_input(name, in_channels=1, **options):
-    side = 32 if name == "lenet5" else 28
-    return in_channels, side, side
-
-
 MODELS = {"lenet5": LeNet5, "lenet5_modern": LeNet5Modern, "mnist_cnn": MnistCNN}

@@ -127,7 +127,7 @@ def _begin(net, num_classes, in_channels, width_multiplier, dropout):
     share("dropout", dropout)
     if isinstance(width_multiplier, bool) or not 0 < width_multiplier <= 4:
         raise ValueError(f"width_multiplier is {width_multiplier!r}, allowed: above 0 up to 4.")
-    net.in_channels = at_least("in_channels", in_channels, 1)
+    net.in_channels, net.standard_size = at_least("in_channels", in_channels, 1), 224
 
 
 def _initialise(net):
@@ -216,10 +216,6 @@ class MobileNetV2(nn.Module):
         x = self.features(x)                            # (N, 1280, 7, 7) from 224
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)      # (N, 1280)
         return self.classifier(x)                       # (N, num_classes)
-
-
-def standard_input(name, in_channels=3, **options):
-    return in_channels, 224, 224
 
 
 MODELS = {"mobilenet_v1": MobileNetV1, "mobilenet_v2": MobileNetV2}

@@ -185,13 +185,6 @@ def find(name):
     }[match[1]]()
 
 
-def standard_input(name, variant="paper", in_channels=3, shortcut=None, **options):
-    match = NAME.fullmatch(name)                        # ResNeXt and wide ResNet: for ImageNet only
-    plain = shortcut == "none" or name.startswith("plain")
-    side = 224 if match is None or len(stages_of(int(match[2]), variant, plain)[1]) == 4 else 32
-    return in_channels, side, side
-
-
 MODELS = {
     "resnext50_32x4d": _named(depth=50, groups=32, width_per_group=4),
     "resnext101_32x8d": _named(depth=101, groups=32, width_per_group=8),

@@ -25,12 +25,11 @@ CONFIGURATIONS = {
     "B-5x5": "5x5-64 M 5x5-128 M 5x5-256 M 5x5-512 M 5x5-512 M",
 }
 
-# grid: side of the maps that reach the classifier; dense: units of its hidden layers;
-# image_size: that of the pictures these are made for.
+# grid: side of the maps that reach the classifier; dense: units of its hidden layers.
 VARIANTS = {
-    "paper": dict(num_classes=1000, grid=7, dense=4096, image_size=224),
-    "torchvision": dict(num_classes=1000, grid=7, dense=4096, image_size=224),
-    "cifar": dict(num_classes=10, grid=1, dense=0, image_size=32),
+    "paper": dict(num_classes=1000, grid=7, dense=4096),
+    "torchvision": dict(num_classes=1000, grid=7, dense=4096),
+    "cifar": dict(num_classes=10, grid=1, dense=0),
 }
 
 
@@ -117,8 +116,9 @@ class VGG(nn.Module):
         self.init(glorot=variant == "paper")
 
     def init(self, glorot):
-        """Glorot's start makes training from nothing possible (section 3.1); He's, of
-        the year after, is made for ReLUs."""
+        """Section 3.1: the authors drew from N(0, 0.1^2), which trains A, and began deeper
+        networks with layers of a trained A; Glorot's start, they found after submission, makes
+        that unnecessary. He's, of the year after, is made for ReLUs."""
         for layer in self.modules():
             if not isinstance(layer, (nn.Conv2d, nn.Linear)):
                 continue
@@ -147,11 +147,6 @@ def named(configuration, batch_norm=False):
         return VGG(configuration, num_classes, variant, batch_norm, dense, grid, dropout, in_channels, width)
 
     return vgg
-
-
-def standard_input(name, variant="paper", in_channels=3, **options):
-    side = VARIANTS[variant]["image_size"]
-    return in_channels, side, side
 
 
 MODELS = {

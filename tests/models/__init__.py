@@ -1,13 +1,12 @@
 """What the tests of all families need."""
 
-import torch
-
 import cnnlib
+from cnnlib.models.sketch import sketching
 
 
 def meta(name, **options):
-    """The network on the meta device: shapes and counts, and nothing drawn."""
-    with torch.device("meta"):
+    """The network on the meta device, not shared as a blueprint is: shapes and counts, and nothing drawn."""
+    with sketching():
         return cnnlib.create_model(name, **options)
 
 

@@ -29,6 +29,8 @@ from . import count, meta
         ("densenet169", {"num_classes": 10}, 12_501_130),
         ("densenet201", {}, 20_013_928),
         ("densenet161", {}, 28_681_000),
+        ("densenet201", {"num_classes": 10}, 18_112_138),
+        ("densenet161", {"num_classes": 10}, 26_494_090),
         ("densenet264", {}, 33_337_704),
         ("densenet264", {"growth_rate": 48}, 72_686_632),                       # Pleiss et al.: 73M
         # Huang et al., table 2: 1.0M, 7.0M, 27.2M, 0.8M, 15.3M, 25.6M

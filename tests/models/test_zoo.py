@@ -33,7 +33,8 @@ def light(name):
 
 def small_input(name, batch=2):
     channels, height, width = SMALL.get(name, (3, 64, 64))
-    if name.startswith(("vgg", "resn", "plain", "se_resn", "wide_resn", "densenet_", "densenet40", "densenet100")):
+    if name.startswith(("vgg", "resn", "plain", "se_resn", "wide_resn", "densenet_", "densenet40", "densenet100",
+                        "fractalnet")):
         height = width = 32
     return torch.randn(batch, channels, height, width)
 
@@ -65,9 +66,11 @@ def test_state_round_trips(name):
     with torch.no_grad():
         assert torch.allclose(a(x), b(x), rtol=0, atol=0, equal_nan=True)   # 1202 untrained layers overflow
     state["surplus"] = torch.zeros(1)
-    removed = next(iter(state))
+    removed, misshapen = list(state)[:2]
     del state[removed]
-    with pytest.raises(RuntimeError, match=rf"(?s)Missing.*{re.escape(removed)}.*Unexpected.*surplus"):
+    state[misshapen] = torch.zeros(3, 1, 4, 1, 5)
+    message = rf"(?s)Missing.*{re.escape(removed)}.*Unexpected.*surplus.*size mismatch for {re.escape(misshapen)}:"
+    with pytest.raises(RuntimeError, match=message):
         b.load_state_dict(state, strict=True)
 
 
@@ -152,6 +155,7 @@ def test_standard_input():
         ("vgg17", {}, "model 'vgg17' is not known"), ("vgg16", {"depth": 3}, "vgg16 has no option 'depth'"),
         ("vgg16", {"variant": "keras"}, "variant is 'keras', allowed: "),
         ("resnet18", {"variant": "cifar"}, r"depth is 18, allowed with variant 'cifar': 6n\+2"),
+        ("alexnet", {"width": 0.3}, "width is 0.3, allowed: multiples of 1/8"),
     ):
         with pytest.raises(ValueError, match=message):
             models.standard_input(name, **options)

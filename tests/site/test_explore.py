@@ -4,12 +4,14 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from cnnlib import widgets
 from cnnlib.widgets import chart, explore, number
 from cnnlib.widgets.explore import items
 from cnnlib.widgets.recorded_curves import MEASURES
 
+from ..test_widgets import Line
 from .conftest import DESK, PHONE, spec_of, stage
 from .test_pages import AXE, AXE_RULES
 from .test_widgets import at, choices, drive, says, shown_inputs
@@ -92,6 +94,30 @@ SHAKE = f"""([steps, seed]) => {{
     }}
     return seen;
 }}"""
+
+
+# Draw a widget by the bundle that anywidget loads, on a model whose questions go to `kernel`, a Python function.
+LIVE = """async ([source, state]) => {
+    const { default: widget } = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+    const listeners = {}, unsaved = {}, el = document.body.appendChild(document.createElement('main'));
+    const take = (values) => {
+        const json = JSON.stringify;
+        const changed = Object.keys(values).filter(name => json(state[name]) !== json(values[name]));
+        Object.assign(state, values);
+        changed.forEach(name => (listeners[`change:${name}`] || []).forEach(listener => listener()));
+    };
+    widget.render({ el, model: {
+        get: name => state[name],
+        set: (values) => { Object.assign(unsaved, values); take(values); },
+        on: (events, listener) => events.split(' ').forEach(event => (listeners[event] ||= []).push(listener)),
+        off: () => {},
+        save_changes: async () => {
+            const asked = { ...unsaved };
+            Object.keys(unsaved).forEach(name => delete unsaved[name]);
+            (await kernel(asked)).forEach(take);
+        },
+    } });
+}"""
 
 
 def inputs_of(spec, seen):
@@ -260,6 +286,36 @@ def test_focus_and_folding_outlive_an_answer(staged):
         page.locator("[data-input=growth_rate]").press("End")
         assert fold.get_attribute("open") is not None
         assert page.evaluate("document.activeElement.dataset.input") == "growth_rate"
+
+
+def test_with_a_kernel_any_value_between_the_ends_is_answered(browser):
+    """The live bundle against a widget in this process: what is typed, refused, and shown meanwhile."""
+    widget, line = explore(network, title=TITLE, depth=range(10, 41, 6)), Line()
+    widget.comm = line
+
+    def kernel(asked):
+        line.sent.clear()
+        widget.set_state(asked)
+        return list(line.sent)
+
+    state = {name: getattr(widget, name) for name in widget.traits(sync=True) if not name.startswith("_")}
+    page = browser.new_page()
+    page.expose_function("kernel", kernel)
+    page.evaluate(LIVE, [widget._esm, json.loads(json.dumps(state, default=str))])
+    error, depth = page.locator("[data-value=error]"), page.locator("[data-input=depth]")
+    expect(page.locator("[data-value=origin]")).to_have_text("kernel")
+    field = page.locator("input[type=number]")
+    for typed, told, refusal in (("22", 22, ""), ("23", 22, "depth is 23, allowed: 6n + 4, such as 10 or 40."),
+                                 ("99", 22, "depth is 99, allowed: 10 to 40."), ("40", 40, ""), ("2.5", 40, "trait")):
+        field.fill(typed)
+        field.press("Enter")
+        expect(error).to_contain_text(refusal)
+        expect(page.locator(".explore-html")).to_have_text(f"depth {told}")
+        still = f"Still shown: depth {told}." if refusal.startswith("depth") else ""
+        expect(page.locator(".cnn-still")).to_have_text(still)
+        expect(page.locator(".cnn")).to_have_attribute("aria-busy", "false")
+    assert field.input_value() == "40" and depth.get_attribute("aria-invalid") == "false"
+    page.close()
 
 
 @pytest.mark.parametrize("theme, viewport", [("light", DESK), ("dark", PHONE)])

@@ -12,6 +12,7 @@ import urllib.request
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import ROOT, is_local
 
@@ -22,6 +23,11 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 ERROR = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+EXPLORED = """\
+from cnnlib.widgets import explore
+
+explore(lambda cells: cells * 1000, title="A thousand times", cells=range(8, 57, 12))
+"""
 READ_BACK = f"""\
 import gc
 
@@ -33,9 +39,10 @@ print("Python sees", [widget.{TRAIT} for widget in gc.get_objects() if issubclas
 
 @pytest.fixture
 def lab(tmp_path):
-    """Address of a JupyterLab that serves a copy of the chapter, with a last cell that reads the widget back."""
+    """Address of a JupyterLab that serves a copy of the chapter, and two cells: a function to explore, and reading the
+    widget back."""
     nb = nbformat.read(CHAPTER, as_version=4)
-    nb.cells.append(nbformat.v4.new_code_cell(READ_BACK))
+    nb.cells += [nbformat.v4.new_code_cell(EXPLORED), nbformat.v4.new_code_cell(READ_BACK)]
     nbformat.write(nb, tmp_path / CHAPTER.name)
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -112,5 +119,14 @@ def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(browser, lab):
     page.keyboard.press("Control+Enter")
     last.locator(".jp-OutputArea-output", has_text=re.compile(rf"Python sees .*\b{value}\b")).wait_for(timeout=20_000)
     assert int(output.inner_text()) == int(shown) - 1          # one cell more under the kernel, one window less
+
+    explored = page.locator(".jp-OutputArea [data-widget=Explore]")      # a value that no page would have
+    answer, error = explored.locator("[data-value='items.0.2']"), explored.locator("[data-value=error]")
+    for typed, says, refusal in (("9", "9,000", ""), ("99", "9,000", "cells is 99, allowed: 8 to 56.")):
+        explored.locator("input[type=number]").fill(typed)
+        explored.locator("input[type=number]").press("Enter")
+        expect(error).to_have_text(refusal, timeout=20_000)
+        expect(answer).to_have_text(says, timeout=20_000)
+    expect(explored.locator(".cnn-still")).to_have_text("Still shown: cells 9.")
     assert refused == []
     context.close()

@@ -1,0 +1,147 @@
+"""Many small image files decoded once: afterwards a single file with all pixels is read, if nothing has changed.
+
+The file lies beside the folder of images, or in ~/.cache/cnnlib where that is not writable. The environment variable
+CNNLIB_CACHE names another folder for it, or switches it off ("off").
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def decoded(folder, paths, size=None):
+    """Decode `paths`, files under `folder`, all to one size.
+
+    Args:
+        size: the shorter side becomes `size` pixels and the centre is cut out; None leaves the images as they are.
+
+    Returns:
+        (images, sha256): uint8 (N, 3, H, W) in the order of `paths`, and the checksum of these bytes.
+
+    Raises:
+        ValueError: a file is truncated or not an image, or has another size than the first.
+    """
+    names = [_name(folder, size, place) for place in _places(folder)]
+    if not names:
+        images = _decode(folder, paths, size)
+        return images, _sha256(images)
+    source = _fingerprint(folder, paths, size)
+    for name in names:
+        if found := _read(name, source):
+            return found
+    images = _decode(folder, paths, size)
+    digest = _sha256(images)
+    _write(names, images, {"source": source, "sha256": digest})
+    return images, digest
+
+
+def open_rgb(path):
+    """The picture in a file, as RGB; a file that holds none is a ValueError that names it."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError(f"{path} is truncated or not an image: {error}. Nothing was kept from it.") from error
+
+
+def _decode(folder, paths, size):
+    from tqdm import tqdm
+
+    images = None
+    for i, path in enumerate(tqdm(paths, f"decoding {folder.name} once", unit="image", disable=len(paths) < 5000)):
+        pixels = torch.from_numpy(np.array(_centre(open_rgb(path), size)))
+        if images is None:
+            images = torch.empty((len(paths), 3, *pixels.shape[:2]), dtype=torch.uint8)
+        if pixels.shape[:2] != images.shape[2:]:
+            raise ValueError(f"{path} has another size than {paths[0]}; give size=, e.g. size=64.")
+        images[i] = pixels.permute(2, 0, 1)
+    return images
+
+
+def _centre(picture, size):
+    if size is None:
+        return picture
+    scale = size / min(picture.size)
+    w, h = (max(size, round(n * scale)) for n in picture.size)
+    left, top = (w - size) // 2, (h - size) // 2
+    return picture.resize((w, h)).crop((left, top, left + size, top + size))
+
+
+# -- the file: pixels, the checksum they must have, and the state of the folder they were decoded from --------
+
+
+def _places(folder):
+    """Folders the file may lie in, the best first; none if it is switched off."""
+    wish = os.environ.get("CNNLIB_CACHE", "")
+    if wish.lower() in ("off", "0", "no"):
+        return []
+    own = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    if wish:
+        return [Path(wish).expanduser() / own]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return [folder.parent, home / "cnnlib" / own]
+
+
+def _name(folder, size, place):
+    return place / f"{folder.name}.decoded{'' if size is None else f'-{size}'}.safetensors"
+
+
+def _fingerprint(folder, paths, size):
+    """Changes with every name, length and time of the files, and with what decodes them."""
+    from PIL import __version__
+
+    files = hashlib.sha256()
+    for path in paths:
+        state = os.stat(path)
+        files.update(f"{path[len(str(folder)):]} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return json.dumps({"files": files.hexdigest(), "size": size, "pillow": __version__})
+
+
+def _sha256(images):
+    return hashlib.sha256(images.numpy()).hexdigest()
+
+
+def _read(name, source):
+    """(images, sha256) of the file, or None where there is none, it is of another state, or it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    if not name.is_file():
+        return None
+    try:
+        with safe_open(name, framework="pt") as file:
+            kept = file.metadata() or {}
+            if kept.get("source") != source:
+                print(f"{name} is out of date: the images have changed since; decoding them again.")
+                return None
+            images = file.get_tensor("images")
+    except (SafetensorError, OSError) as error:
+        print(f"{name} cannot be read ({error}); decoding the images again.")
+        return None
+    if _sha256(images) != kept.get("sha256"):
+        print(f"{name} is corrupted: its checksum is wrong; decoding the images again.")
+        return None
+    return images, kept["sha256"]
+
+
+def _write(names, images, metadata):
+    """Write the first of `names` that can be written, whole or not at all; where none can, the next run decodes."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    for name in names:
+        try:
+            name.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=name.parent, prefix=".decoded-") as scratch:
+                save_file({"images": images}, Path(scratch) / name.name, metadata=metadata)
+                (Path(scratch) / name.name).chmod(0o644)
+                os.replace(Path(scratch) / name.name, name)
+            return
+        except (OSError, SafetensorError):
+            continue

@@ -1,0 +1,303 @@
+"""Where each data set comes from: found on disk, checked, or fetched; one function a data set."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .decoded import decoded
+from .images import split_per_class
+from .paths import CHECKOUT
+
+# File -> (bytes, md5) of the four unpacked files of MNIST, http://yann.lecun.com/exdb/mnist.
+_MNIST = {
+    "train-images-idx3-ubyte": (47040016, "6bbc9ace898e44ae57da46a324031adb"),
+    "train-labels-idx1-ubyte": (60008, "a25bea736e30d166cdddb491f175f624"),
+    "t10k-images-idx3-ubyte": (7840016, "2646ac647ad5339dbf082846283269ea"),
+    "t10k-labels-idx1-ubyte": (10008, "27ae3e4e09519cfbb04c329615203637"),
+}
+_CIFAR10 = dict.fromkeys("airplane automobile bird cat deer dog frog horse ship truck".split(), 6000)
+
+# https://www.tensorflow.org/datasets/catalog/tf_flowers: address, sha256 of the archive, pictures a class.
+_FLOWERS_URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
+_FLOWERS_SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"
+_FLOWERS = {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799}
+_BREEDS = 37
+
+
+class DataNotFound(FileNotFoundError):
+    """A data set is in none of the places searched and cannot be downloaded."""
+
+
+@dataclass
+class Source:
+    """A data set as it was found: `pictures` are uint8 (N, C, H, W), or paths of files under `folder`; `labels` are
+    int64 (N,); `train` and `test` are indices of both."""
+
+    variant: str
+    classes: list
+    pictures: torch.Tensor | list
+    labels: torch.Tensor
+    train: torch.Tensor
+    test: torch.Tensor
+    folder: Path | None = None
+
+
+def digits(root, test_fraction):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8))[:, None]
+    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    train, test = split_per_class(labels, test_fraction or 0.2)
+    variant = f"scikit-learn digits, {len(train):,} + {len(test):,}, 8x8"
+    return Source(variant, [str(d) for d in range(10)], images, labels, train, test)
+
+
+def mnist(root, test_fraction):
+    from torchvision.datasets import MNIST
+
+    def check(place):
+        raw = place / "MNIST" / "raw"
+        if (raw / "train-images-idx3-ubyte").exists():
+            for file, (length, md5) in _MNIST.items():
+                _check_file(raw / file, md5, length)
+            return place
+
+    def download(place):
+        MNIST(str(place), train=True, download=True)
+
+    place = _find("mnist", root, check, download, "MNIST")
+    splits = [MNIST(str(place), train=train) for train in (True, False)]
+    return _two("MNIST, 60,000 + 10,000, 28x28", [str(d) for d in range(10)],
+                *((s.data[:, None], s.targets) for s in splits))
+
+
+def cifar10(root, test_fraction):
+    """The published batches, or a copy as images in cifar10/{train,test}/<class>/."""
+    from torchvision.datasets import CIFAR10
+
+    def check(place):
+        batches = place / CIFAR10.base_folder
+        if batches.is_dir():
+            # The batches are pickles, and unpickling a file lets it run code. Only the published bytes get there.
+            published = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
+            for file, md5 in published:
+                _check_file(batches / file, md5)
+            return batches
+        copy = place / "cifar10"
+        return copy if (copy / "train").is_dir() and (copy / "test").is_dir() else None
+
+    def download(place):
+        CIFAR10(str(place), download=True)
+
+    found = _find("cifar10", root, check, download, CIFAR10.base_folder)
+    if found.name == CIFAR10.base_folder:
+        splits = [CIFAR10(str(found.parent), train=train) for train in (True, False)]
+        images = [torch.from_numpy(s.data).permute(0, 3, 1, 2) for s in splits]
+        return _two("CIFAR-10, 50,000 + 10,000, 32x32", list(_CIFAR10),
+                    *((i, torch.tensor(s.targets)) for i, s in zip(images, splits, strict=True)))
+    source = _listed(found)
+    _check_complete(found, source, _CIFAR10)
+    kind = "/".join(sorted({path.rsplit(".", 1)[-1].upper().replace("JPG", "JPEG") for path in source.pictures}))
+    source.pictures, sha256 = decoded(found, source.pictures)
+    h, w = source.pictures.shape[2:]
+    source.variant = (f"CIFAR-10, {kind} copy in ImageFolder layout, {len(source.train):,} + {len(source.test):,}, "
+                      f"{h}x{w}, pixels' sha256 {sha256[:12]}")
+    return source
+
+
+def flowers(root, test_fraction):
+    from torchvision.datasets.utils import download_url, extract_archive
+
+    def check(place):
+        folder = place / "flower_photos"
+        return folder if folder.is_dir() else None
+
+    def download(place):
+        archive = place / "flower_photos.tgz"
+        download_url(_FLOWERS_URL, str(place), archive.name)
+        if hashlib.sha256(archive.read_bytes()).hexdigest() != _FLOWERS_SHA256:
+            raise OSError(f"what {_FLOWERS_URL} sent is not the published archive: its checksum differs")
+        extract_archive(str(archive), str(place), remove_finished=True)
+
+    found = _find("flowers", root, check, download, "flower_photos")
+    source = _listed(found, test_fraction)
+    _check_complete(found, source, _FLOWERS)
+    source.variant = f"TensorFlow flowers, {_listing(source)}"
+    return source
+
+
+def pets(root, test_fraction):
+    """Oxford-IIIT Pet: the published split, or `test_fraction` of every picture there is."""
+    source = _pets(root)
+    if test_fraction is None:
+        place = {Path(path).stem: i for i, path in enumerate(source.pictures)}
+
+        def named_in(file):
+            names = [line.split()[0] for line in (source.folder / "annotations" / file).read_text().splitlines()]
+            for name in names:
+                if name not in place:
+                    raise ValueError(f"{source.folder / 'images' / name}.jpg is missing, although its neighbours are "
+                                     f"there. Delete {source.folder} and load again.")
+            return torch.tensor([place[name] for name in names])
+
+        source.train, source.test = named_in("trainval.txt"), named_in("test.txt")
+    else:
+        source.train, source.test = split_per_class(source.labels, test_fraction)
+    source.variant = f"Oxford-IIIT Pet, {len(source.classes)} breeds, {_listing(source)}"
+    return source
+
+
+def pets30(root, test_fraction):
+    """The first 30 breeds of the alphabet, as many a tutorial has them, and a tenth of each for testing."""
+    source = _pets(root)
+    source.classes = source.classes[:30]
+    kept = (source.labels < 30).nonzero().flatten()
+    source.pictures, source.labels = [source.pictures[i] for i in kept.tolist()], source.labels[kept]
+    source.train, source.test = split_per_class(source.labels, test_fraction or 0.1)
+    source.variant = f"Oxford-IIIT Pet, first 30 of 37 breeds, {_listing(source)}"
+    return source
+
+
+def _pets(root):
+    from torchvision.datasets import OxfordIIITPet
+
+    def check(place):
+        found = place / "oxford-iiit-pet"
+        if not found.is_dir():
+            return None
+        for part in ("images", "annotations/trainval.txt", "annotations/test.txt"):
+            if not (found / part).exists():
+                raise ValueError(f"{found / part} is missing. Delete {found} and load again.")
+        return found
+
+    def download(place):
+        OxfordIIITPet(str(place), download=True)
+        for archive in (place / "oxford-iiit-pet").glob("*.tar.gz"):
+            archive.unlink()
+
+    found = _find("pets", root, check, download, "oxford-iiit-pet")
+    pictures = sorted((found / "images").glob("*.jpg"))
+    breeds = [path.stem.rsplit("_", 1)[0] for path in pictures]
+    classes = sorted(set(breeds), key=str.casefold)             # cats are capitalised, dogs are not
+    if len(classes) != _BREEDS:
+        raise ValueError(f"{found / 'images'} has {len(classes)} breeds of {_BREEDS}. Delete {found} and load again.")
+    number = {breed: i for i, breed in enumerate(classes)}
+    labels = torch.tensor([number[breed] for breed in breeds])
+    names = [breed.replace("_", " ").title() for breed in classes]
+    none = torch.empty(0, dtype=torch.int64)
+    return Source("", names, [str(path) for path in pictures], labels, none, none, found)
+
+
+def folder(root, test_fraction):
+    if root is None or not Path(root).is_dir():
+        raise ValueError(f"root is {root!r}, allowed for 'folder': a folder with one folder of images a class.")
+    source = _listed(Path(root), test_fraction)
+    if len(source.test) == 0:
+        raise ValueError(f"{root} has too few images a class to set aside test_fraction={test_fraction or 0.1}.")
+    source.variant = f"folder {Path(root).name}, {_listing(source)}"
+    return source
+
+
+# -- from files and tensors to a Source ----------------------------------------------------------------------
+
+
+def _two(variant, classes, train, test):
+    """A Source of two splits that came as (images, labels)."""
+    images, labels = (torch.cat(pair) for pair in zip(train, test, strict=True))
+    index = torch.arange(len(labels))
+    return Source(variant, classes, images, labels, index[:len(train[1])], index[len(train[1]):])
+
+
+def _listed(folder, test_fraction=None):
+    """A Source of the images in <folder>/<class>/, or in <folder>/{train,test}/<class>/ where there are both."""
+    from torchvision.datasets import ImageFolder
+
+    def listing(folder):
+        try:
+            found = ImageFolder(str(folder))
+        except FileNotFoundError as error:
+            raise ValueError(f"{folder} is not a folder of classes with images in them: {error}") from error
+        return found.classes, [path for path, _ in found.samples], torch.tensor(found.targets)
+
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        classes, paths, labels = listing(folder / "train")
+        test_classes, test_paths, test_labels = listing(folder / "test")
+        if test_classes != classes:
+            raise ValueError(f"train/ and test/ of {folder} have different classes: {classes} and {test_classes}.")
+        train, test = torch.arange(len(paths)), torch.arange(len(paths), len(paths) + len(test_paths))
+        return Source("", classes, paths + test_paths, torch.cat((labels, test_labels)), train, test, folder)
+    classes, paths, labels = listing(folder)
+    return Source("", classes, paths, labels, *split_per_class(labels, test_fraction or 0.1), folder)
+
+
+def _listing(source):
+    """How many pictures, and a checksum of their names and lengths: which copy of the data set this is."""
+    files = "".join(f"{Path(path).relative_to(source.folder).as_posix()} {os.path.getsize(path)}\n"
+                    for path in source.pictures)
+    return (f"{len(source.train):,} + {len(source.test):,} photos, "
+            f"files' sha256 {hashlib.sha256(files.encode()).hexdigest()[:12]}")
+
+
+def _check_complete(folder, source, counts):
+    found = dict(zip(source.classes, source.labels.bincount().tolist(), strict=True))
+    if found != counts:
+        raise ValueError(f"{folder} is not complete: it has {found}, published are {counts}. "
+                         "Delete it and load again.")
+
+
+SOURCES = {source.__name__: source for source in (digits, mnist, cifar10, flowers, pets, pets30, folder)}
+
+
+# -- finding, checking, fetching -----------------------------------------------------------------------------
+
+
+def _places(root):
+    places = [root, os.environ.get("CNNLIB_DATA"), (CHECKOUT or Path.cwd()) / "data"]
+    return list(dict.fromkeys(Path(place).expanduser() for place in places if place))
+
+
+def _find(name, root, check, download, folder):
+    """What `check` finds in the first place that has the data set; else download it there and move it in whole."""
+    places = _places(root)
+    for place in places:
+        if found := check(place):
+            return found
+    target = places[0]
+    print(f"{name}: not found in {', '.join(map(str, places))}; downloading to {target}.")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target) as scratch:
+            download(Path(scratch))
+            check(Path(scratch))
+            if not (target / folder).exists():
+                os.replace(Path(scratch) / folder, target / folder)
+            for path in sorted((Path(scratch) / folder).rglob("*")):     # whole files, beside what is there
+                if path.is_file():
+                    place = target / path.relative_to(scratch)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(path, place)
+    except (RuntimeError, OSError) as error:
+        raise DataNotFound(
+            f"Data set {name!r} was not found in {', '.join(map(str, places))}, and downloading it failed ({error}). "
+            f"Two ways out: connect to the network and run again, or point root= or the environment variable "
+            f"CNNLIB_DATA at a folder that holds {folder}/ in torchvision's layout."
+        ) from error
+    return check(target)
+
+
+def _check_file(path, md5, length=None):
+    """Raise ValueError, naming the file, unless it is whole."""
+    if not path.exists():
+        raise ValueError(f"{path} is missing, although its neighbours are there. Delete {path.parent} and load again.")
+    if length is not None and path.stat().st_size != length:
+        raise ValueError(f"{path} is truncated or not the right file: {path.stat().st_size:,} of {length:,} bytes. "
+                         "Delete it and load again.")
+    if hashlib.md5(path.read_bytes()).hexdigest() != md5:
+        raise ValueError(f"{path} is corrupted: its checksum is not that of the published file. "
+                         "Delete it and load again.")
