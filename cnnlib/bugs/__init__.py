@@ -1,10 +1,11 @@
 """The bug museum: short programs with a real mistake in them, and checks that tell whether a repair holds.
 
     >>> from cnnlib import bugs
-    >>> bugs.show("D55")                    # the faulty program and what it does; cause and repair folded
+    >>> bugs.show("D55")                    # the faulty program and what it does; hints, cause and repair folded
     >>> bugs.check("D55", my_function)      # what passes now, and what still fails and why
 
-Each chapter has a file with its exhibits and one file each for the faulty and for the repaired programs.
+Each chapter has a file with its exhibits and one file each for the faulty and for the repaired programs. A repair is
+the library's own network wherever it has one.
 """
 
 import contextlib

@@ -359,7 +359,7 @@ class Device:
     """A simulated accelerator: work is ordered in no time and done later, and the clock is ours."""
 
     def __init__(self, work=1.0, copy=0.25):
-        self.now, self.done_at, self.work, self.copy, self.steps = 0.0, 5.0, work, copy, 0
+        self.now, self.done_at, self.work, self.copy, self.steps = 0.0, 0.0, work, copy, 0
 
     def step(self):
         self.steps += 1
@@ -373,7 +373,6 @@ class Device:
         self.now += self.copy
 
     def timed(self, program, steps):
-        self.synchronise()          # but for what check `d47_waits` orders before
         return program(self.step, self.synchronise, self.fetch, lambda: self.now, steps)
 
 

@@ -7,7 +7,7 @@ from ..models import GoogLeNet, Inception
 from . import Exhibit
 from . import inception_faulty as faulty
 from . import inception_repaired as repaired
-from .tools import blueprint, build, layers, output_shape, ran, sizes_problem
+from .tools import blueprint, layers, output_shape, sizes_problem
 
 # ---------------------------------------------------------------- D48: the stem by hand
 
@@ -96,16 +96,13 @@ def d50_weights(program):
 
 
 def d50_sees(program):
-    """Far from the middle only a 5×5 notices: change one input and see how far the outputs change."""
-    module = build(program)
-    x = torch.zeros(1, 192, 9, 9)
-    trace = [(layer.kernel_size[0], layer.out_channels) for layer, _ in ran(module, x) if isinstance(layer, nn.Conv2d)]
-    wide = [maps for kernel, maps in trace if kernel == 5]
-    return None if wide == [32] else f"kernels and maps {sorted(trace)}: 32 maps should be made by a 5×5."
+    kernels = [(layer.kernel_size[0], layer.out_channels) for layer in layers(blueprint(program), nn.Conv2d)]
+    wide = [maps for kernel, maps in kernels if kernel == 5]
+    return None if wide == [32] else f"kernels and maps {sorted(kernels)}: 32 maps should be made by a 5×5."
 
 
 def d50_google(program):
-    names, wanted = build(program).state_dict(), Inception(192, 64, 96, 128, 16, 32, 32).state_dict()
+    names, wanted = blueprint(program).state_dict(), blueprint(Inception, 192, 64, 96, 128, 16, 32, 32).state_dict()
     odd = [name for name in wanted if name not in names or names[name].shape != wanted[name].shape]
     return f"weights of GoogLeNet's 3a do not fit {odd[0]}." if odd else None
 
