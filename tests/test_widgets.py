@@ -37,7 +37,7 @@ def unpack(spec, inputs):
     for name in spec["inputs"]:
         position = position * len(spec["grid"][name]) + spec["grid"][name].index(inputs[name])
     packed = spec["answers"]
-    if refusal := column(packed["refusals"], position):
+    if (refusal := column(packed["refusals"], position)) is not None:
         return refusal
     if "rows" in packed:
         return dict(zip(packed["names"], column(packed["rows"], position), strict=True))
@@ -431,7 +431,7 @@ def test_training_here_stops_when_told(folder):
     curves.observe(lambda change: curves._handle_custom_msg({"do": "stop"}, []), "training")
     curves.train().join(60)
     assert curves.training["message"] == "stopped"
-    assert len(curves.training["curve"]) == 1
+    assert len(curves.training["curve"]) == 0
 
 
 def test_a_failure_in_training_is_shown(folder):

@@ -153,14 +153,14 @@ class BookWidget(anywidget.AnyWidget):
 def pack_answers(answers):
     """Answers in the order of the grid, packed as columns; raises ValueError for keys that differ between answers.
 
-    `refusals` is a column of the strings that stand in the place of an answer, "" for the others. The answers are
+    `refusals` is a column of the strings that stand in the place of an answer, None for the others. The answers are
     either `rows`, one column of lists in the order of `names`, or `fields`, a column for each key, where most fields
     depend on few of the inputs: whichever is shorter. See `pack_column`.
     """
     names = next((list(answer) for answer in answers if isinstance(answer, dict)), [])
     if any(list(answer) != names for answer in answers if isinstance(answer, dict)):
         raise ValueError("compute must return the same keys for every combination of inputs")
-    refusals = pack_column([answer if isinstance(answer, str) else "" for answer in answers])
+    refusals = pack_column([answer if isinstance(answer, str) else None for answer in answers])
     rows = [None if isinstance(answer, str) else list(answer.values()) for answer in answers]
     whole = {"names": names, "rows": pack_column(rows)}
     fields = {"fields": {name: pack_column([row and row[i] for row in rows]) for i, name in enumerate(names)}}

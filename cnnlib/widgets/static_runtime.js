@@ -42,7 +42,7 @@ function lookUp({ inputs, grid, answers }, state) {
     position = position * grid[name].length + step;
   }
   const error = at(answers.refusals, position);
-  if (error) return { error };
+  if (error !== null) return { error };
   const pairs = answers.fields ? Object.entries(answers.fields).map(([name, column]) => [name, at(column, position)])
     : at(answers.rows, position).map((value, i) => [answers.names[i], value]);
   return { answer: Object.fromEntries(pairs) };

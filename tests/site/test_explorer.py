@@ -1,0 +1,207 @@
+"""The Explorer on pages of its own, in a browser: what it shows is what Python says, whatever the knobs did before."""
+
+import random
+
+import pytest
+
+from cnnlib.widgets import Explorer
+
+from ..test_explorer import counted
+from ..test_widgets import unpack
+from .conftest import DESK, PHONE, spec_of, stage
+from .test_pages import AXE, AXE_RULES
+from .test_widgets import at, says
+
+# Sets a knob by its position among the values; what the widget then shows is read in the same task, before any frame.
+MOVE = """(host, [name, place]) => {
+    const control = host.querySelector(`.cnn-controls [data-input="${name}"]`);
+    if (control.type === "checkbox") { if (control.checked !== Boolean(place)) control.click(); }
+    else if (control.tagName === "SELECT") {
+        control.selectedIndex = place;
+        control.dispatchEvent(new Event("change", { bubbles: true }));
+    } else { control.value = place; control.dispatchEvent(new Event("input", { bubbles: true })); }
+}"""
+SHOWN = """host => ({
+    values: [...host.querySelectorAll(".ex-content [data-value]")].filter((part) => part.checkVisibility())
+        .map((part) => [part.dataset.value, part.textContent]),
+    error: host.querySelector(".cnn-error").textContent,
+    kept: host.querySelector("[data-kept]").dataset.kept,
+    diagram: host.querySelector(".ex-figure").getAttribute("aria-label"),
+    blocks: [...host.querySelectorAll(".ex-block")].map((block) => block.getAttribute("aria-label")),
+    stages: [...host.querySelectorAll(".ex-stage")].map((text) => text.textContent),
+    strips: [...host.querySelectorAll(".ex-bar")].map((bar) => bar.getAttribute("aria-label")),
+    caption: host.querySelector(".ex-content > .cnn-table caption").textContent,
+    curves: host.querySelector("[data-curve=chosen] b")?.textContent ?? "",
+    unrecorded: [...host.querySelectorAll(".ex-unrecorded")].some((part) => part.checkVisibility()),
+})"""
+
+
+@pytest.fixture
+def staged(visit, tmp_path):
+    """Open a page with the given widgets."""
+    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, **options)
+
+
+def move(host, spec, chance):
+    """Turn one knob at random; returns all knobs as they then are meant to be."""
+    name = chance.choice([name for name in spec["inputs"] if len(spec["grid"][name]) > 1])
+    values = spec["grid"][name]
+    numbers = all(type(value) in (int, float) for value in values) and len(values) > 2
+    place = chance.randrange(len(values))
+    value = (sorted(values) if numbers else values)[place]
+    host.evaluate(MOVE, [name, int(value) if set(values) <= {True, False} and type(value) is bool else place])
+    return name, value
+
+
+def consistent(host, answer, curves=()):
+    """Table, diagram, bars, curves and texts all say what `answer` says."""
+    shown = host.evaluate(SHOWN)
+    assert shown["error"] == ""
+    compared = set()
+    for key, text in shown["values"]:
+        try:
+            value = at(answer, key)
+        except KeyError:
+            continue
+        if "kept" not in key:
+            assert says(text, value), f"{key} shows {text!r}, Python says {value!r}"
+            compared.add(key)
+    stages = len(answer["stage_name"])
+    assert {"params", "macs", "layers", "code", *(f"stage_params.{k}" for k in range(stages))} <= compared
+    assert int(shown["kept"]) == answer["kept"]
+    assert shown["diagram"].startswith(
+        f"Diagram of {answer['network']}: {len(answer['unit_name'])} blocks in {stages} stages.")
+    assert len(shown["stages"]) == stages + 1
+    assert set(shown["blocks"]) <= set(answer["unit_name"]) and shown["blocks"][0] == answer["unit_name"][0]
+    for name, said in zip(("params", "macs", "kept"), shown["strips"], strict=True):
+        assert said.endswith(": " + ", ".join(f"{stage} {share:g} %" for stage, share in
+                                              zip(answer["stage_name"], answer[f"stage_{name}_share"], strict=True)))
+    assert f"Stages of {answer['network']};" in shown["caption"]
+    if curves:
+        found = answer["recorded"][0]
+        assert shown["curves"] == (curves[found]["name"] if found >= 0 else "")
+        assert shown["unrecorded"] == (found < 0)
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Three explorers with small grids, one with recordings."""
+    return (Explorer("lenet", recorded="lenet-activation-pooling"),
+            Explorer("resnet-cifar", {"depth": [8, 14, 20], "width": [4, 8, 16], "shortcut": None, "size": [16, 32]},
+                     width=8, batch=32),
+            Explorer("vgg-cifar", {"depth": None, "batch_norm": None, "width": [0.125, 0.25]}, width=0.125))
+
+
+def test_sixty_configurations_knob_by_knob_are_what_torchinfo_counts(staged, three):
+    with staged(*three) as page:
+        for widget, host in zip(three, page.locator(".cnnlib-widget").all(), strict=True):
+            spec, chance, state = spec_of(host), random.Random(3), dict(widget.current())
+            for _ in range(20):
+                state.update([move(host, spec, chance)])
+                name, options = widget.plan(**state)
+                shown = dict(host.evaluate(SHOWN)["values"])
+                answer = widget.compute(**state)
+                oracle = counted(name, options, answer["input"])
+                number = {key: int(text.replace(",", "")) for key, text in shown.items() if key in ("params", "macs")}
+                assert number == {"params": oracle.params, "macs": oracle.macs}, state
+                consistent(host, answer, widget.curves)
+        assert page.errors == [] and page.refused == []
+
+
+def test_nothing_is_stale_after_any_of_500_quick_moves(staged, three):
+    with staged(*three) as page:
+        hosts = page.locator(".cnnlib-widget").all()
+        specs, chance = [spec_of(host) for host in hosts], random.Random(5)
+        states = [dict(widget.current()) for widget in three]
+        for step in range(500):
+            i = chance.randrange(3)
+            states[i].update([move(hosts[i], specs[i], chance)])
+            consistent(hosts[i], unpack(specs[i], states[i]), three[i].curves)
+        page.wait_for_timeout(700)                       # what is announced, once things are quiet
+        for host, spec, state in zip(hosts, specs, states, strict=True):
+            answer = unpack(spec, state)
+            voice = host.locator(".cnn > .cnn-unseen").text_content()
+            assert voice.startswith(f"{answer['label']}: {answer['params']:,} parameters, {answer['macs']:,} MACs")
+        assert page.errors == []
+
+
+def test_every_block_is_reached_by_the_keyboard(staged):
+    widget = Explorer("densenet-cifar", {"growth_rate": [12]}, depth=100)
+    answer = widget.answer
+    with staged(widget, viewport=PHONE) as page:
+        host = page.locator(".cnnlib-widget")
+        assert host.locator(".ex-block[tabindex='0']").count() == 1
+        assert host.locator(".ex-block").count() < len(answer["unit_name"]), "long runs are folded on a phone"
+        host.locator(".ex-block[tabindex='0']").focus()
+        for i, name in enumerate(answer["unit_name"]):
+            row = host.locator("[data-value=block]").text_content()
+            assert row.startswith(name) and f"parameters {answer['unit_params'][i]:,} " in row
+            assert page.evaluate("document.activeElement.getAttribute('aria-label')") == name
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Home")
+        page.keyboard.press("PageDown")
+        second = answer["unit_name"][answer["stage_units"][0]]
+        assert host.locator("[data-value=block]").text_content().startswith(second)
+        page.keyboard.press("End")
+        assert host.locator("[data-value=block]").text_content().startswith(answer["unit_name"][-1])
+        host.locator(".ex-block").first.click()
+        assert host.locator("[data-value=block]").text_content().startswith(answer["unit_name"][0])
+
+
+def test_pin_compare_show_and_clear(staged):
+    widget = Explorer("lenet", recorded="lenet-activation-pooling")
+    with staged(widget) as page:
+        host = page.locator(".cnnlib-widget")
+        host.get_by_role("button", name="Pin to compare").click()
+        host.evaluate(MOVE, ["activation", 0])
+        assert host.locator("[data-curve]").evaluate_all("all => all.map((each) => each.dataset.curve)") == [
+            "chosen", "compare"]
+        assert host.locator("[data-curve=compare] b").text_content() == widget.answer["label"]
+        assert f"pinned: {widget.answer['params']:,}" in host.locator(".ex-facts").text_content()
+        host.get_by_role("button", name="Show", exact=True).click()
+        assert host.locator("[data-curve]").count() == 1 and host.locator("[data-value=code]").text_content() == (
+            widget.answer["code"])
+        host.get_by_role("button", name="Clear").click()
+        assert "pinned" not in host.locator(".ex-content").text_content()
+        host.locator("summary", has_text="Where the runs come from").click()
+        assert "MNIST" in host.locator(".ex-training details").text_content()
+
+
+def test_the_nearest_recording_is_one_click_away(staged):
+    widget = Explorer("lenet", recorded="lenet-activation-pooling", kernel_size=3)
+    with staged(widget) as page:
+        host = page.locator(".cnnlib-widget")
+        assert "No run of this configuration is recorded" in host.locator(".ex-unrecorded").text_content()
+        assert host.locator("[data-curve=chosen]").count() == 0
+        host.get_by_role("button", name="Show it").click()
+        nearest = widget.curves[widget.answer["nearest"][0]]
+        assert host.locator("[data-curve=chosen] b").text_content() == nearest["name"]
+        assert host.locator(".ex-unrecorded").is_hidden()
+        consistent(host, widget.compute(**{**widget.current(), **nearest["knobs"]}), widget.curves)
+
+
+def test_knobs_that_make_no_network_leave_the_picture_and_say_why_beside_the_knob(staged):
+    widget = Explorer("resnet", {"depth": [34, 50], "shortcut": None}, depth=34, size=64)
+    with staged(widget) as page:
+        host = page.locator(".cnnlib-widget")
+        host.evaluate(MOVE, ["shortcut", 1])
+        host.evaluate(MOVE, ["depth", 1])
+        beside = host.locator(".ex-knob", has=page.locator("[data-input=depth]"))
+        assert beside.locator(".cnn-error").text_content().startswith("depth is 50")
+        assert host.locator("[data-value=code]").text_content() == widget.compute(depth=34, shortcut="none")["code"]
+        assert "34" in host.locator(".cnn-still").text_content()
+        host.evaluate(MOVE, ["shortcut", 0])
+        consistent(host, widget.compute(depth=50, shortcut="B"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_is_accessible_and_fits(staged, three, theme, viewport):
+    with staged(*three, theme=theme, viewport=viewport) as page:
+        for summary in page.locator("summary").all():
+            summary.click()
+        page.evaluate(AXE)
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert page.errors == []
