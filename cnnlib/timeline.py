@@ -58,7 +58,7 @@ class Table:
         head = "".join(f'<th scope="col">{name.replace(" ", "<br>", 1)}</th>' for name in self.HEAD)
         body = ""
         for (year, name, *counts), note in self.rows:
-            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in counts)
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in counts).replace(" %", "&nbsp;%")
             body += (f'<tr><td rowspan="2">{year}</td><th scope="rowgroup" rowspan="2">{html.escape(name)}</th>{cells}'
                      f'</tr><tr><td colspan="4"><small>{html.escape(note)}</small></td></tr>')
         return (f'<div class="cnnlib-html"><table><caption>The networks of the map; counts for one picture</caption>'

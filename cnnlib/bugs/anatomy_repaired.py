@@ -15,7 +15,8 @@ def count_macs(model, x):
         height, width = layer.kernel_size
         total += output.numel() * layer.in_channels // layer.groups * height * width
 
-    handles = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    convs = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    handles = [layer.register_forward_hook(count) for layer in convs]
     model(x)
     for handle in handles:
         handle.remove()
