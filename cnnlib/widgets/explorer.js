@@ -8,7 +8,7 @@ import { button, h, number, same, table, widget } from "./ui.js";
 
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
 const FACTS = [["params", "parameters"], ["macs", "MACs for one picture"], ["kept", "kept for the backward pass"],
-  ["layers", "layers with weights"]];
+  ["layers", "convolutions, dense layers"]];
 
 /** 12,345,678 bytes -> "12.3 MB". */
 const bytes = (value) => {
@@ -59,7 +59,7 @@ export function render({ model, el }) {
     : [{ curve, kind: i === answer.recorded[source()] ? "chosen"
       : i === model.get("pinned").recorded?.[source()] ? "compare" : "faint" }])) });
   const unrecorded = h("p", { class: "ex-unrecorded cnn-row" });
-  const origin = table("How the runs were recorded", ["what", "recorded"]);
+  const madeOn = h("summary"), origin = table("How the runs were recorded", ["what", "recorded"]);
   const note = "Trains the chosen network on digits (1,797 small scans), enlarged and repeated as it needs them: compare "
     + "the shape of the curves, not their level.";
   const training = h("section", { class: "ex-training" },
@@ -68,7 +68,7 @@ export function render({ model, el }) {
       sources.length > 1 && ui.select("source", { label: "recorded on", options: sources.map(({ about }, i) => [i, about]) }),
       figure.controls),
     unrecorded, figure.element, trainer({ ui, model, note }),
-    sources.length > 0 && h("details", {}, h("summary", {}, "Where the runs come from"), origin.element));
+    sources.length > 0 && h("details", {}, madeOn, origin.element));
 
   const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
     h("div", { class: "ex-anatomy" }, view.element, key, block), strips, stages.element, everyBlock, training);
@@ -138,7 +138,9 @@ export function render({ model, el }) {
     const at = source();
     figure.draw();
     if (at < 0) return;
-    origin.update(sources[at].provenance);
+    const { data, provenance } = sources[at];
+    madeOn.textContent = `Where the runs come from${data && `: ${data}`}`;
+    origin.update(provenance);
     const nearest = curves[answer.nearest[at]], missing = answer.recorded[at] < 0;
     unrecorded.hidden = !missing;
     unrecorded.replaceChildren(...(nearest
@@ -151,6 +153,7 @@ export function render({ model, el }) {
     ({ answer } = ui.shown());
     ui.root.style.setProperty("--cnn-accent", `var(--cnn-${answer.colour})`);
     chosen = Math.min(chosen, answer.unit_name.length - 1);
+    drawCurves();                                       // first: it measures its place
     view.draw();
     morphChildren(key, legend(answer));
     readBlock();
@@ -158,7 +161,6 @@ export function render({ model, el }) {
     drawStrips();
     fillStages();
     drawFacts();
-    drawCurves();
     ui.say(`${answer.label}: ${FACTS.map(([name, label]) => `${shown(name, answer[name])} ${label}`).join(", ")}.`);
   };
   ui.on("change:answer", draw);

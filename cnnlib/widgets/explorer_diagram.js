@@ -12,10 +12,9 @@ const RUNS = [64, 16, 9, 7, 5, 4, 3];                   // how many equal blocks
  *  Returns the element, `draw()`, and `mark(i)`, which shows that the block i is chosen. */
 export function diagram({ answer, select }) {
   const element = h("div", { class: "ex-diagram" }, s("svg"));
-  let slabs = [], chosen = 0;
+  let slabs = [], chosen = 0, width = 0;                // the width is not asked for while things change: that is slow
 
   const draw = () => {
-    const width = Math.floor(element.clientWidth);
     if (!width) return;                                 // not on the page yet; the observer draws it then
     const kept = document.activeElement?.closest?.(".ex-block") && element.contains(document.activeElement);
     const plan = layout(answer(), width);
@@ -51,7 +50,7 @@ export function diagram({ answer, select }) {
     event.preventDefault();
     if (to >= 0 && to < count) choose(to);
   });
-  return { element, draw, mark, stop: whenResized(element, draw) };
+  return { element, draw, mark, stop: whenResized(element, () => { width = Math.floor(element.clientWidth); draw(); }) };
 }
 
 /** Where everything goes: slabs { first, last (unit), stage, x, y, w, h, bus }, stages, rows. */
