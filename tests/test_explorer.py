@@ -67,14 +67,12 @@ def agrees(answer, name, options):
         assert sum(answer[f"{part}_kept"]) == answer["kept"]
         assert sum(answer[f"{part}_layers"]) == answer["layers"]
     assert answer["layers"] == sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in oracle.model.modules())
-    modules, whole = dict(oracle.model.named_modules()), 0
+    modules = dict(oracle.model.named_modules())
     for path, kind, *sides, params in zip(*(answer[f"unit_{key}"] for key in ("name", "type", "channels", "height",
                                                                               "width", "params")), strict=True):
-        if path in modules and " + " not in kind:
-            assert tuple(side for side in sides if side) == oracle.outputs[path][1:], path
+        assert tuple(side for side in sides if side) == oracle.outputs[path][1:], path
+        if " + " not in kind:
             assert params == sum(p.numel() for p in modules[path].parameters()), path
-            whole += 1
-    assert whole, "no unit is a module of its own"
     assert sum(answer["stage_units"]) == len(answer["unit_name"])
 
 
@@ -92,7 +90,7 @@ def test_random_configurations_are_what_torchinfo_counts(family):
         agrees(widget.answer, name, options)
 
 
-@pytest.mark.parametrize("network", ["lenet5", "googlenet", "mobilenet_v2", "densenet_bc100_k12"])
+@pytest.mark.parametrize("network", ["resnet20", "googlenet", "mobilenet_v2", "densenet_bc100_k12"])
 def test_networks_as_published(network):
     widget = Explorer(network=network)
     agrees(widget.answer, network, {"aux_logits": False} if network == "googlenet" else {})
@@ -149,11 +147,11 @@ def test_a_value_that_makes_no_network_keeps_the_last_one_and_says_why(family, k
 def test_knobs_that_do_not_go_together_are_refused():
     widget = Explorer("resnet", depth=50)
     widget.shortcut = "none"
-    assert "depth" in widget.error
+    assert widget.error.startswith("shortcut is 'none'")
     widget.depth = 34
     assert (widget.error, widget.answer["network"]) == ("", "plain34")
     spec = Explorer("resnet", {"depth": [34, 50], "shortcut": None}).static_spec()
-    assert unpack(spec, {"depth": 50, "shortcut": "none"}).startswith("depth is 50")
+    assert unpack(spec, {"depth": 50, "shortcut": "none"}).startswith("shortcut is 'none'")
     assert unpack(spec, {"depth": 34, "shortcut": "none"})["network"] == "plain34"
 
 

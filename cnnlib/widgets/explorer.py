@@ -1,5 +1,6 @@
 """The Explorer: any network's anatomy under the reader's hand, and its recorded training curves."""
 
+import contextlib
 import json
 from dataclasses import replace
 from itertools import chain, product
@@ -137,8 +138,12 @@ class Explorer(TrainsHere):
     def _configurations(self):
         """Key of a network -> the knobs that lead there; the page's values of all knobs but batch and size."""
         grid = {name: values for name, values in self.inputs.items() if name not in NOT_OPTIONS}
-        every = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-        return {self._key(*self.plan(**knobs)): knobs for knobs in reversed(every)}
+        found = {}
+        for values in product(*grid.values()):
+            knobs = dict(zip(grid, values, strict=True))
+            with contextlib.suppress(ValueError):           # knobs that make no network
+                found.setdefault(self._key(*self.plan(**knobs)), knobs)
+        return found
 
     def _recordings(self, experiments, root):
         """`curves` and `sources`: the runs of the experiments whose networks the knobs can reach."""
@@ -155,7 +160,7 @@ class Explorer(TrainsHere):
                 "name": experiment, "about": GRIDS[experiment].about if experiment in GRIDS else experiment,
                 "data": kept[0].data["variant"] if kept else "", "provenance": provenance(kept)})
             order = list(self._known)
-            for key in sorted(groups, key=order.index, reverse=True):
+            for key in sorted(groups, key=order.index):
                 knobs = self._known[key]
                 curves.append({**curve(sorted(groups[key], key=lambda run: run.seed)), "source": source,
                                "knobs": knobs, "name": self.label(knobs)})
@@ -293,7 +298,7 @@ def _reach(part):
 def _unit(group, batch):
     head = _head(group)
     return {"name": head.name, "type": " + ".join(dict.fromkeys(block.type for block in group)),
-            **_size(group[-1].output_shape), **_reach(group[-1]),
+            **_size(head.output_shape), **_reach(group[-1]),
             "layers": sum(b.layers for b in group), "params": sum(b.params for b in group),
             "macs": sum(b.macs for b in group) // batch, "kept": sum(b.kept_bytes for b in group),
             "adds": sum(b.adds for b in group), "concats": sum(b.concats for b in group),

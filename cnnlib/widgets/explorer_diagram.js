@@ -60,7 +60,7 @@ function layout(answer, width) {
   const top = TALLEST * scale / Math.sqrt(Math.max(1, answer.input[1]));
   const high = (side) => Math.max(LOWEST, top * Math.sqrt(Math.max(1, side)));
   let plan;
-  search: for (const run of RUNS)
+  search: for (const run of RUNS.slice(rows > 1 ? 1 : 0))
     for (const unit of WIDTHS) {
       const groups = grouped(answer, run, (channels) => Math.max(LOWEST, unit * Math.sqrt(channels)));
       plan = placed(answer, groups, width);

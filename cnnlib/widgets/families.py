@@ -84,6 +84,12 @@ def _resnet(depth, shortcut, **options):
     return f"resnet{depth}", {"shortcut": shortcut, **options}
 
 
+def _imagenet(depth, form, shortcut, **options):
+    if shortcut == "none" and depth > 34:
+        raise ValueError(f"shortcut is 'none', allowed with depth {depth}: 'B'; plain networks have depth 18 or 34.")
+    return _resnet(depth, shortcut, **FORMS[form], **options)
+
+
 SHARE = Knob("share of the channels", (0.125, 0.25, 0.5, 1.0), default=1.0)
 PUBLISHED = (
     "lenet5", "alexnet", "vgg11", "vgg16", "vgg19", "googlenet", "inception_v3", "resnet18", "resnet34", "resnet50",
@@ -91,6 +97,7 @@ PUBLISHED = (
     "densenet161", "densenet169", "densenet201", "densenet264", "mobilenet_v1", "mobilenet_v2", "resnet20", "resnet56",
     "resnet110", "densenet40_k12", "densenet_bc100_k12",
 )
+HEADED = ("googlenet", "inception_v3")              # whose auxiliary heads only train, and are left out
 COLOURS = (("lenet", "lenet"), ("alexnet", "alexnet"), ("vgg", "vgg"), ("googlenet", "inception"),
            ("inception", "inception"), ("densenet", "densenet"), ("mobilenet", "mobilenet"))
 FORMS = {
@@ -110,7 +117,7 @@ FAMILIES = {
     "all": Family("Networks as published", "lenet", {
         "network": Knob("network", PUBLISHED, default="resnet50"),
         "batch": batch(1),
-    }, lambda network: (network, {})),
+    }, lambda network: (network, {"aux_logits": False} if network in HEADED else {})),
 
     "lenet": Family("LeNet-5", "lenet", {
         "kernel_size": Knob("first kernel", (3, 5), default=5),
@@ -174,8 +181,7 @@ FAMILIES = {
         "shortcut": Knob("shortcut", ("B", "none")),
         "size": size(112, 224, live=(1, 512)),
         "batch": batch(1, 32, default=32),
-    }, lambda depth, form, shortcut, **options: _resnet(depth, shortcut, **FORMS[form], **options),
-        {"shortcut": "B"}),
+    }, _imagenet, {"shortcut": "B"}),
 
     "resnet-cifar": Family("ResNet of 6n+2 layers", "resnet", {
         "depth": Knob("depth", (8, 14, 20, 32, 44, 56, 110), (8, 1202), 20),

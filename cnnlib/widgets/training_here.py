@@ -26,8 +26,9 @@ class TrainsHere(BookWidget):
     train_epochs = t.Int(10, min=1, max=100).tag(sync=True)
     training = t.Dict().tag(sync=True)
 
+    _stop = threading.Event()           # of the training that runs; each has its own
+
     def __init__(self, **values):
-        self._stop, self._thread = threading.Event(), None
         super().__init__(**values)
         self.on_msg(self._on_message)
         self._take_the_cell()
@@ -48,9 +49,9 @@ class TrainsHere(BookWidget):
         self._stop = threading.Event()
         self.training = {"running": True, "name": plan[0], "epochs": self.train_epochs, "curve": [], "part": 0,
                          "message": ""}
-        self._thread = threading.Thread(target=self._train, args=(self._stop, *plan), daemon=True)
-        self._thread.start()
-        return self._thread
+        thread = threading.Thread(target=self._train, args=(self._stop, *plan), daemon=True)
+        thread.start()
+        return thread
 
     def stop(self):
         """End the training before its next batch."""
