@@ -113,6 +113,12 @@ def test_training_macs_by_hand(tiny):
     assert recording.training_macs(tiny, tiny.cases[0]) == 3 * macs * len(data.load("digits").train) * 2
 
 
+def test_measured_rate_by_hand(monkeypatch):
+    clock = iter((10.0, 12.0))
+    monkeypatch.setattr(recording.time, "perf_counter", lambda: next(clock))
+    assert recording.measured_rate("cpu", batch_size=2, steps=3) == 3 * 40_551_040 * 2 * 3 / 2.0
+
+
 def test_load_of_others_is_what_another_process_takes():
     load = runs.Load()
     if load.before is None:

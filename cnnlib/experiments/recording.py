@@ -183,7 +183,8 @@ def measured_rate(device, batch_size=64, steps=3):
             start = time.perf_counter()
         F.cross_entropy(model(x), y).backward()
         sum(p.grad.sum() for p in model.parameters()).item()        # waits for the device
-    return 3 * summary(model, x.shape).total_macs * batch_size * steps / (time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return 3 * summary(model, x.shape).total_macs * steps / seconds         # of the whole batch
 
 
 def duration(seconds):
