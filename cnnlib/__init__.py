@@ -15,6 +15,9 @@ def __getattr__(name):
     """Import a submodule when it is first asked for, so that `import cnnlib` costs no more than torch."""
     from importlib import import_module
 
-    if name in {"bench", "bugs", "claims", "data", "exercises", "experiments", "models", "runs", "training", "widgets"}:
+    if name in {
+        "bench", "bugs", "claims", "data", "exercises", "experiments", "models", "runs", "timeline", "training",
+        "widgets",
+    }:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'cnnlib' has no attribute {name!r}")

@@ -1,80 +1,127 @@
-"""`python -m cnnlib train | record | bench`: the book's training from the command line."""
+"""`python -m cnnlib train | evaluate | record | bench`: the book's training from the command line.
+
+Begin with:  python -m cnnlib train resnet20 --data digits --epochs 6
+"""
 
 import argparse
+import inspect
 import json
 import sys
 
-from . import create_model, list_models, summary
+from . import create_model, models, summary
 
 
 def main(argv=None):
     """Run a command; bad input ends with its message and exit status 2, not with a traceback."""
-    parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_train_parser, _record_parser, _bench_parser):
+    for add in (_train_parser, _evaluate_parser, _record_parser, _bench_parser):
         add(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(_fail(error))
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; finished runs are kept.", file=sys.stderr)
         sys.exit(130)
 
 
-def _fail(error):
-    print(f"error: {error}", file=sys.stderr)
-    return 2
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, and the examples below the options as they are written."""
+
+
+# -- train ----------------------------------------------------------------------------------------------------------
 
 
 def _train_parser(commands):
-    p = commands.add_parser("train", help="train one network and print its history",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("model", help=f"one of: {', '.join(list_models())}")
+    p = commands.add_parser(
+        "train", help="train one network and print its history", formatter_class=_Help, epilog="""examples:
+  python -m cnnlib train resnet20 --data digits --epochs 6
+  python -m cnnlib train lenet5_modern --data mnist --optimizer adam --lr 0.003 --save lenet.safetensors
+  python -m cnnlib train resnet56 --data cifar10 --crop 4 --flip --weight-decay 5e-4 --lr 0.1 --epochs 30 \\
+      --checkpoint resnet56.checkpoint          # run the same line again after a crash: it goes on where it was
+  torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...      # four GPUs, or CPU processes""")
+    p.add_argument("model", help="its name, such as lenet5_modern, resnet20, densenet_cifar; a wrong one lists all")
     p.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
-                   help="an option of the network, e.g. --option activation=tanh; may be repeated")
-    p.add_argument("--data", default="digits", help="data set: digits, mnist, folder")
-    p.add_argument("--root", help="folder searched first for the data set")
-    p.add_argument("--size", type=int, help="resize the images to this many pixels")
-    p.add_argument("--pad", type=int, default=0, help="pixels of 0 added around each image")
-    p.add_argument("--epochs", type=int, default=10)
-    p.add_argument("--batch-size", type=int, default=128)
-    p.add_argument("--optimizer", default="sgd", choices=("sgd", "adam"))
-    p.add_argument("--lr", type=float, default=0.05, help="highest learning rate")
-    p.add_argument("--momentum", type=float, default=0.9)
-    p.add_argument("--weight-decay", type=float, default=0.0)
-    p.add_argument("--schedule", default="one-cycle", choices=("one-cycle", "constant"))
-    p.add_argument("--seed", type=int, default=0, help="initial weights and order of the images")
-    p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
-    p.add_argument("--save", metavar="FILE", help="write the trained weights here (safetensors)")
+                   help="an option of the network, e.g. --option activation=tanh; may be repeated. num_classes and "
+                        "in_channels follow from the data")
+    p.add_argument("--weights", metavar="FILE", help="begin with these weights (safetensors) instead of random ones")
+    _data_arguments(p, data="digits")
+    group = p.add_argument_group("recipe")
+    group.add_argument("--crop", type=_number_or_text, default=0,
+                       help="augmentation: pixels by which training images may shift, or 'resized'")
+    group.add_argument("--flip", action="store_true", help="augmentation: mirror training images at random")
+    group.add_argument("--epochs", type=int, default=10)
+    group.add_argument("--batch-size", type=int, default=128, help="images a step, over all processes")
+    group.add_argument("--accumulate", type=int, default=1, help="parts in which a batch is worked through")
+    group.add_argument("--optimizer", default="sgd", choices=("sgd", "adam"))
+    group.add_argument("--lr", "--learning-rate", type=float, default=0.05, help="highest learning rate")
+    group.add_argument("--momentum", type=float, default=0.9)
+    group.add_argument("--weight-decay", type=float, default=0.0)
+    group.add_argument("--schedule", default="one-cycle", choices=("one-cycle", "step", "constant"))
+    group.add_argument("--label-smoothing", type=float, default=0.0)
+    group.add_argument("--clip", type=float, help="largest norm of the gradient")
+    group.add_argument("--seed", type=int, default=0, help="initial weights, order of the images, all that is random")
+    group = p.add_argument_group("machine")
+    group.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
+    group.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    group.add_argument("--compile", action="store_true", help="translate the network first; pays in long GPU runs")
+    group = p.add_argument_group("results")
+    group.add_argument("--save", metavar="FILE", help="write the trained weights here (safetensors)")
+    group.add_argument("--checkpoint", metavar="FILE", help="go on from here if it exists; written after every epoch")
+    group.add_argument("--checkpoint-seconds", type=float, help="write it within epochs, too, so often")
+    group.add_argument("--figure", metavar="FILE", help="draw loss and error over the epochs (png, svg, pdf)")
+    group.add_argument("--tensorboard", metavar="FOLDER", help="write a log for TensorBoard")
     p.set_defaults(run=_train)
 
 
 def _train(args):
     import torch
 
-    from . import data, training
+    from . import distributed, evaluation, training
 
-    torch.manual_seed(args.seed)
-    model = create_model(args.model, **dict(map(_option, args.option)))
-    dataset = data.load(args.data, args.root, size=args.size, pad=args.pad)
-    print(summary(model, (1, *dataset.train.images.shape[1:])))
-    history = training.fit(
-        model, dataset, epochs=args.epochs, batch_size=args.batch_size, optimizer=args.optimizer, lr=args.lr,
-        momentum=args.momentum, weight_decay=args.weight_decay, schedule=args.schedule, seed=args.seed,
-        device=args.device,
-    )
-    for epoch in history:
-        print(f"epoch {epoch['epoch']:3d}  {epoch['seconds']:7.1f} s  train {epoch['train_loss']:.4f} "
-              f"{epoch['train_error']:.2%}  test {epoch['test_loss']:.4f} {epoch['test_error']:.2%}")
-    if args.save and history:
-        training.save_weights(model, args.save, metadata={
-            "model": {"name": args.model, "options": dict(map(_option, args.option))},
-            "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
-            "test_error": history.final["test_error"],
-        })
-        print(f"weights: {args.save}")
+    with distributed.processes(args.device) as device:
+        say = print if distributed.place()[0] == 0 else lambda *text: None
+        load, dataset = _load(args, crop=args.crop, flip=args.flip)
+        options = _options(args.model, dict(map(_option, args.option)), dataset)
+        torch.manual_seed(args.seed)
+        model = create_model(args.model, **options)
+        if args.weights:
+            training.load_weights(model, args.weights)
+        say(summary(model, (1, *dataset.train.shape)))
+        history = training.fit(
+            model, dataset, epochs=args.epochs, batch_size=args.batch_size, accumulate=args.accumulate,
+            optimizer=args.optimizer, lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay,
+            schedule=args.schedule, label_smoothing=args.label_smoothing, clip=args.clip, seed=args.seed,
+            device=device, precision=args.precision, compile=args.compile, checkpoint=args.checkpoint,
+            checkpoint_seconds=args.checkpoint_seconds,
+            callback=training.tensorboard(args.tensorboard) if args.tensorboard else None,
+        )
+        for epoch in history:
+            say(f"epoch {epoch['epoch']:3d}  {epoch['seconds']:7.1f} s  train {epoch['train_loss']:.4f} "
+                f"{epoch['train_error']:.2%}  test {epoch['test_loss']:.4f} {epoch['test_error']:.2%}  "
+                f"{epoch['images_per_second']:,.0f} images/s")
+        if distributed.place()[0] > 0 or not history:
+            return
+        if args.save:
+            training.save_weights(model, args.save, metadata={
+                "model": {"name": args.model, "options": options}, "mean": dataset.mean, "std": dataset.std,
+                "data": dataset.variant, "load": load, "test_error": history.final["test_error"],
+            })
+            say(f"weights: {args.save}")
+        if args.figure:
+            evaluation.draw_history(history, args.figure)
+            say(f"figure: {args.figure}")
+
+
+def _options(model, options, dataset):
+    """The options with the number of classes and of colour channels that the data has, if the network can be told."""
+    allowed = inspect.signature(models._factory(model)).parameters
+    fitting = {"num_classes": len(dataset.classes), "in_channels": dataset.train.shape[0]}
+    return {**{k: v for k, v in fitting.items() if k in allowed and allowed[k].default != v}, **options}
 
 
 def _option(text):
@@ -88,35 +135,142 @@ def _option(text):
         return name, value
 
 
+def _number_or_text(text):
+    return int(text) if text.isdigit() else text
+
+
+def _data_arguments(parser, data):
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", default=data, help="digits, mnist, cifar10, flowers, pets, pets30 or folder")
+    group.add_argument("--root", help="folder searched first for the data set; for 'folder' the folder itself")
+    group.add_argument("--size", type=int, help="resize the images to this many pixels")
+    group.add_argument("--pad", type=int, help="pixels of 0 added around each image")
+    group.add_argument("--channels", type=int, choices=(3,), help="3 repeats grey images to RGB")
+    group.add_argument("--limit", type=int, help="train on so many images only")
+    group.add_argument("--test-fraction", type=float, help="share for testing, where the data has no split of its own")
+    group.add_argument("--workers", type=int, help="processes that open photos; one a core if not given")
+
+
+def _load(args, **more):
+    """(the arguments of `cnnlib.data.load` that were given, the data set)."""
+    from . import data
+
+    given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels, "limit": args.limit,
+             "test_fraction": args.test_fraction, **more}
+    given = {k: v for k, v in given.items() if v}
+    dataset = data.load(**given, root=args.root)
+    if args.workers is not None and isinstance(dataset.train, data.Photos):
+        dataset.train.workers = dataset.test.workers = args.workers
+    return given, dataset
+
+
+# -- evaluate -------------------------------------------------------------------------------------------------------
+
+
+def _evaluate_parser(commands):
+    p = commands.add_parser(
+        "evaluate", help="test trained weights: loss, accuracy, every class with its interval, confusion matrix",
+        formatter_class=_Help, epilog="""example:
+  python -m cnnlib evaluate lenet.safetensors --figure confusion.png
+
+The weights say which network and which data set they belong to. Every image of the test split is shown once, without
+augmentation, so that two evaluations agree. The intervals (Wilson, 95 %) say how much the number of images lets one
+know. In the figure a row is a true class and a column an answer.""")
+    p.add_argument("weights", help="file written by `train --save` or kept by `record`")
+    _data_arguments(p, data=None)
+    p.add_argument("--batch-size", type=int, default=1000)
+    p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
+    p.add_argument("--figure", metavar="FILE", help="draw the confusion matrix here (png, svg, pdf)")
+    p.set_defaults(run=_evaluate)
+
+
+def _evaluate(args):
+    from . import evaluation, training
+    from .checkpoints import read
+
+    _, header = read(args.weights)
+    if "model" not in header:
+        raise ValueError(f"{args.weights} does not say which network it belongs to; write it with `train --save`.")
+    if args.data is None:
+        if "load" not in header:
+            raise ValueError(f"{args.weights} was trained on {header.get('data', 'some data')}; name it with --data.")
+        for name, value in header["load"].items():
+            name = "data" if name == "name" else name
+            if name in vars(args) and vars(args)[name] is None:
+                setattr(args, name, value)
+    model = create_model(header["model"]["name"], **header["model"]["options"])
+    training.load_weights(model, args.weights)
+    _, dataset = _load(args)
+    dataset.test.mean, dataset.test.std = header["mean"], header["std"]         # as in training
+    result = training.evaluate(model.to(args.device or training.best_device()), dataset.test, args.batch_size)
+    low, high = evaluation.wilson(result["correct"], result["total"])
+    print(f"{header['model']['name']} on {dataset.variant}: loss {result['loss']:.4f}, accuracy "
+          f"{result['accuracy']:.2%} ({low:.2%} to {high:.2%}), {result['correct']:,} of {result['total']:,}")
+    labels, classes = dataset.test.labels, dataset.classes
+    for row in evaluation.per_class(labels, result["predictions"], classes):
+        share = "no images" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
+        print(f"  {row['class']:20} {share:>9} ({row['low']:.2%} to {row['high']:.2%}), "
+              f"{row['correct']:,} of {row['total']:,}")
+    if args.figure:
+        matrix = evaluation.confusion_matrix(labels, result["predictions"], classes)
+        evaluation.draw_confusion(matrix, classes, args.figure)
+        print(f"figure: {args.figure}")
+
+
+# -- record ---------------------------------------------------------------------------------------------------------
+
+
 def _record_parser(commands):
     from .experiments.grids import GRIDS
 
-    p = commands.add_parser("record", help="write the missing runs of an experiment to data/runs/",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-                            epilog="experiments: " + "; ".join(f"{k} ({g.about})" for k, g in GRIDS.items()))
-    p.add_argument("experiment", help=f"one of: {', '.join(GRIDS)}")
+    p = commands.add_parser(
+        "record", help="write the missing runs of an experiment to data/runs/", formatter_class=_Help,
+        epilog="experiments:\n" + "\n".join(f"  {name} ({grid.about})" for name, grid in GRIDS.items()) + """
+
+examples:
+  python -m cnnlib record --list
+  python -m cnnlib record digits-degradation --seeds 3
+  python -m cnnlib record degradation --seeds 1 --jobs 4 --resume      # four runs share the GPU
+  python -m cnnlib record --again data/runs/digits-degradation/plain56-seed0.json""")
+    p.add_argument("experiment", nargs="?", help="one of those below, which declare networks, data and recipe")
+    p.add_argument("--list", action="store_true", help="show what is recorded, on which device, and what is missing")
+    p.add_argument("--again", metavar="FILE",
+                   help="train a recorded run again and say whether the result is one that another seed might have had")
     p.add_argument("--seeds", type=int, default=3, help="how many seeds: 0, 1, 2, ...")
     p.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     p.add_argument("--threads", type=int, help="CPU threads a run; the cores divided by the jobs if not given")
+    p.add_argument("--resume", action="store_true", help="keep checkpoints, and go on with runs that were cut off")
     p.add_argument("--root", help="folder searched first for the data set")
     p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
     p.set_defaults(run=_record)
 
 
 def _record(args):
-    from .experiments.recording import record
+    from .experiments import recording
 
-    record(args.experiment, seeds=args.seeds, jobs=args.jobs, threads=args.threads, data_root=args.root,
-           device=args.device)
+    if args.list:
+        recording.show(args.seeds, args.device, [args.experiment] if args.experiment else None)
+    elif args.again:
+        recording.again(args.again, data_root=args.root, device=args.device)
+    elif args.experiment:
+        recording.record(args.experiment, seeds=args.seeds, jobs=args.jobs, threads=args.threads, data_root=args.root,
+                         device=args.device, resume=args.resume)
+    else:
+        raise ValueError("experiment is missing: name one, or use --list or --again FILE.")
+
+
+# -- bench ----------------------------------------------------------------------------------------------------------
 
 
 def _bench_parser(commands):
     from .bench import BENCHES
 
-    p = commands.add_parser("bench", help="compare our speed with our peers'",
-                            epilog="benches: " + "; ".join(f"{k} ({about})" for k, about in BENCHES.items()))
-    p.add_argument("bench", choices=tuple(BENCHES))
-    p.add_argument("--quick", action="store_true", help="only see that it runs")
+    p = commands.add_parser(
+        "bench", help="measure speed against the peers a reader would use instead", formatter_class=_Help,
+        epilog="benches:\n" + "\n".join(f"  {name} ({about})" for name, about in BENCHES.items()),
+    )
+    p.add_argument("bench", choices=tuple(BENCHES), help="one of those below; ratios count, seconds differ by machine")
+    p.add_argument("--quick", action="store_true", help="tiny sizes: says that it runs, not how fast")
     p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     p.set_defaults(run=_bench)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from . import models
+from .atomic import whole
 from .paths import CHECKOUT, DATA
 
 SCHEMA = 2
@@ -71,10 +72,8 @@ def path_of(experiment, run, root=None):
 def write(run, root=None):
     """Write one run, whole or not at all; return its path."""
     path = path_of(run.experiment, run.run, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps(asdict(run), indent=1) + "\n")
-    os.replace(scratch, path)
+    with whole(path) as scratch:
+        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n")
     return path
 
 
@@ -192,5 +191,6 @@ def _commit():
     def git(*args):
         return subprocess.run(["git", "-C", str(CHECKOUT), *args], capture_output=True, text=True).stdout.strip()
 
-    decisive = ("cnnlib/models", "cnnlib/data.py", "cnnlib/training.py", "cnnlib/experiments/grids.py")
+    decisive = ["cnnlib/models", "cnnlib/experiments/grids.py"]
+    decisive += [f"cnnlib/{name}.py" for name in ("data", "images", "photos", "sources", "decoded", "training")]
     return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", *decisive) else "")

@@ -511,10 +511,10 @@ def _names(groups):
         most = max(heads.values(), default=0)
         if numbered > most:
             names.append(f"conv{first}-{convs}" if numbered > 1 else f"conv{first}")
-        elif heads:
+        elif most:
             names.append(_common([head for head, layers in heads.items() if 4 * layers >= most]))
         else:
-            names.append(re.sub(r"\d*d$", "", group[0].type).lower())
+            names.append(_head(group[0].name) or re.sub(r"\d*d$", "", group[0].type).lower())
     repeated, again = Counter(names), Counter()
     for i, name in enumerate(names):
         if repeated[name] > 1:

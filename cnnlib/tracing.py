@@ -214,9 +214,8 @@ class Tracer:
     def really(self, func, args, kwargs):
         """Call a function without a rule on meta tensors."""
         name = func.__name__
-        if "dropout" in name:
-            kwargs = _while_training(args, kwargs)
-            args = args[:2]
+        if "dropout" in name or name == "batch_norm":
+            args, kwargs = _as_when_training(name, args, kwargs)
         known = list(outlines((args, kwargs)))
         changes = name in _CHANGES or (name[-1] == "_" and name[-2] != "_") or kwargs.get("inplace") is True
         metas = {}                                      # id of a meta tensor -> its outline
@@ -232,6 +231,8 @@ class Tracer:
             out = metas.get(id(tensor))
             if out is not None:                         # changed in place, or handed through
                 out.requires_grad = tensor.requires_grad
+                if changes:
+                    out.reach, out.depth = follow(name, args, kwargs, known, out), depth
                 return out
             out = self.outline(tensor.shape, tensor.dtype, self.memory_of(tensor), tensor.requires_grad, None, depth)
             out.reach = follow(name, args, kwargs, known, out)
@@ -283,11 +284,12 @@ _DEVICE_DECIDES = {
 }
 
 
-def _while_training(args, kwargs):
-    """The arguments of a dropout as when training, whatever the mode."""
-    given = dict(zip(("p", "training", "inplace"), args[1:], strict=False)) | kwargs
-    given.pop("p", None) if len(args) > 1 else None
-    return given | {"training": True}
+def _as_when_training(name, args, kwargs):
+    """The arguments of a function that works differently then, whatever the mode is now."""
+    place = 5 if name == "batch_norm" else 2
+    if len(args) > place:
+        return (*args[:place], True, *args[place + 1:]), kwargs
+    return args, kwargs | {"training": True}
 
 
 class _MacCounter(TorchDispatchMode):
@@ -341,7 +343,14 @@ def follow(name, args, kwargs, known, out):
         kernel = _argument(args, kwargs, 1, "kernel_size", None)
         dilation = 1 if name == "avg_pool2d" else _argument(args, kwargs, 4, "dilation", 1)
         return reach.window(kernel, _argument(args, kwargs, 2, "stride", kernel), dilation)
+    if name == "pad":
+        return reach                                # zeros around the maps: the same units, and others that see less
     before, after = x.shape[2:], out.shape[2:]
+    if name == "__getitem__" and x.ndim == out.ndim == 4 and after != before:
+        index = args[1] if isinstance(args[1], tuple) else ()
+        if len(index) != 4 or not all(isinstance(i, slice) for i in index):
+            return None
+        return reach.window(1, [i.step or 1 for i in index[2:]])        # every step-th unit
     if name.startswith("adaptive_") and x.ndim == 4:
         return _adaptive(reach, before, after)
     if x.ndim != 4 or (out.ndim == 4 and after == before) or out.shape[1:] == before:
@@ -526,6 +535,34 @@ def _sum(name, changes):
     return rule
 
 
+def mul(tracer, a, b):
+    """Keeps both, each for the gradient of the other; here of two outlines of one shape, or maps and their gates."""
+    if type(a) is not Outline or type(b) is not Outline or a.dtype != b.dtype:
+        return NotImplemented
+    if a.meta is not None or b.meta is not None:
+        return NotImplemented
+    if a.shape != b.shape and (len(a.shape) != 4 or b.shape != (*a.shape[:2], 1, 1)):
+        return NotImplemented
+    grad, depth = a.requires_grad or b.requires_grad, max(a.depth, b.depth)
+    if b.requires_grad:
+        tracer.keep(a.memory)
+    if a.requires_grad:
+        tracer.keep(b.memory)
+    return tracer.told("mul", (a, b), tracer.new(a.shape, a.dtype, grad, widest((a, b)), depth))
+
+
+def getitem(tracer, input, index):
+    """`x[:, :, None, None]`: a view with more axes."""
+    if input.meta is not None or index != (_ALL, _ALL, None, None) or len(input.shape) != 2:
+        return NotImplemented
+    out = tracer.outline(torch.Size((*input.shape, 1, 1)), input.dtype, input.memory, input.requires_grad,
+                         input.reach, input.depth)
+    return tracer.told("__getitem__", (input,), out)
+
+
+_ALL = slice(None)
+
+
 def cat(tracer, tensors, dim=0):
     """Copies its inputs side by side and keeps none of them."""
     first, channels, grad, depth = tensors[0], 0, False, 0
@@ -561,5 +598,5 @@ RULES = {
     "sigmoid": _activation("sigmoid", "output"), "tanh": _activation("tanh", "output"),
     "relu6": _activation("relu6", "input"), "hardtanh": hardtanh,
     "add": _sum("add", False), "__add__": _sum("add", False), "__radd__": _sum("add", False),
-    "add_": _sum("add", True), "__iadd__": _sum("add", True),
+    "mul": mul, "__mul__": mul, "__getitem__": getitem, "add_": _sum("add", True), "__iadd__": _sum("add", True),
 }

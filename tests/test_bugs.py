@@ -14,6 +14,7 @@ from cnnlib import bugs, models
 from cnnlib.bugs import (
     alexnet_faulty,
     alexnet_repaired,
+    anatomy_repaired,
     densenet_faulty,
     lenet_faulty,
     lenet_repaired,
@@ -30,6 +31,7 @@ IDS = bugs.list_exhibits()
 
 def test_all_exhibits_are_there():
     assert {chapter: bugs.list_exhibits(chapter) for chapter in bugs.CHAPTERS} == {
+        "anatomy": ["A01", "A02", "A03"],
         "lenet": ["D51", "D52", "D55", "D56", "D57", "D58", "D59"],
         "alexnet": ["D01", "D02", "D03", "D04", "D05", "D20", "D21", "D22", "D45", "D46", "D47", "D53"],
         "vgg": ["D06", "D07", "D08", "D54"],
@@ -37,8 +39,8 @@ def test_all_exhibits_are_there():
         "resnet": ["D09", "D10", "D11", "D12", "D13", "D44"],
         "densenet": ["D14", "D15", "D16", "D17", "D18", "D19", "D24", "D36"],
     }
-    assert len(IDS) == len(set(IDS)) == 40
-    with pytest.raises(ValueError, match="chapter is 'poetry', allowed: lenet, alexnet"):
+    assert len(IDS) == len(set(IDS)) == 43
+    with pytest.raises(ValueError, match="chapter is 'poetry', allowed: anatomy, lenet, alexnet"):
         bugs.list_exhibits("poetry")
 
 
@@ -101,8 +103,13 @@ def test_the_repair_passes_every_check_quickly_and_leaves_the_random_state(exhib
 
 
 def test_an_unknown_exhibit_is_named():
-    with pytest.raises(ValueError, match="exhibit 'D99' is not known, allowed: D51, D52"):
+    with pytest.raises(ValueError, match="exhibit 'D99' is not known, allowed: A01, .*D51, D52"):
         bugs.show("D99")
+
+
+def square_kernels_only(model, x):
+    layers = [layer for layer in model if isinstance(layer, nn.Conv2d)]
+    return sum(layer(x).numel() * layer.in_channels // layer.groups * layer.kernel_size[0] ** 2 for layer in layers)
 
 
 def test_the_programs_have_the_counts_of_the_published_ones():
@@ -240,6 +247,12 @@ def without_averages(channels, growth_rate=32):
 @pytest.mark.parametrize(
     ("exhibit_id", "attempt", "failing", "told"),
     [
+        ("A01", lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "a frozen parameter counts",
+         "expected 110"),
+        ("A01", lambda m: sum(p.numel() for n in m.modules() for p in n.parameters()), "a network without", "expected"),
+        ("A02", lambda m, x: anatomy_repaired.count_macs(m, x[:1]), "a plain convolution", "two pictures"),
+        ("A02", square_kernels_only, "a kernel that is not square", "expected"),
+        ("A03", lambda layers: sum(kernel - 1 for kernel, _ in layers) + 1, "layers with stride", "expected 11"),
         ("D01", activations_in_the_dense_part, "convolutions 3 to 5", "three layers with the power of one"),
         ("D01", models.AlexNet, "as many parameters", "60,965,224"),
         ("D02", lambda dense=4096: nn.Sequential(nn.AdaptiveAvgPool2d(6), alexnet_faulty.DenseHead(dense=dense)),

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from cnnlib import paths
+
 
 def cnnlib(*args, **kwargs):
     return subprocess.run([sys.executable, "-m", "cnnlib", *args], capture_output=True, text=True, **kwargs)
@@ -18,10 +20,47 @@ def test_train_prints_the_network_the_history_and_keeps_the_weights(tmp_path):
     assert "61,706" in done.stdout and "epoch   2" in done.stdout and path.exists()
 
 
+def test_train_evaluate_and_go_on(tmp_path):
+    """Each command takes up what the one before it left; number of classes and channels follow from the data."""
+    line = ("train", "resnet8", "--option", "width=4", "--limit", "300", "--epochs", "2", "--device", "cpu",
+            "--save", "net.safetensors", "--checkpoint", "run.checkpoint", "--figure", "curves.png")
+    done = cnnlib(*line, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    again = cnnlib(*line, cwd=tmp_path)         # finished already: the same history, at once
+    assert [s for s in again.stdout.splitlines() if s.startswith("epoch")] == \
+        [s for s in done.stdout.splitlines() if s.startswith("epoch")]
+    done = cnnlib("evaluate", "net.safetensors", "--figure", "confusion.png", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    head, *rows, last = done.stdout.splitlines()
+    error = 100 - float(again.stdout.splitlines()[-3].split("test")[1].split()[1].rstrip("%"))
+    assert f"accuracy {error:.2f}%" in head and "of 355" in head and "300 of them for training" in head
+    assert len(rows) == 10 and sum(int(row.split(", ")[1].split(" of ")[1]) for row in rows) == 355
+    assert last == "figure: confusion.png" and (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    other = cnnlib(*line[:-6], "--lr", "0.2", "--checkpoint", "run.checkpoint", "--device", "cpu", cwd=tmp_path)
+    assert other.returncode == 2 and "lr is 0.2 here and 0.05 there" in other.stderr
+
+
+def test_kept_weights_are_evaluated_with_the_data_that_are_named():
+    path = str(paths.DATA / "weights" / "lenet5_modern.safetensors")
+    done = cnnlib("evaluate", path)
+    assert done.returncode == 2 and "was trained on MNIST" in done.stderr and "--data" in done.stderr
+    done = cnnlib("evaluate", path, "--data", "digits", "--size", "28", "--device", "cpu")
+    assert done.returncode == 0 and "lenet5_modern on scikit-learn digits" in done.stdout
+
+
+def test_record_lists_and_bench_runs():
+    done = cnnlib("record", "digits-se", "--list")
+    assert done.returncode == 0 and done.stdout.startswith("digits-se: 12 of 12 runs.")
+    done = cnnlib("record")
+    assert done.returncode == 2 and "name one, or use --list or --again" in done.stderr
+
+
 def test_help_teaches():
-    for args in ([], ["train"], ["record"]):
+    for args in ([], ["evaluate"], ["bench"], ["train"], ["record"]):
         done = cnnlib(*args, "--help")
-        assert done.returncode == 0
+        assert done.returncode == 0, done.stderr
+        assert "python -m cnnlib" in done.stdout
     assert "lenet-activation-pooling (LeNet-5 with each activation" in " ".join(done.stdout.split())
 
 

@@ -1,13 +1,17 @@
 """Recorded runs: written whole, read strictly, and what the repository holds is what its grids declare."""
 
 import json
-from dataclasses import asdict
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, fields
 
 import pytest
 import torch
 
 from cnnlib import create_model, data, paths, runs, training
-from cnnlib.experiments import grids, recording
+from cnnlib.experiments import grids, overview, recording
 
 
 @pytest.fixture
@@ -57,6 +61,94 @@ def test_record_in_processes_fills_the_grid(tmp_path, capsys, monkeypatch):
         recording.record("lenet-1998", seeds=1, threads=1, device="cpu",
                      data_root=tmp_path / "none", root=tmp_path / "runs")
     assert not list((tmp_path / "runs").rglob("*.json"))
+
+
+def test_cut_off_and_resumed(tiny, tmp_path, monkeypatch):
+    """The checkpoint of a recording that was stopped is used, and goes when the run is written."""
+    whole = recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path / "a", progress=False)
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *args, **kwargs: fit(*args, **kwargs, callback=lambda epoch: True))
+    with pytest.raises(KeyboardInterrupt):
+        recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path / "b", progress=False, resume=True)
+    assert [p.name for p in (tmp_path / "b/tiny").iterdir()] == ["avg-seed0.checkpoint"]
+    monkeypatch.setattr(training, "fit", fit)
+    run = recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path / "b", progress=False, resume=True)
+    assert run.column("test_loss") == whole.column("test_loss") and run.wall_seconds > run.final["seconds"] > 0
+    assert [p.name for p in (tmp_path / "b/tiny").iterdir()] == ["avg-seed0.json"]
+
+
+def test_again_repeats_a_run_and_judges_it(tiny, tmp_path, capsys):
+    made = [recording.record_one("tiny", tiny.cases[0], seed, device="cpu", root=tmp_path, progress=False)
+            for seed in (0, 1)]
+    path = runs.path_of("tiny", "avg-seed0", tmp_path)
+    run, inside = recording.again(path, device="cpu", progress=False)
+    assert inside and run.column("test_loss") == made[0].column("test_loss")
+    for seed, old in enumerate(made):           # the same files with other results: the new run is not one of them
+        old.final["test_error"] = 0.001 * seed
+        runs.write(old, tmp_path)
+    assert recording.again(path, device="cpu", progress=False)[1] is False
+    runs.path_of("tiny", "avg-seed1", tmp_path).unlink()
+    assert recording.again(path, device="cpu", progress=False)[1] is None
+    assert "OUTSIDE the spread of 2 seeds" in capsys.readouterr().out
+
+
+def test_expected_interval_holds_95_percent_of_new_draws():
+    draws = torch.randn(4000, 4, generator=torch.Generator().manual_seed(0)).double() * 0.01 + 0.5
+    inside = [low <= new <= high for *seeds, new in draws.tolist()
+              for low, high in [recording.expected_interval(seeds, 0)]]
+    assert sum(inside) / len(inside) == pytest.approx(0.95, abs=0.01)
+
+
+def test_show_says_what_is_missing_where_it_was_recorded_and_the_cost(tiny, tmp_path):
+    recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path, progress=False)
+    lines = []
+    recording.show(2, "cpu", ["tiny", "se"], tmp_path, lines.append)
+    assert lines[0] == "tiny: 1 of 4 runs. two LeNets on digits." and lines[1].startswith("    1 on cpu (")
+    assert "3 missing, about" in lines[2] and "the median rate of recorded runs on these data" in lines[2]
+    assert lines[3].startswith("se: 0 of 8 runs") and "the rate of ResNet-20 here and now" in lines[4]
+
+
+def test_training_macs_by_hand(tiny):
+    macs = 28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10      # LeNet-5 with all of C3
+    assert recording.training_macs(tiny, tiny.cases[0]) == 3 * macs * len(data.load("digits").train) * 2
+
+
+def test_measured_rate_by_hand(monkeypatch):
+    clock = iter((10.0, 12.0))
+    monkeypatch.setattr(recording.time, "perf_counter", lambda: next(clock))
+    assert recording.measured_rate("cpu", batch_size=2, steps=3) == 3 * 40_551_040 * 2 * 3 / 2.0
+
+
+def test_load_of_others_is_what_another_process_takes():
+    load = runs.Load()
+    if load.before is None:
+        pytest.skip("this system does not say")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        time.sleep(1.0)
+        busy = load.of_others()
+        other.kill()
+    assert 0.1 < busy <= os.cpu_count() + 0.2
+
+
+def test_find_knows_a_network_with_and_without_its_defaults(tiny, tmp_path):
+    recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path, progress=False)
+    assert runs.minimal("lenet5_modern", {"pooling": "avg", "kernel_size": 5}) == \
+        runs.minimal("lenet5_modern", {"pooling": "avg"})
+    found = runs.find("lenet5_modern", {"pooling": "avg", "kernel_size": 5}, tmp_path)
+    assert [run.run for run in found] == ["avg-seed0"] and not runs.find("lenet5_modern", {"pooling": "max"}, tmp_path)
+
+
+def test_runs_of_schema_1_are_read(tiny, tmp_path):
+    run = recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path, progress=False)
+    old = asdict(run) | {"schema": 1}
+    del old["cores"], old["other_load"]
+    for epoch in old["epochs"]:
+        del epoch["images_per_second"], epoch["peak_memory_bytes"]
+    path = runs.path_of("tiny", run.run, tmp_path)
+    path.write_text(json.dumps(old))
+    found = runs.read(path)
+    assert found.schema == 2 and found.other_load is None and found.column("test_loss") == run.column("test_loss")
+    assert found.column("images_per_second") == pytest.approx(run.column("images_per_second"))
 
 
 def test_stopping_writes_nothing(tiny, tmp_path, monkeypatch):
@@ -123,6 +215,26 @@ def test_grid_is_recorded_as_declared(experiment):
 
 def test_no_recording_without_a_grid():
     assert set(runs.experiments()) <= set(grids.GRIDS)
+
+
+def test_no_curve_is_constant_or_copied():
+    """What was measured moves from epoch to epoch, and no two runs of different networks or seeds have one curve."""
+    seen = {}
+    for experiment in grids.GRIDS:
+        for run in runs.load(experiment):
+            curve = tuple(run.column("train_loss"))
+            assert all(0 <= e["train_error"] <= 1 and 0 <= e["test_error"] <= 1 for e in run.epochs)
+            assert all(0 < e["train_loss"] < 20 and 0 < e["test_loss"] for e in run.epochs)
+            assert len(set(curve)) == len(curve) and len(set(run.column("test_loss"))) == len(curve)
+            assert run.column("seconds") == sorted(run.column("seconds"))
+            decisive = json.dumps([run.model, run.recipe, run.seed, {**run.data, "variant": None}], sort_keys=True)
+            assert seen.setdefault(curve, decisive) == decisive, f"{experiment}/{run.run} is a copy"
+
+
+def test_overview_is_current():
+    text = (paths.DATA / "README.md").read_text()
+    assert overview.replaced(text) == text, "run: python -m cnnlib.experiments.overview"
+    assert all(f"`{key}`" in text for key in (*runs.EPOCH_KEYS, *(f.name for f in fields(runs.Run))))
 
 
 @pytest.mark.parametrize("experiment", sorted(grids.GRIDS))

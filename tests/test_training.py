@@ -1,6 +1,8 @@
 """The loop: it learns, repeats itself under a seed, stops when told, and refuses what makes no sense."""
 
 import math
+import sys
+import types
 
 import pytest
 import torch
@@ -99,6 +101,112 @@ def test_one_cycle_rises_and_falls(digits):
     assert max(lr) == lr[2] and lr[-1] < 1e-4
 
 
+@pytest.mark.parametrize("steps", [2, 3, 4, 5, 10, 11, 97, 1000])
+def test_schedules_are_pytorchs(steps):
+    def rates(make):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        scheduler, found = make(optimizer), []
+        for _ in range(steps):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if len(found) < steps:
+                scheduler.step()
+        return found
+
+    ours = [training.SCHEDULES["one-cycle"](step, steps) for step in range(steps)]
+    theirs = rates(lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 1.0, total_steps=steps, cycle_momentum=False))
+    assert ours == pytest.approx(theirs, abs=1e-12)
+    ours = [training.SCHEDULES["step"](step, steps) for step in range(steps)]
+    milestones = [math.ceil(steps / 2), math.ceil(3 * steps / 4)]
+    assert ours == pytest.approx(rates(lambda o: torch.optim.lr_scheduler.MultiStepLR(o, milestones)), abs=1e-12)
+
+
+def test_parts_of_a_batch_have_its_gradient(digits):
+    runs = [training.fit(small(), digits, epochs=2, accumulate=n, device="cpu", progress=False) for n in (1, 3)]
+    for whole, parts in zip(*runs, strict=True):
+        assert parts["train_loss"] == pytest.approx(whole["train_loss"], abs=1e-5)
+        assert parts["test_loss"] == pytest.approx(whole["test_loss"], abs=1e-5)
+
+
+def test_clip_label_smoothing_and_heads_against_a_step_by_hand(digits):
+    class TwoHeads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.main, self.head = nn.Linear(784, 10), nn.Linear(784, 10)
+
+        def forward(self, x):
+            x = x.flatten(1)
+            return (self.main(x), self.head(x)) if self.training else self.main(x)
+
+    few = data.DataSet("few", "", digits.classes, digits.train, digits.test)
+    few.train = data.Images(digits.train.images[:8], digits.train.labels[:8], digits.mean, digits.std)
+    model, by_hand = TwoHeads(), TwoHeads()
+    history = training.fit(model, few, epochs=1, batch_size=8, lr=0.1, schedule="constant", momentum=0.0, clip=0.5,
+                           label_smoothing=0.1, device="cpu", progress=False)
+    x, y = few.train.normalise(few.train.images), few.train.labels
+    loss = sum(weight * nn.functional.cross_entropy(answer, y, label_smoothing=0.1)
+               for weight, answer in zip((1, 0.3), by_hand(x), strict=True))
+    loss.backward()
+    assert nn.utils.clip_grad_norm_(by_hand.parameters(), 0.5) > 0.5
+    torch.optim.SGD(by_hand.parameters(), 0.1).step()
+    assert history.final["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    for p, q in zip(model.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+
+
+def test_precision_and_layout(digits):
+    def final(**form):
+        history = training.fit(small(), digits, epochs=2, device="cpu", progress=False, **form)
+        return history.precision, history.final["train_loss"]
+
+    assert final() == final(precision="float32")           # "auto" on a CPU
+    precision, loss = final(precision="bfloat16")
+    assert precision == "bfloat16" and loss != final()[1] and loss == pytest.approx(final()[1], rel=0.1)
+    assert final(channels_last=True)[1] == pytest.approx(final()[1], rel=1e-3)
+
+
+def test_compile_is_asked_to_compile(digits, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda network: asked.append(network) or network)
+    model = small()
+    training.fit(model, digits, epochs=1, compile=True, device="cpu", progress=False)
+    assert asked == [model]
+
+
+def test_what_a_callback_draws_changes_nothing(digits):
+    """Dropout masks follow from the seed and the step."""
+    def final(callback):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
+        history = training.fit(model, digits, epochs=2, device="cpu", progress=False, callback=callback)
+        return history.final["train_loss"]
+
+    assert final(None) == final(lambda epoch: torch.rand(7).sum() < 0)
+
+
+def test_tensorboard_log_or_a_clear_error(digits, tmp_path, monkeypatch):
+    written = {}
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, key, value, step):
+            written[key, step] = value
+
+        def flush(self):
+            pass
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=SummaryWriter))
+    history = training.fit(small(), digits, epochs=2, device="cpu", progress=False,
+                           callback=training.tensorboard(tmp_path))
+    assert written["test_loss", 2] == history.final["test_loss"] and ("peak_memory_bytes", 1) not in written
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="pip install tensorboard"):
+        training.tensorboard(tmp_path)
+
+
 def test_momentum_means_what_it_says(digits):
     """PyTorch's one-cycle schedule would replace it by a cycle of its own."""
     histories = [training.fit(small(), digits, epochs=1, momentum=m, device="cpu", progress=False) for m in (0.5, 0.9)]
@@ -133,7 +241,11 @@ def test_loss_that_explodes_is_an_error(digits):
         ({"lr": -1}, "lr is -1"),
         ({"lr": math.nan}, "lr is nan"),
         ({"optimizer": "lion"}, "optimizer is 'lion', allowed: 'sgd', 'adam'"),
-        ({"schedule": "step"}, "schedule is 'step'"),
+        ({"schedule": "cosine"}, "schedule is 'cosine', allowed: 'one-cycle', 'step', 'constant'"),
+        ({"precision": "float16"}, "precision is 'float16', allowed: 'auto', 'float32', 'bfloat16'"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
+        ({"clip": 0}, "clip is 0"),
+        ({"accumulate": 0}, "accumulate is 0"),
     ],
 )
 def test_bad_arguments(digits, arguments, message):

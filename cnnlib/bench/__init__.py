@@ -60,7 +60,6 @@ def compare(ours, peer, *, repeats=15, synchronize=lambda: None):
 
 def once(function, synchronize=lambda: None):
     """Seconds of one call, without a search for garbage in the middle of it."""
-    gc.collect()
     gc.disable()
     try:
         synchronize()

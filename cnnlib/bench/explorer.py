@@ -28,7 +28,7 @@ def run(*, quick=False, device="cpu"):
     import torchinfo
 
     names = ["lenet5_modern", "resnet20"] if quick else list_models()
-    repeats = 1 if quick else 9
+    repeats = 1 if quick else 7
     results = []
     for name in names:
         def ours(name=name):

@@ -116,7 +116,7 @@ def _seeded():
         yield
 
 
-CHAPTERS = ("lenet", "alexnet", "vgg", "inception", "resnet", "densenet")
+CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet", "densenet")
 
 
 def _exhibits(chapter=None):

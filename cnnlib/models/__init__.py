@@ -101,13 +101,17 @@ def remembered(size):
 
         @functools.wraps(function)
         def asked(*positional, **options):
-            fixed = sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in options.items())
-            return ask(positional, tuple(fixed))
+            options = sorted((name, _fixed(value)) for name, value in options.items())
+            return ask(tuple(map(_fixed, positional)), tuple(options))
 
         asked.cache_clear = ask.cache_clear
         return asked
 
     return remember
+
+
+def _fixed(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 @remembered(32)

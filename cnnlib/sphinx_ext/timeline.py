@@ -8,14 +8,11 @@ import html
 from math import sqrt
 from pathlib import Path
 
-import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-SOURCE = "book/timeline.yml"
-FIELDS = {"name", "year", "family", "chapter", "new", "grew"}
-OPTIONAL = {"model", "library", "input", "note"}
+from ..timeline import SOURCE, measure, read
 
 
 class Timeline(Directive):
@@ -40,41 +37,14 @@ class Timeline(Directive):
             self.state.nested_parse(StringList([str(text)], SOURCE), self.content_offset, box)
             box[0]["classes"].append(f"timeline-{part}")
             item += box.children
-        if "model" in entry:
-            item += nodes.raw("", silhouette(entry), format="html")
+        item += nodes.raw("", silhouette(entry), format="html")
         return item
-
-
-def read(path):
-    """Entries of the time line at `path`.
-
-    Raises ValueError if one lacks a field or has one that is not known.
-    """
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for entry in entries:
-        missing, unknown = FIELDS - set(entry), set(entry) - FIELDS - OPTIONAL
-        if missing or unknown:
-            raise ValueError(f"{path.name}: {entry.get('name', entry)}: "
-                             f"missing {sorted(missing)}, unknown {sorted(unknown)}")
-    return entries
 
 
 def stages(entry):
     """The network of an entry: its resolutions with the widest layer at each, [(pixels, channels), ...], and
     its number of parameters."""
-    import torch
-
-    import cnnlib
-
-    if entry.get("library") == "torchvision":
-        import torchvision
-
-        options = {"init_weights": False, "aux_logits": False} if entry["model"] == "googlenet" else {}
-        with torch.device("meta"):                  # shapes only: no weights are drawn
-            net = getattr(torchvision.models, entry["model"])(**options)
-    else:
-        net = cnnlib.create_model(entry["model"])
-    found = cnnlib.summary(net, tuple(entry["input"]))
+    found = measure(entry)
     widest = {}                                     # keyed by resolution, in the order of the forward pass
     for row in found.rows:
         if len(row.output_shape) == 4 and row.type == "Conv2d":

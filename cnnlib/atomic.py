@@ -1,0 +1,27 @@
+"""Files that are there whole or not at all."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(path):
+    """A scratch file beside `path`: it takes the place of `path` when the block ends well and vanishes when not.
+
+    Killed at any moment, a process leaves the old file or the new one. Missing folders are made.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full; a file that was there stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(path.name + ".partial")
+    try:
+        yield scratch
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())         # the name must not reach the disk before the content
+        scratch.chmod(0o644)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,43 @@
+"""The table of recordings in `data/README.md`: `python -m cnnlib.experiments.overview` writes it from the files."""
+
+from collections import Counter
+from statistics import mean
+
+from .. import runs
+from ..atomic import whole
+from ..paths import DATA
+from .grids import GRIDS
+
+BEGIN, END = "<!-- recordings: written by python -m cnnlib.experiments.overview -->", "<!-- end of recordings -->"
+
+
+def table(root=None):
+    """Markdown: a row an experiment, with the best and the worst mean of its cases' final test errors."""
+    lines = ["| experiment | what | data | runs | seeds | recorded on | final test error |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
+    for experiment, plan in GRIDS.items():
+        recorded = runs.load(experiment, root)
+        devices = Counter(f"{run.device} ({run.device_name})" for run in recorded)
+        errors = {}
+        for run in recorded:
+            errors.setdefault(run.run.rpartition("-")[0], []).append(run.final["test_error"])
+        means = sorted((mean(found), name) for name, found in errors.items())
+        spread = [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
+        lines.append(" | ".join([
+            f"| `{experiment}`", plan.about, recorded[0].data["variant"] if recorded else plan.data["name"],
+            f"{len(recorded)} of {3 * len(plan.cases)}", str(len({run.seed for run in recorded})),
+            ", ".join(devices) or "not yet", " to ".join(spread) or "–",
+        ]) + " |")
+    return "\n".join(lines)
+
+
+def replaced(text, root=None):
+    """The text with the present table between its two marks."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table(root)}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    readme = DATA / "README.md"
+    with whole(readme) as scratch:
+        scratch.write_text(replaced(readme.read_text()))
