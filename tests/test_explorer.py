@@ -21,7 +21,8 @@ from .test_widgets import made_up_run, unpack
 # How many configurations are drawn of a family, 300 in all, and from what: within the live range, so that the network
 # is cheap, because it is built for comparison. Knobs that are not named take one of the page's values.
 COUNTS = {"lenet": 30, "alexnet": 10, "alexnet-cifar": 35, "vgg": 15, "vgg-cifar": 35, "inception": 15,
-          "inception-cifar": 20, "resnet": 15, "resnet-cifar": 50, "densenet": 10, "densenet-cifar": 45, "mobilenet": 20}
+          "inception-cifar": 20, "resnet": 15, "resnet-cifar": 50, "densenet": 10, "densenet-cifar": 45,
+          "mobilenet": 20}
 DRAWS = {
     "lenet": {},
     "alexnet": {"width": (0.125, 0.25)},

@@ -33,8 +33,10 @@ export function render({ model, el }) {
   }
   const alert = ui.root.querySelector(".cnn-error");
   const accuse = () => {                                // what is wrong stands next to the knob that it is about
-    const error = model.get("error"), strange = knobs.map(({ name }) => name).filter((name) => !ui.isShown(name));
-    const [at] = [...strange.filter((name) => error.includes(name)), ...strange];
+    const error = model.get("error"), names = knobs.map(({ name }) => name);
+    const strange = names.filter((name) => !ui.isShown(name));
+    const at = [...strange, ...names].find((name) => error.includes(name.replace(/_/g, " ")) || error.includes(name))
+      ?? strange[0];
     if (error && at) places[at].append(alert); else ui.controls.after(alert);
   };
 

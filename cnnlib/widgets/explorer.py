@@ -18,7 +18,7 @@ from .training_here import TrainsHere
 
 PAGE_BUDGET = 200_000                                # bytes of a widget on a page
 NOT_OPTIONS = ("batch", "size")                      # knobs that leave the network as it is
-BY_THE_DATA = ("in_channels", "num_classes", "image_size")      # options that the pictures decide: no other configuration
+BY_THE_DATA = ("in_channels", "num_classes", "image_size")      # options that follow from the pictures
 UNIT = ("name", "type", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",
         "adds", "concats", "shortcut", "branches")
 STAGE = ("name", "channels", "height", "width", "layers", "params", "macs", "kept", "field", "jump",

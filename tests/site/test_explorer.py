@@ -113,7 +113,7 @@ def test_nothing_is_stale_after_any_of_500_quick_moves(staged, three):
         hosts = page.locator(".cnnlib-widget").all()
         specs, chance = [spec_of(host) for host in hosts], random.Random(5)
         states = [dict(widget.current()) for widget in three]
-        for step in range(500):
+        for _ in range(500):
             i = chance.randrange(3)
             states[i].update([move(hosts[i], specs[i], chance)])
             consistent(hosts[i], unpack(specs[i], states[i]), three[i].curves)
