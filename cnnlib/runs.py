@@ -191,6 +191,5 @@ def _commit():
     def git(*args):
         return subprocess.run(["git", "-C", str(CHECKOUT), *args], capture_output=True, text=True).stdout.strip()
 
-    decisive = ["cnnlib/models", "cnnlib/experiments/grids.py"]
-    decisive += [f"cnnlib/{name}.py" for name in ("data", "images", "photos", "sources", "decoded", "training")]
+    decisive = [f"cnnlib/{name}" for name in ("models", "data", "training.py", "experiments/grids.py")]
     return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", *decisive) else "")

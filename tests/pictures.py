@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlib import sources
+from cnnlib.data import sources
 
 
 @pytest.fixture(autouse=True)

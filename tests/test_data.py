@@ -17,7 +17,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10, OxfordIIITPet
 
-from cnnlib import data, sources
+from cnnlib import data
+from cnnlib.data import sources
 
 from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import functional as tv
 
 from cnnlib import data
-from cnnlib.images import Images, Plan, balanced, crop, mirror, normalise, on
+from cnnlib.data.images import Images, Plan, balanced, crop, mirror, normalise, on
 
 quick = settings(max_examples=40, deadline=None)
 

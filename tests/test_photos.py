@@ -7,8 +7,8 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from cnnlib import data
-from cnnlib.images import Plan
-from cnnlib.photos import IMAGENET, Photos
+from cnnlib.data.images import Plan
+from cnnlib.data.photos import IMAGENET, Photos
 
 from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from .decoded import open_rgb
+from .cache import open_rgb
 from .images import Plan, normalise, on
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # mean and deviation that pretrained weights expect

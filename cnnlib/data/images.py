@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from .models.checks import at_least
+from ..models.checks import at_least
 
 
 @dataclass

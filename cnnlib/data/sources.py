@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .decoded import decoded
+from ..paths import CHECKOUT
+from .cache import decoded
 from .images import split_per_class
-from .paths import CHECKOUT
 
 # File -> (bytes, md5) of the four unpacked files of MNIST, http://yann.lecun.com/exdb/mnist.
 _MNIST = {

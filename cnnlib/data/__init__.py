@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from .decoded import decoded
+from ..models.checks import at_least, one_of
+from .cache import decoded
 from .images import Images, balanced, split_per_class
-from .models.checks import at_least, one_of
 from .photos import Photos
 from .sources import SOURCES, DataNotFound
 

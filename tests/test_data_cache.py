@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnlib import decoded as module
-from cnnlib.decoded import decoded
+from cnnlib.data import cache as module
+from cnnlib.data.cache import decoded
 
 from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
