@@ -81,6 +81,9 @@ def at(answer, key):
     return answer
 
 
+BYTES = {"kB": 1e-3, "MB": 1e-6, "GB": 1e-9}
+
+
 def says(text, value):
     """Does the text on the page say `value`? Numbers may be rounded to the digits shown, with separators."""
     if isinstance(value, str):
@@ -92,13 +95,15 @@ def says(text, value):
         return value == 0 and text.strip() == ""
     digits = len(number[1]) - 1 if number[1] else 0
     shown = float(number[0].replace(",", "").replace("−", "-"))
-    percent = 100 if text[number.end():].lstrip().startswith("%") and isinstance(value, float) else 1
-    return abs(shown - value * percent) <= 0.5001 * 10 ** -digits
+    unit = next(iter(text[number.end():].split()), "")
+    scale = 100 if unit.startswith("%") and isinstance(value, float) else BYTES.get(unit, 1)
+    return abs(shown - value * scale) <= 0.5001 * 10 ** -digits
 
 
 def python_answer(spec, inputs):
-    """What Python says about the inputs of a widget; of a function that only its notebook has, what it said there."""
-    if spec["widget"] == "Explore":
+    """What Python says about the inputs of a widget; where only its notebook knows the function or the family, what it
+    said there: nbval computes that again."""
+    if spec["widget"] in ("Explore", "Explorer"):
         return unpack(spec, inputs)
     return getattr(widgets, spec["widget"])(**inputs).answer
 
