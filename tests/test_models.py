@@ -1,11 +1,16 @@
 """The networks: counts of the papers, shapes, options, and what must be refused."""
 
+import re
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import cnnlib
+from cnnlib import models
 from cnnlib.models import lenet
+from cnnlib.models.checks import one_of
 
 INPUTS = {"lenet5": (1, 32, 32), "lenet5_modern": (1, 28, 28), "mnist_cnn": (1, 28, 28)}
 
@@ -140,3 +145,52 @@ def test_bad_arguments_are_named(name, options, message):
 def test_wrong_image_size_is_named(name):
     with pytest.raises(ValueError, match=rf"{name} takes images of shape \(N, 1, \d+, \d+\), got \(1, 1, 27, 27\)"):
         cnnlib.create_model(name)(torch.randn(1, 1, 27, 27))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ([], {}, "model [] is not known"),
+        ("resnet020", {}, "model 'resnet020' is not known. Did you mean 'resnet20'"),
+        ("resnet99999999998", {}, "depth is 99999999998, allowed: whole numbers from 1 to 10,000"),
+        ("densenet_cifar", {"depth": 10**30}, "allowed: whole numbers from 1 to 10,000"),
+        ("lenet5_modern", {"kernel_size": 3.0}, "kernel_size is 3.0, allowed: 5, 3"),
+        ("alexnet", {"groups": True}, "groups is True, allowed: 1, 2"),
+        ("alexnet", {"pooling": torch.ones(2)}, "pooling is tensor"),
+        ("googlenet", {"naive": 1}, "naive is 1, allowed: False, True"),
+        ("googlenet", {"naive": True, "kernel_size": 3}, "kernel_size of naive modules is 3"),
+        ("fractalnet", {"blocks": 2.0}, "blocks is 2.0"),
+        ("resnet20", {"residual_scale": "0.3"}, "residual_scale is '0.3', allowed: above 0 up to 1"),
+        ("resnet50", {"stride_in": 0}, "stride_in is 0, allowed: '1x1', '3x3'"),
+        ("densenet121", {"compression": [0.5]}, "compression is [0.5], allowed: above 0 up to 1"),
+        ("mobilenet_v1", {"width_multiplier": "1"}, "width_multiplier is '1', allowed: above 0 up to 4"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_named(name, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cnnlib.create_model(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: models.SeparableConv2d(8, 16, kernel_size=2), "kernel_size is 2, allowed: odd sizes"),
+        (lambda: models.InvertedResidual(0, 16), "in_channels is 0"),
+        (lambda: models.ASPP(8, rates=6), "rates is 6, allowed: a list of whole numbers"),
+        (lambda: models.ParallelKernels(8, 9, kernels=()), "kernels is (), allowed: a list of whole numbers"),
+        (lambda: models.ZeroPadShortcut(8, 4, 2), "out_channels is 4, allowed: whole numbers from 8"),
+        (lambda: models.DenseBlock(0, 8, 4), "layers is 0, allowed: whole numbers from 1"),
+    ],
+)
+def test_blocks_name_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+def test_the_last_block_has_the_dropout_even_if_it_is_the_first():
+    rates = [m.p for m in models.FractalNet(columns=1, blocks=1, dropout=0.4).modules() if isinstance(m, nn.Dropout)]
+    assert rates == [0.4]
+
+
+def test_a_whole_number_stands_for_a_share():
+    assert one_of("share", 1, (0.5, 1.0)) == 1      # a browser sends 1 for 1.0

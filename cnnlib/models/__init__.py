@@ -139,7 +139,7 @@ def standard_input(name, **options):
 
 def _factory(name):
     """The class or function that builds `name`: listed, or found by a family's rule."""
-    if name in _MODELS:
+    if isinstance(name, str) and name in _MODELS:
         return _MODELS[name]
     for family in _FAMILIES:
         if hasattr(family, "find") and isinstance(name, str) and (factory := family.find(name)):

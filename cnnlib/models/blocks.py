@@ -12,7 +12,7 @@ import inspect
 import torch
 from torch import nn
 
-from .checks import at_least, one_of
+from .checks import at_least, odd, one_of, whole_numbers
 from .dilation import ASPP, DilatedStack
 from .inception import BasicConv2d
 from .inception_v3 import column, row
@@ -46,7 +46,8 @@ class ParallelKernels(nn.Module):
 
     def __init__(self, in_channels, out_channels, kernels=(1, 3, 5)):
         super().__init__()
-        _check_kernels("kernels", kernels)
+        for kernel in whole_numbers("kernels", kernels):
+            odd("a number of kernels", kernel)
         if out_channels % len(kernels):
             raise ValueError(f"out_channels is {out_channels}, allowed: multiples of {len(kernels)}, a share a kernel.")
         each = out_channels // len(kernels)
@@ -66,14 +67,8 @@ class AsymmetricConv2d(nn.Sequential):
     """
 
     def __init__(self, in_channels, out_channels, n=7):
-        _check_kernels("n", (n,))
+        odd("n", n)
         super().__init__(row(in_channels, out_channels, n), column(out_channels, out_channels, n))
-
-
-def _check_kernels(name, kernels):
-    for kernel in kernels:
-        if at_least(name, kernel, 1) % 2 == 0:
-            raise ValueError(f"{name} is {kernel}, allowed: odd sizes, which have a middle.")
 
 
 def convolution(in_channels, out_channels):

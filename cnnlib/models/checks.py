@@ -1,19 +1,48 @@
 """The questions every constructor asks of its arguments before it does any work."""
 
+import math
 from types import SimpleNamespace
 
 
 def one_of(name, value, allowed):
-    """Raise ValueError unless `value` is one of `allowed`; return it."""
-    if value not in allowed:
+    """Raise ValueError unless `value` is one of `allowed`; return it.
+
+    1 may stand for 1.0, but 2.0 not for 2, nor 1 for True.
+    """
+    kinds = (int, float) if type(value) is int else (type(value),)
+    if not any(type(choice) in kinds and value == choice for choice in allowed):
         raise ValueError(f"{name} is {value!r}, allowed: {', '.join(map(repr, allowed))}.")
     return value
 
 
-def at_least(name, value, low):
-    """Raise ValueError unless `value` is a whole number >= `low`; return it."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"{name} is {value!r}, allowed: whole numbers from {low}.")
+def at_least(name, value, low, high=math.inf):
+    """Raise ValueError unless `value` is a whole number from `low` (to `high`); return it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        to = "" if high == math.inf else f" to {high:,}"
+        raise ValueError(f"{name} is {value!r}, allowed: whole numbers from {low}{to}.")
+    return value
+
+
+def whole_numbers(name, values):
+    """Raise ValueError unless `values` is a list or tuple of whole numbers from 1, one at least; return it."""
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError(f"{name} is {values!r}, allowed: a list of whole numbers from 1.")
+    for value in values:
+        at_least(f"a number of {name}", value, 1)
+    return values
+
+
+def odd(name, value):
+    """Raise ValueError unless `value` is an odd number from 1, as the size of a kernel with a middle; return it."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or value % 2 == 0:
+        raise ValueError(f"{name} is {value!r}, allowed: odd sizes from 1, which have a middle.")
+    return value
+
+
+def above_zero(name, value, most):
+    """Raise ValueError unless `value` is a number above 0 and not above `most`; return it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
+        raise ValueError(f"{name} is {value!r}, allowed: above 0 up to {most}.")
     return value
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, images, one_of, share
+from .checks import above_zero, at_least, images, one_of, share, whole_numbers
 from .recompute import recomputed
 
 
@@ -32,7 +32,8 @@ class DenseLayer(nn.Module):
 
     def __init__(self, in_channels, growth_rate, bottleneck=True, bn_size=4, dropout=0.0):
         super().__init__()
-        width = bn_size * growth_rate
+        at_least("in_channels", in_channels, 1)
+        width = at_least("bn_size", bn_size, 1) * at_least("growth_rate", growth_rate, 1)
         self.norm1 = nn.BatchNorm2d(in_channels)
         self.relu1 = nn.ReLU(inplace=True)
         if bottleneck:
@@ -66,7 +67,7 @@ class DenseBlock(nn.ModuleDict):
     def __init__(self, layers, in_channels, growth_rate, memory_efficient=False, **options):
         super().__init__()
         self.memory_efficient = memory_efficient
-        for i in range(layers):
+        for i in range(at_least("layers", layers, 1)):
             layer = DenseLayer(in_channels + i * growth_rate, growth_rate, **options)
             self[f"denselayer{i + 1}"] = layer
 
@@ -123,16 +124,12 @@ class DenseNet(nn.Module):
         memory_efficient=False,
     ):
         super().__init__()
-        if not isinstance(blocks, (tuple, list)) or not blocks:
-            raise ValueError(f"blocks is {blocks!r}, allowed: whole numbers from 1, one a block.")
-        for layers in blocks:
-            at_least("layers of blocks", layers, 1)
+        whole_numbers("blocks", blocks)
         k = at_least("growth_rate", growth_rate, 1)
         one_of("bottleneck", bottleneck, (True, False))
         one_of("memory_efficient", memory_efficient, (True, False))
         imagenet = one_of("stem", stem, ("imagenet", "cifar")) == "imagenet"
-        if isinstance(compression, bool) or not 0 < compression <= 1:
-            raise ValueError(f"compression is {compression!r}, allowed: above 0 up to 1.")
+        above_zero("compression", compression, 1)
         if stem_channels is None:
             stem_channels = 2 * k if imagenet or (bottleneck and compression < 1) else 16
         if num_classes is None:
@@ -216,7 +213,7 @@ def densenet_cifar(
     """
     one_of("variant", variant, ("paper", "cifar"))
     one_of("bottleneck", bottleneck, (True, False))
-    at_least("depth", depth, 1)
+    at_least("depth", depth, 1, 10_000)     # the deepest convolutional networks ever trained have as many
     step = 6 if bottleneck else 3
     if depth < step + 4 or (depth - 4) % step:
         raise ValueError(f"depth is {depth}, allowed with bottleneck={bottleneck}: {step}n+4 "
@@ -227,7 +224,7 @@ def densenet_cifar(
 
 def find(name):
     """`densenet40_k12`, `densenet_bc100_k12` and so on: depth and growth rate, BC or neither of both."""
-    match = re.fullmatch(r"densenet(_bc)?(\d+)_k(\d+)", name)
+    match = re.fullmatch(r"densenet(_bc)?([1-9][0-9]*)_k([1-9][0-9]*)", name)
     if match is None:
         return None
     both, depth, k = bool(match[1]), int(match[2]), int(match[3])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least
+from .checks import at_least, whole_numbers
 
 
 class DilatedStack(nn.Sequential):
@@ -22,8 +22,7 @@ class DilatedStack(nn.Sequential):
     def __init__(self, channels, rates=(1, 2, 4)):
         super().__init__()
         at_least("channels", channels, 1)
-        for rate in rates:
-            at_least("rates", rate, 1)
+        for rate in whole_numbers("rates", rates):
             self.append(nn.Conv2d(channels, channels, 3, padding=rate, dilation=rate, bias=False))
             self.append(nn.BatchNorm2d(channels))
             self.append(nn.ReLU())
@@ -40,8 +39,9 @@ class ASPP(nn.Module):
 
     def __init__(self, in_channels, out_channels=256, rates=(6, 12, 18)):
         super().__init__()
-        for rate in rates:
-            at_least("rates", rate, 1)
+        at_least("in_channels", in_channels, 1)
+        at_least("out_channels", out_channels, 1)
+        whole_numbers("rates", rates)
 
         def branch(kernel_size, rate):
             padding = rate * (kernel_size // 2)

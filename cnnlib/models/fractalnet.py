@@ -107,7 +107,7 @@ class FractalNet(nn.Module):
         width: share of the published channels, 64, 128, 256, 512, 512, a multiple of 1/8.
         drop_path: which paths a training batch takes. "none": all. "local": each join drops its inputs at random.
             "global": all layers but those of one random column rest. "mixed": a coin decides between the two.
-        drop_rate: probability that a join drops an input, 0.15 in the paper.
+        drop_rate: probability that a join drops an input on a local way, 0.15 in the paper.
         dropout: of single values, in the last block; it rises linearly from 0 in the first. The paper's runs with
             dropout have 0.4.
 
@@ -132,7 +132,7 @@ class FractalNet(nn.Module):
         self.smallest, self.standard_size = 2**blocks, 32       # every pooling halves
         self.blocks, channels = nn.ModuleList(), in_channels
         for i in range(blocks):
-            out, rate = int(64 * min(2**i, 8) * width), dropout * i / max(1, blocks - 1)
+            out, rate = int(64 * min(2**i, 8) * width), dropout * (i / (blocks - 1) if blocks > 1 else 1)
             self.blocks.append(Fractal(columns, channels, out, drop_rate, rate))
             channels = out
         self.pool = nn.MaxPool2d(2)

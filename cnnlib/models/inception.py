@@ -131,7 +131,7 @@ class InceptionAux(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet: 22 layers with weights, 6,998,552 parameters without auxiliary heads.
+    """GoogLeNet: 22 layers deep (57 convolutions and a dense one), 6,998,552 parameters without auxiliary heads.
 
     Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary
     heads a `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
@@ -141,7 +141,7 @@ class GoogLeNet(nn.Module):
         variant: "paper"; "torchvision", with BatchNorm in every convolution and 3x3 in the place of 5x5;
             "cifar", for 32x32: BatchNorm, a stem that halves the picture once instead of three times, no heads.
         norm: "lrn" twice in the stem, "batch" in every convolution, or "none".
-        kernel_size: of the third branch, 5 or 3.
+        kernel_size: of the third branch, 5 or 3; in naive modules it is 5.
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
         dropout: rate before the last layer, 0.4 in table 1; in the heads it is 0.7 (section 5).
         in_channels: 3 for colour.
@@ -163,7 +163,8 @@ class GoogLeNet(nn.Module):
         share("dropout", form.dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
-        one_of("naive", naive, (False, True))
+        if one_of("naive", naive, (False, True)):
+            one_of("kernel_size of naive modules", kernel_size, (None, 5))
         small, batch_norm = variant == "cifar", form.norm == "batch"
         self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)

@@ -9,7 +9,7 @@ Sources:
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, images, one_of, share
+from .checks import above_zero, at_least, images, odd, one_of, share
 
 
 class SeparableConv2d(nn.Sequential):
@@ -30,6 +30,11 @@ class SeparableConv2d(nn.Sequential):
         self, in_channels, out_channels, kernel_size=3, stride=1, dilation=1, order="depthwise"
     ):
         super().__init__()
+        at_least("in_channels", in_channels, 1)
+        at_least("out_channels", out_channels, 1)
+        odd("kernel_size", kernel_size)
+        at_least("stride", stride, 1)
+        at_least("dilation", dilation, 1)
         one_of("order", order, ("depthwise", "pointwise"))
         spatial = in_channels if order == "depthwise" else out_channels
         depthwise = nn.Conv2d(
@@ -102,7 +107,9 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, in_channels, out_channels, stride=1, expansion=6):
         super().__init__()
-        hidden = in_channels * at_least("expansion", expansion, 1)
+        at_least("out_channels", out_channels, 1)
+        at_least("stride", stride, 1)
+        hidden = at_least("in_channels", in_channels, 1) * at_least("expansion", expansion, 1)
         layers = [ConvNormActivation(in_channels, hidden, 1)] if expansion > 1 else []
         self.conv = nn.Sequential(
             *layers,                                                        # (N, hidden, H, W)
@@ -125,8 +132,7 @@ def divisible(channels, by=8):
 def _begin(net, num_classes, in_channels, width_multiplier, dropout):
     at_least("num_classes", num_classes, 1)
     share("dropout", dropout)
-    if isinstance(width_multiplier, bool) or not 0 < width_multiplier <= 4:
-        raise ValueError(f"width_multiplier is {width_multiplier!r}, allowed: above 0 up to 4.")
+    above_zero("width_multiplier", width_multiplier, 4)
     net.in_channels, net.standard_size = at_least("in_channels", in_channels, 1), 224
 
 
@@ -141,6 +147,8 @@ def _initialise(net):
 
 class MobileNetV1(nn.Module):
     """28 layers, 13 separable blocks (table 1). Input (N, in_channels, H, W), output (N, num_classes).
+
+    Activations are cut off at 6, as in the authors' released code; the paper writes ReLU.
 
     Args:
         num_classes, in_channels: as everywhere.

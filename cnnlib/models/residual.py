@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import one_of
+from .checks import at_least, one_of
 from .senet import SqueezeExcite
 
 
@@ -33,7 +33,8 @@ class ZeroPadShortcut(nn.Module):
 
     def __init__(self, in_channels, out_channels, stride):
         super().__init__()
-        self.new_channels, self.stride = out_channels - in_channels, stride
+        self.new_channels = at_least("out_channels", out_channels, in_channels) - in_channels
+        self.stride = at_least("stride", stride, 1)
 
     def forward(self, x):
         x = x[:, :, :: self.stride, :: self.stride]

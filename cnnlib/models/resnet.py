@@ -16,7 +16,7 @@ import re
 
 from torch import nn
 
-from .checks import at_least, images, one_of, share
+from .checks import above_zero, at_least, images, one_of, share
 from .residual import BasicBlock, Bottleneck, conv3x3
 
 IMAGENET = {                                        # table 1: block, blocks a stage
@@ -35,7 +35,7 @@ def stages_of(depth, variant="paper", plain=False):
         ValueError: the variant has no network of this depth.
     """
     one_of("variant", variant, ("paper", "torchvision", "cifar"))
-    at_least("depth", depth, 1)
+    at_least("depth", depth, 1, 10_000)                 # the deepest convolutional networks ever trained have as many
     imagenet = [18, 34] if plain else list(IMAGENET)    # table 1 has no plain bottlenecks
     if variant != "cifar" and depth in imagenet:
         return IMAGENET[depth]
@@ -93,18 +93,18 @@ class ResNet(nn.Module):
         one_of("shortcut", shortcut, ("A", "B", "C", "none"))
         one_of("preactivation", preactivation, (False, True))
         share("stochastic_depth", stochastic_depth)
-        if isinstance(residual_scale, bool) or not 0 < residual_scale <= 1:
-            raise ValueError(f"residual_scale is {residual_scale!r}, allowed: above 0 up to 1.")
+        above_zero("residual_scale", residual_scale, 1)
         if shortcut == "none":
-            one_of("stochastic_depth without shortcuts", stochastic_depth, (0,))
+            one_of("stochastic_depth without shortcuts", stochastic_depth, (0.0,))
             one_of("preactivation without shortcuts", preactivation, (False,))
         options = {
             "shortcut": shortcut, "residual_scale": residual_scale, "se_reduction": se_reduction,
         }
         if block is Bottleneck:
-            as_published = "1x1" if (variant, groups, width_per_group) == ("paper", 1, 64) else "3x3"
+            if stride_in is None:                       # as published
+                stride_in = "1x1" if (variant, groups, width_per_group) == ("paper", 1, 64) else "3x3"
             options |= {
-                "stride_in": one_of("stride_in", stride_in or as_published, ("1x1", "3x3")),
+                "stride_in": one_of("stride_in", stride_in, ("1x1", "3x3")),
                 "groups": at_least("groups", groups, 1),
                 "width_per_group": at_least("width_per_group", width_per_group, 1),
             }
@@ -169,7 +169,7 @@ def _named(**fixed):
     return build
 
 
-NAME = re.compile(r"(resnet|plain|se_resnet)(\d+)")
+NAME = re.compile(r"(resnet|plain|se_resnet)([1-9][0-9]*)")
 
 
 def find(name):

@@ -68,7 +68,7 @@ class VGG(nn.Module):
         dense: units of the two hidden dense layers, whatever the `width`; 0 for none of them.
         grid: side of the maps that reach the classifier, 7 for 224x224; maps of another
             picture size are averaged to it.
-        dropout: rate in the hidden dense layers.
+        dropout: rate after the hidden dense layers; without such layers (dense 0, as in "cifar") there is none.
         in_channels: 3 for colour.
         width: share of the published maps and dense units in every layer, a multiple of 1/8.
     """
