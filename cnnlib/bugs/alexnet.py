@@ -684,8 +684,8 @@ EXHIBITS = [
         ),
         explanation=(
             "The first convolution has no padding, so 227 leaves maps of 6×6 where 224 leaves 5×5. view(-1, 6400) is "
-            "free to change the size of the batch, and does: each answer is computed from pieces of two pictures. "
-            "flatten(1) never touches the batch."
+            "free to change the size of the batch, and does: an answer comes from a piece of one picture, or from "
+            "the end of one and the start of the next. flatten(1) never touches the batch."
         ),
     ),
 ]
