@@ -176,8 +176,10 @@ class Summary:
         head = "".join(f'<th scope="col">{h}</th>' for h in self.HEADER)
         body = "".join(line(cells, (row.params, row.macs, row.kept_bytes))
                        for cells, row in zip(self.cells(), self.rows, strict=True))
-        return (
-            f'<div class="cnnlib-html"><table class="cnnlib-summary"><caption>{html.escape(self._title())}</caption>'
+        title = html.escape(self._title())
+        return (                                    # wider than a phone: it scrolls, by keyboard too
+            f'<div class="cnnlib-html" tabindex="0" role="region" aria-label="{title}">'
+            f'<table class="cnnlib-summary"><caption>{title}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
             f"<tfoot>{line(self._total(), (0, 0, 0))}</tfoot></table></div>"
         )
