@@ -13,6 +13,18 @@ from cnnlib.experiments import receptive_field as field
 # ---------------------------------------------------------------- receptive fields
 
 
+def test_calibrated_batch_norm_normalises_and_the_network_stays():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    before, state = {k: v.clone() for k, v in net.state_dict().items()}, torch.get_rng_state()
+    ready = field.calibrated(net, 16, pictures=4, seed=3)
+    assert all(v.equal(before[k]) for k, v in net.state_dict().items()) and torch.get_rng_state().equal(state)
+    assert not ready.training and ready[1].momentum == net[1].momentum
+    torch.manual_seed(3)
+    out = ready(torch.randn(4, 3, 16, 16))
+    assert out.mean((0, 2, 3)).abs().max() < 1e-5 and (out.var((0, 2, 3)) - 1).abs().max() < 1e-2
+
+
 @pytest.mark.parametrize("layer", ["maxpool", "layer1.1.conv2", "layer2.1.conv2"])
 def test_the_footprint_is_the_field_of_the_summary(layer):
     torch.manual_seed(0)

@@ -4,6 +4,8 @@ The theoretical field is where the gradient is not zero at all; the effective on
 Effective Receptive Field in Deep Convolutional Neural Networks*, 2016) is where nearly all of it lies.
 """
 
+import copy
+
 import torch
 from torch import nn
 
@@ -51,6 +53,28 @@ def influence(model, layer, size, *, channels=3, draws=1, seed=0):
     finally:
         handle.remove()
     return total / draws
+
+
+def calibrated(model, size, *, channels=3, pictures=2, seed=0):
+    """A copy of an untrained `model` as training would find it: BatchNorm has the statistics of random pictures.
+
+    A fresh BatchNorm in evaluation mode has mean 0 and variance 1 and changes nothing; in the first step of training
+    it does. The pictures are (pictures, channels, size, size), drawn from `seed`; `model` itself stays as it was,
+    and is the answer if it has no BatchNorm.
+    """
+    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+        return model
+    model = copy.deepcopy(model)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0                             # the running statistics are those of the last batch
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        model.train()(torch.randn(pictures, channels, size, size))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
 
 
 def footprint(shares):
