@@ -40,14 +40,14 @@ def measure(entry):
 class Table:
     """The time line as a table, for a notebook: two lines a network, the second says how its error was measured."""
 
-    HEAD = ("year", "network", "layers with MACs", "million parameters", "million MACs", "error reported")
+    HEAD = ("year", "network", "layers with weights", "million parameters", "million MACs", "error reported")
 
     def __init__(self):
         self.rows = [(self.counts(entry), f"{entry['measured']} ({entry['paper']})") for entry in read()]
 
     def counts(self, entry):
         found = measure(entry)
-        return (str(entry["year"]), entry.get("note", entry["name"]), str(sum(row.macs > 0 for row in found.rows)),
+        return (str(entry["year"]), entry.get("note", entry["name"]), str(sum(stage.layers for stage in found.stages)),
                 f"{found.total_params / 1e6:,.2f}", f"{found.total_macs / 1e6:,.1f}", entry["error"])
 
     def __repr__(self):
