@@ -213,7 +213,14 @@ def test_the_recording_of_a_configuration_is_found_and_else_the_nearest(folder):
     assert widget.answer["recorded"] == [-1] and widget.answer["nearest"] == [widget.curves.index(nearest)]
     widget.set_state(nearest["knobs"])
     assert widget.answer["recorded"] == [widget.curves.index(nearest)]
-    assert dict(widget.sources[0]["provenance"])["data"] == "made up for a test"
+    assert dict(widget.sources[0]["provenance"])["data"] == widget.sources[0]["on"] == "made up for a test"
+
+
+def test_the_data_in_a_few_words():
+    said = {experiment: Explorer(family, recorded=experiment).sources[0]["on"] for family, experiment in (
+        ("vgg-cifar", "digits-vgg"), ("resnet-cifar", "digits-degradation"), ("resnet-cifar", "cifar16-degradation"))}
+    assert said == {"digits-vgg": "digits, 8×8 enlarged to 32×32", "digits-degradation": "digits, 8×8",
+                    "cifar16-degradation": "CIFAR-10, 32×32 reduced to 16×16"}
 
 
 def test_the_nearest_number_is_the_nearest_on_the_slider(tmp_path):

@@ -18,8 +18,9 @@ export const showMeasure = (measure) => (value) => (measure.endsWith("error")
   : number(value, { minimumFractionDigits: 4, maximumFractionDigits: 4 }));
 
 /** The chart of `recorded()`, a list of { kind, curve } with the kinds of LOOKS and "faint", and of the run made here.
+ *  `on()` says on what they were recorded.
  *  Returns its controls, its element, `draw`, and `describe`, what it says in words. */
-export function curvesChart({ ui, model, recorded }) {
+export function curvesChart({ ui, model, recorded, on = () => "" }) {
   const measure = () => model.get("measure"), errors = () => measure().endsWith("error");
   const show = (value) => showMeasure(measure())(value);
   const controls = [
@@ -47,7 +48,8 @@ export function curvesChart({ ui, model, recorded }) {
   function plotOptions(width) {
     const all = series(), log = model.get("log_scale"), factor = errors() ? 100 : 1;
     const values = all.flatMap(({ points }) => points.flatMap(({ min, max }) => [min, max])).map((v) => v * factor);
-    const least = Math.min(...values.filter((value) => value > 0)), most = Math.max(...values);
+    const steps = log && ticks(Math.min(...values.filter((value) => value > 0)), Math.max(...values));
+    const least = steps[0], most = log ? steps.at(-1) : Math.max(...values);
     const y = (key) => (point) => (log ? Math.max(point[key] * factor, least) : point[key] * factor);
     const title = ({ name }) => (point) =>
       `${name}, epoch ${point.epoch}: ${show(point.mean)} (${show(point.min)} to ${show(point.max)})`;
@@ -59,11 +61,12 @@ export function curvesChart({ ui, model, recorded }) {
       x: { domain: [epochs ? 1 : 0, last] },
       y: log ? { type: "log", domain: [least, most] } : { domain: [0, most] },
       marks: [
-        gridY({ ticks: log ? ticks(least, most) : 6, stroke: "currentColor", strokeOpacity: 0.12 }),
+        gridY({ ticks: log ? steps : 6, stroke: "currentColor", strokeOpacity: 0.12 }),
         axisX({ label: epochs ? "epoch" : "training time (s)", labelAnchor: "center", labelArrow: "none", tickSize: 4,
           ticks: epochs ? Array.from({ length: last }, (_, i) => i + 1).filter((i) => i % every === 0) : width / 80,
           tickFormat: (value) => number(value) }),
-        axisY({ label: null, ticks: log ? ticks(least, most) : 6, tickSize: 0, tickFormat: (value) => number(value) }),
+        axisY({ label: null, ticks: log ? steps : 6, tickSize: 0,        // a tickFormat would leave out labels of a log axis
+          text: (value) => number(value) }),
         lineY(all.filter(({ kind }) => kind === "faint").flatMap(({ name, points }) =>      // one mark for all: fast
           points.map((point) => ({ ...point, name }))), { x: "x", y: y("mean"), z: "name", stroke: "currentColor",
           strokeOpacity: 0.28, strokeWidth: 1.25, title: "name" }),
@@ -89,7 +92,7 @@ export function curvesChart({ ui, model, recorded }) {
   let drawn;                                            // what the picture shows: it is drawn again only for news
   const draw = () => {
     const key = JSON.stringify([measure(), model.get("x_axis"), model.get("log_scale"),
-      recorded().map(({ kind, curve }) => [kind, curve.name]), model.get("training").curve?.length,
+      recorded().map(({ kind, curve }) => [kind, curve.name]), on(), model.get("training").curve?.length,
       model.get("training").name]);
     if (key === drawn) return;
     drawn = key;
@@ -102,8 +105,9 @@ export function curvesChart({ ui, model, recorded }) {
         h("span", { "data-value": `${kind}-mean` }, show(mean)),
         kind === "live" ? null : h("span", { class: "curves-spread" }, ` (${show(min)} to ${show(max)})`));
     }), all.some(({ kind }) => kind === "faint")
-      ? h("p", { class: "curves-spread" }, "thin lines: the other configurations") : "");
-    axis.textContent = `${MEASURES[measure()]}${errors() ? ", %" : ""}: mean over seeds, band from lowest to highest`;
+      ? h("p", { class: "curves-spread" }, "thin lines: the other configurations, listed in the table below") : "");
+    axis.replaceChildren(`${MEASURES[measure()]}${errors() ? ", %" : ""}: mean over seeds, band from lowest to highest`,
+      ...(on() ? ["; ", h("b", { "data-value": "recorded-on" }, `recorded on ${on()}`)] : []));
     picture.draw();
   };
   const element = h("div", {}, legend, axis, picture.element);
@@ -117,12 +121,12 @@ function swatch({ color, dash, symbol }) {
     s("path", { d: shapes[symbol], style: `fill:${color}` }));
 }
 
-/** 1, 2, 5 steps of every decade between two values. */
+/** Steps of 1, 2, 5 in every decade, from the last one below `least` to the first one above `most`. */
 function ticks(least, most) {
   const found = [];
-  for (let power = 10 ** Math.floor(Math.log10(least)); power <= most; power *= 10)
-    found.push(...[1, 2, 5].map((step) => Number((step * power).toPrecision(1))));
-  return found.filter((value) => value >= least && value <= most);
+  for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
+    found.push(...[1, 2, 5].map((step) => Number(`${step}e${power}`)));
+  return found.slice(found.findLastIndex((value) => value <= least), found.findIndex((value) => value >= most) + 1);
 }
 
 /** *Train here*: see training_here.py. `note` says what it does. Without a kernel a sentence says how to get there. */

@@ -1,7 +1,7 @@
 // Explorer: the knobs of a family of networks; what becomes of its diagram, its stages and its training curves.
 // All numbers come from Python; here they are drawn and formatted. A configuration that makes no network leaves the last
 // one standing.
-import { curvesChart, trainer } from "./curves_chart.js";
+import { curvesChart, MEASURES, trainer } from "./curves_chart.js";
 import { diagram, legend } from "./explorer_diagram.js";
 import { morphChildren } from "./morph.js";
 import { button, h, number, same, table, widget } from "./ui.js";
@@ -9,6 +9,8 @@ import { button, h, number, same, table, widget } from "./ui.js";
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
 const FACTS = [["params", "parameters"], ["macs", "MACs for one picture"], ["kept", "kept for the backward pass"],
   ["layers", "convolutions, dense layers"]];
+const PINNED = [...FACTS.map(([name]) => name), "recorded", "stage_name",
+  ...SHARES.map(([name]) => `stage_${name}_share`)];
 
 /** 12,345,678 bytes -> "12.3 MB". */
 const bytes = (value) => {
@@ -57,11 +59,16 @@ export function render({ model, el }) {
 
   // ---------------------------------------------------------------- curves
   const source = () => Math.min(model.get("source"), sources.length - 1);
-  const figure = curvesChart({ ui, model, recorded: () => curves.flatMap((curve, i) => (curve.source !== source() ? []
-    : [{ curve, kind: i === answer.recorded[source()] ? "chosen"
-      : i === model.get("pinned").recorded?.[source()] ? "compare" : "faint" }])) });
+  const figure = curvesChart({ ui, model, on: () => sources[source()]?.on,
+    recorded: () => curves.flatMap((curve, i) => (curve.source !== source() ? []
+      : [{ curve, kind: i === answer.recorded[source()] ? "chosen"
+        : i === model.get("pinned").recorded?.[source()] ? "compare" : "faint" }])) });
   const unrecorded = h("p", { class: "ex-unrecorded cnn-row" });
   const madeOn = h("summary"), origin = table("How the runs were recorded", ["what", "recorded"]);
+  const finals = table("", ["configuration", ...["seeds", "mean", "lowest", "highest", "parameters"]
+    .map((label) => ({ label, numeric: true }))]);
+  const everyCurve = h("details", { ontoggle: () => fillCurves() },
+    h("summary", {}, "Every curve's last value as a table"), finals.element);
   const note = "Trains the chosen network on digits (1,797 small scans), enlarged and repeated as it needs them: compare "
     + "the shape of the curves, not their level.";
   const training = h("section", { class: "ex-training" },
@@ -70,7 +77,7 @@ export function render({ model, el }) {
       sources.length > 1 && ui.select("source", { label: "recorded on", options: sources.map(({ about }, i) => [i, about]) }),
       figure.controls),
     unrecorded, figure.element, trainer({ ui, model, note }),
-    sources.length > 0 && h("details", {}, madeOn, origin.element));
+    ...(sources.length > 0 ? [everyCurve, h("details", {}, madeOn, origin.element)] : []));
 
   const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
     h("div", { class: "ex-anatomy" }, view.element, key, block), strips, stages.element, everyBlock, training);
@@ -110,15 +117,23 @@ export function render({ model, el }) {
       { text: number(answer.params), key: "params" }, { text: number(answer.macs), key: "macs" }, bytes(answer.kept), ""] }]);
   }
 
+  /** The shares of the stages as a bar; a label is seen where it fits. */
+  function bar(kind, label, stages, shares) {
+    const said = stages.map((stage, k) => `${stage} ${shares[k]} %`);
+    return h("div", { class: kind, role: "img", "aria-label": `${label}: ${said.join(", ")}` },
+      ...shares.map((share, k) => share > 0 && h("span", { style: `flex-grow:${share}`, title: said[k],
+        class: share >= 2 && "ex-wide" }, share >= 3 && [h("span", {}, h("span", {}, stages[k])),
+        h("span", {}, h("b", {}, `${share} %`))])));
+  }
+
   function drawStrips() {
-    morphChildren(strips, SHARES.map(([name, label]) => {
-      const shares = answer[`stage_${name}_share`];
-      const said = answer.stage_name.map((stage, k) => `${stage} ${shares[k]} %`);
-      return h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" }, label),
-        h("div", { class: "ex-bar", role: "img", "aria-label": `${label}: ${said.join(", ")}` },
-          ...shares.map((share, k) => share > 0 && h("span", { style: `flex-grow:${share}`, title: said[k] },
-            share >= 7 && h("span", {}, answer.stage_name[k], " ", h("b", {}, `${share} %`))))));
-    }));
+    const pinned = model.get("pinned");
+    morphChildren(strips, SHARES.flatMap(([name, label]) => [
+      h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" }, label),
+        bar("ex-bar", label, answer.stage_name, answer[`stage_${name}_share`])),
+      pinned.label && h("div", { class: "ex-strip" }, h("span", { class: "ex-strip-label" },
+        `pinned: ${number(pinned[name] / answer[name], { maximumSignificantDigits: 3 })} times`),
+      bar("ex-bar ex-thin", `${label}, pinned`, pinned.stage_name, pinned[`stage_${name}_share`]))]).filter(Boolean));
   }
 
   function drawFacts() {
@@ -132,14 +147,25 @@ export function render({ model, el }) {
       ? [h("span", { class: "ex-pinned" }, "pinned: ", h("b", {}, pinned.label)),
         button("Show", () => ui.ask(pinned.knobs), { disabled: Boolean(back) }),
         button("Clear", () => ui.ask({ pinned: {} }))]
-      : [button("Pin to compare", () => ui.ask({ pinned: { label: answer.label, knobs: model.get("answered"),
-        recorded: answer.recorded, ...Object.fromEntries(FACTS.map(([name]) => [name, answer[name]])) } }))]));
+      : [button("Pin to compare", () => ui.ask({ pinned: { knobs: model.get("answered"),
+        label: `${answer.label}, ${shape(...answer.input)}, batch of ${number(answer.batch)}`,
+        ...Object.fromEntries(PINNED.map((name) => [name, answer[name]])) } }))]));
+  }
+
+  function fillCurves() {
+    if (!everyCurve.open) return;
+    const key = model.get("measure");
+    finals.caption(`${MEASURES[key]} after the last epoch, recorded on ${sources[source()].on}`);
+    finals.update(curves.flatMap((each, i) => (each.source !== source() ? [] : [{
+      current: i === answer.recorded[source()], cells: [each.name, each.seeds.length,
+        ...["mean", "min", "max"].map((part) => figure.show(each[key][part].at(-1))), number(each.model.parameters)] }])));
   }
 
   function drawCurves() {
     const at = source();
     figure.draw();
     if (at < 0) return;
+    fillCurves();
     const { data, provenance } = sources[at];
     madeOn.textContent = `Where the runs come from${data && `: ${data}`}`;
     origin.update(provenance);
@@ -167,7 +193,7 @@ export function render({ model, el }) {
   };
   ui.on("change:answer", draw);
   ui.on("change:error change:answered", accuse);
-  ui.on("change:pinned", () => { drawFacts(); drawCurves(); });
+  ui.on("change:pinned", () => { drawFacts(); drawStrips(); drawCurves(); });
   ui.on("change:measure change:x_axis change:log_scale change:source change:training", drawCurves);
   draw();
   return ui.cleanup;

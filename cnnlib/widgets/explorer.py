@@ -13,7 +13,7 @@ from ..models import standard_input
 from ..summary import of
 from .base import html_table
 from .families import FAMILIES, Knob, colour_of
-from .recorded_curves import MEASURES, by, curve, provenance
+from .recorded_curves import MEASURES, by, curve, pictures, provenance
 from .training_here import TrainsHere
 
 PAGE_BUDGET = 200_000                                # bytes of a widget on a page
@@ -46,10 +46,10 @@ class Explorer(TrainsHere):
     Attributes:
         source: position in `sources` of the experiment whose curves are shown.
         measure: one of MEASURES. x_axis: "epochs" or "seconds" (mean training time on the recording machine).
-        pinned: a configuration kept to compare with: label, knobs, network, params, macs, kept and recorded of its
-            answer; empty if none.
+        pinned: a configuration kept to compare with: label (with the picture and the batch), knobs, and of its answer
+            the totals, `recorded` and the stages' names and shares; empty if none.
         curves: as in RecordedCurves, with the knobs that lead there and the experiment's place in `sources`.
-        sources: one dict an experiment: name, about, data, provenance.
+        sources: one dict an experiment: name, about, data, on (the data in a few words), provenance.
 
     Raises:
         ValueError: unknown family, knob or experiment, or values that make no network.
@@ -158,7 +158,7 @@ class Explorer(TrainsHere):
             kept = [run for group in groups.values() for run in group]
             sources.append({
                 "name": experiment, "about": GRIDS[experiment].about if experiment in GRIDS else experiment,
-                "data": kept[0].data["variant"] if kept else "", "provenance": provenance(kept)})
+                "data": kept[0].data["variant"] if kept else "", "on": pictures(kept), "provenance": provenance(kept)})
             order = list(self._known)
             for key in sorted(groups, key=order.index):
                 knobs = self._known[key]

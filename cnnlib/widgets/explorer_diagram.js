@@ -5,6 +5,7 @@ import { h, number, quiet, s, whenResized } from "./ui.js";
 
 const TALLEST = 132, LOWEST = 5;                        // pixels: the input's resolution, and the least of a slab
 const ARC = 17, LABELS = 30, GAP = 2, BETWEEN = 16;     // room above and below the slabs, between them, between stages
+const NAME = 76, APART = 10;                            // the most room a name may ask for, the least between labels
 const WIDTHS = [3, 2.6, 2.2, 1.9, 1.6, 1.35, 1.15, 0.95, 0.8, 0.65, 0.5];      // pixels for the root of the channels
 const RUNS = [64, 16, 9, 7, 5, 4, 3];                   // how many equal blocks in a row are drawn one by one
 
@@ -12,14 +13,14 @@ const RUNS = [64, 16, 9, 7, 5, 4, 3];                   // how many equal blocks
  *  Returns the element, `draw()`, and `mark(i)`, which shows that the block i is chosen. */
 export function diagram({ answer, select }) {
   const element = h("div", { class: "ex-diagram" }, s("svg"));
-  let slabs = [], chosen = 0, width = 0;                // the width is not asked for while things change: that is slow
+  let slabs = [], chosen = 0, width = 0, long;          // the width is not asked for while things change: that is slow
 
   const draw = () => {
     if (!width) return;                                 // not on the page yet; the observer draws it then
     const kept = document.activeElement?.closest?.(".ex-block") && element.contains(document.activeElement);
-    const plan = layout(answer(), width);
+    const plan = layout(answer(), width, long);
     slabs = plan.slabs;
-    morph(element.firstChild, picture(answer(), plan));
+    morph(element.firstChild, picture(answer(), plan, long));
     element.querySelectorAll(".ex-block").forEach((node, i) => { slabs[i].node = node; });
     mark(Math.min(chosen, answer().unit_name.length - 1));
     if (kept) slabOf(chosen)?.node.focus({ preventScroll: true });
@@ -50,19 +51,44 @@ export function diagram({ answer, select }) {
     event.preventDefault();
     if (to >= 0 && to < count) choose(to);
   });
-  return { element, draw, mark, stop: whenResized(element, () => { width = Math.floor(element.clientWidth); draw(); }) };
+  const stop = whenResized(element, () => {
+    width = Math.floor(element.clientWidth);
+    long = ruler(getComputedStyle(element).fontFamily);
+    draw();
+  });
+  return { element, draw, mark, stop };
+}
+
+/** A function that says how many pixels long a label of the diagram is. */
+function ruler(family) {
+  const pen = document.createElement("canvas").getContext("2d"), known = new Map();
+  pen.font = `600 11px ${family}`;                      // as in widgets.css
+  return (text) => {
+    if (!known.has(text)) known.set(text, pen.measureText(text).width);
+    return known.get(text);
+  };
+}
+
+/** The text, cut to so many pixels. */
+function cut(text, room, long) {
+  if (long(text) <= room) return text;
+  let end = text.length - 1;
+  while (end > 1 && long(`${text.slice(0, end)}…`) > room) end--;
+  return `${text.slice(0, end)}…`;
 }
 
 /** Where everything goes: slabs { first, last (unit), stage, x, y, w, h, bus }, stages, rows. */
-function layout(answer, width) {
+function layout(answer, width, long) {
   const rows = width < 480 ? 3 : width < 640 ? 2 : 1, scale = width < 480 ? 0.72 : 1;
   const top = TALLEST * scale / Math.sqrt(Math.max(1, answer.input[1]));
   const high = (side) => Math.max(LOWEST, top * Math.sqrt(Math.max(1, side)));
+  const labels = [-1, ...answer.stage_name.keys()].map((stage) =>
+    Math.max(long(shapeOf(answer, stage)), Math.min(NAME, long(nameOf(answer, stage)))));
   let plan;
   search: for (const run of RUNS.slice(rows > 1 ? 1 : 0))
     for (const unit of WIDTHS) {
       const groups = grouped(answer, run, (channels) => Math.max(LOWEST, unit * Math.sqrt(channels)));
-      plan = placed(answer, groups, width);
+      plan = placed(groups, labels, width);
       if (plan.rows <= rows) break search;
     }
   const { groups } = plan;
@@ -122,10 +148,10 @@ const shapeOf = (answer, stage) => (stage < 0 ? answer.input : ["channels", "hei
 const nameOf = (answer, stage) => answer.stage_name[stage] ?? "input";
 
 /** The groups in rows; a group is at least as wide as its labels. */
-function placed(answer, groups, width) {
+function placed(groups, labels, width) {
   let x = 1, row = 0;
-  for (const group of groups) {
-    const w = Math.max(group.w, 6.3 * shapeOf(answer, group.stage).length, 6.8 * Math.min(11, nameOf(answer, group.stage).length));
+  for (const [i, group] of groups.entries()) {
+    const w = Math.max(group.w, labels[i]);
     if (x > 1 && x + w > width) { row++; x = 1; }
     Object.assign(group, { row, x, span: w });
     x += w + BETWEEN;
@@ -134,9 +160,7 @@ function placed(answer, groups, width) {
   return { groups, rows: over ? Infinity : row + 1 };
 }
 
-
-
-function picture(answer, { slabs, stages, width, height, high }) {
+function picture(answer, { slabs, stages, width, height, high }, long) {
   const drawn = [], lines = { arc: "", padding: "", bracket: "", plus: "", cross: "", layer: "", branches: "" };
   let flow = "";                                        // the line on which everything hangs, behind the slabs
   for (const [k, stage] of stages.entries()) {
@@ -148,9 +172,9 @@ function picture(answer, { slabs, stages, width, height, high }) {
   drawn.push(s("path", { class: "ex-flow", d: flow }), s("rect", { class: "ex-source", x: source.x,
     y: source.middle - side / 2, width: source.w, height: side }));
   for (const stage of stages) {
-    const name = nameOf(answer, stage.stage), room = Math.floor((stage.span + BETWEEN - 5) / 6.8);
+    const name = cut(nameOf(answer, stage.stage), Math.min(stage.span + BETWEEN - APART, width - stage.x), long);
     drawn.push(
-      s("text", { class: "ex-stage", x: stage.x, y: stage.bottom + 15 }, name.length > room ? `${name.slice(0, room - 1)}…` : name),
+      s("text", { class: "ex-stage", x: stage.x, y: stage.bottom + 15 }, name),
       s("text", { class: "ex-shape", x: stage.x, y: stage.bottom + 28 }, shapeOf(answer, stage.stage)));
   }
   for (const { first: i, last, folded, dense, gap, x, y, w, h: tall, middle } of slabs) {
@@ -199,7 +223,8 @@ export function legend(answer) {
     "with weights, without"),
     some("adds") && h("span", {}, sign(s("path", { class: "ex-arc", d: "M3,16V8q0,-6 6,-6H12q6,0 6,6" }),
       s("circle", { class: "ex-plus", cx: 18, cy: 12, r: 4 }), s("path", { class: "ex-cross", d: "M15.5,12h5m-2.5,-2.5v5" })),
-    "shortcut, added" + (answer.unit_shortcut.includes("projection") ? "; box: through a layer" : "")
+    "shortcut, added"
+      + (answer.unit_shortcut.includes("projection") ? "; box: shortcut passes through a convolution" : "")
       + (answer.unit_shortcut.includes("padding") ? "; dashed: padded with zeros" : "")),
     some("concats") && h("span", {}, sign(s("path", { class: "ex-bracket", d: "M11,2h5V16h-5" })), "concatenated"),
   ].filter(Boolean);

@@ -1,5 +1,7 @@
 """Recorded curves: the training curves of an experiment's runs, with the spread over the seeds."""
 
+import re
+
 import traitlets as t
 
 from .. import data, runs
@@ -141,6 +143,20 @@ def provenance(recorded):
         ["command", distinct(lambda run: run.command)],
         ["date", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"],
     ]
+
+
+def pictures(recorded):
+    """What the runs were trained on in a few words: "digits, 8×8 enlarged to 16×16"."""
+    def words(variant):
+        name = variant.split(",")[0].removeprefix("scikit-learn ")
+        sizes = [tuple(map(int, pair)) for pair in re.findall(r"\b(\d+)x(\d+)\b", variant)]
+        if not sizes:
+            return name
+        first, last = sizes[0], sizes[-1]
+        change = "" if first == last else f" {'enlarged' if last > first else 'reduced'} to {by(last)}"
+        return f"{name}, {by(first)}{change}"
+
+    return "; ".join(dict.fromkeys(words(run.data["variant"]) for run in recorded))
 
 
 def by(shape):

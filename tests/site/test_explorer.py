@@ -158,13 +158,69 @@ def test_pin_compare_show_and_clear(staged):
             "chosen", "compare"]
         assert host.locator("[data-curve=compare] b").text_content() == widget.answer["label"]
         assert f"pinned: {widget.answer['params']:,}" in host.locator(".ex-facts").text_content()
+        assert host.locator(".ex-pinned").text_content() == f"pinned: {widget.answer['label']}, 1×28×28, batch of 128"
+        bars = host.locator(".ex-bar").evaluate_all("all => all.map((bar) => bar.getAttribute('aria-label'))")
+        assert len(bars) == 6 and bars[1] == "parameters, pinned: " + ", ".join(
+            f"{stage} {share:g} %" for stage, share in
+            zip(widget.answer["stage_name"], widget.answer["stage_params_share"], strict=True))
         host.get_by_role("button", name="Show", exact=True).click()
         assert host.locator("[data-curve]").count() == 1 and host.locator("[data-value=code]").text_content() == (
             widget.answer["code"])
         host.get_by_role("button", name="Clear").click()
         assert "pinned" not in host.locator(".ex-content").text_content()
         host.locator("summary", has_text="Where the runs come from").click()
-        assert "MNIST" in host.locator(".ex-training details").text_content()
+        assert "MNIST" in host.locator(".ex-training details").last.text_content()
+        assert host.locator("[data-value=recorded-on]").text_content() == "recorded on MNIST, 28×28"
+        host.locator("summary", has_text="last value").click()
+        rows = host.locator(".ex-training details").first.locator("tbody tr")
+        rows.first.wait_for()
+        finals = rows.all_inner_texts()
+        assert len(finals) == len(widget.curves)
+        for row, each in zip(finals, widget.curves, strict=True):
+            assert row.startswith(each["name"]) and f"{100 * each['test_error']['mean'][-1]:.2f} %" in row
+
+
+FITS = """host => {
+    const seen = (part) => part.getBoundingClientRect();
+    const labels = [...host.querySelectorAll(".ex-figure :is(.ex-stage, .ex-shape)")].map(seen);
+    const figure = seen(host.querySelector(".ex-figure")).right;
+    return {
+        bars: [...host.querySelectorAll(".ex-bar")].map((bar) => [bar, ...bar.children]
+            .map((part) => seen(part).right - seen(host.querySelector(".ex-strips")).right)).flat()
+            .filter((over) => over > 0.5),
+        labels: labels.flatMap((a, i) => [a.right - figure, ...labels.slice(i + 1)
+            .filter((b) => b.top < a.bottom - 3 && a.top < b.bottom - 3)
+            .map((b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) + 5)]).filter((over) => over > 0),
+        clipped: [...host.querySelectorAll(".ex-bar span span span, .ex-bar b")].filter((text) => {
+            const [a, line, part, bar] = [text, text.parentElement, text.closest(".ex-bar > span"),
+                text.closest(".ex-bar")].map(seen);
+            return a.top < Math.min(line.bottom, bar.bottom) - 3 && a.right > part.right + 0.5;
+        }).map((text) => text.textContent),
+    };
+}"""
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_bars_and_labels_of_every_network_fit(staged, viewport):
+    widget = Explorer("all", {"network": None}, network="vgg16")
+    with staged(widget, viewport=viewport) as page:
+        host = page.locator(".cnnlib-widget")
+        host.get_by_role("button", name="Pin to compare").click()
+        assert host.locator(".ex-bar").count() == 6
+        for place, network in enumerate(widget.inputs["network"]):
+            host.evaluate(MOVE, ["network", place])
+            assert host.evaluate(FITS) == {"bars": [], "labels": [], "clipped": []}, network
+
+
+def test_a_logarithmic_axis_goes_on_to_a_labelled_step_and_labels_all(staged):
+    widget = Explorer("resnet-cifar", {"depth": [20, 110], "shortcut": ["A", "none"]}, width=8,
+                      recorded="digits-degradation")
+    highest = 100 * max(value for each in widget.curves for value in each["test_error"]["max"])
+    with staged(widget) as page:
+        labels = page.locator("[aria-label^='y-axis tick label'] text").all_text_contents()
+        steps = [float(label) for label in labels]
+        assert steps == sorted(steps) and max(steps) >= highest > 50
+        assert {5, 10, 20, 50, 100} <= set(steps)
 
 
 def test_the_nearest_recording_is_one_click_away(staged):
