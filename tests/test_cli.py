@@ -84,7 +84,6 @@ def test_help_teaches():
         (["evaluate", str(paths.DATA / "weights" / "lenet5_modern.safetensors"), "--device", "toaster"], "'toaster'"),
         (["record", "digits-se", "--threads", "0"], "threads is 0"),
         (["record", "--list", "--device", "toaster"], "device is 'toaster'"),
-
         (["record", "alexnet-on-a-toaster"], "is not known. Allowed: lenet-activation-pooling"),
     ],
 )
@@ -97,7 +96,7 @@ def test_bad_input_is_one_clear_line(args, message):
 
 def test_weights_are_tested_as_in_training_and_only_on_their_classes(tmp_path):
     """Photos are cut out as in training, with its margin; pictures of other classes are refused."""
-    for name, classes in (("pets", "ab"), ("birds", "cd"), ("many", "abc")):
+    for name, classes in (("pets", "ab"), ("birds", "abc")):
         for label, letter in enumerate(classes):
             (tmp_path / name / letter).mkdir(parents=True)
             for i in range(10):
@@ -110,9 +109,8 @@ def test_weights_are_tested_as_in_training_and_only_on_their_classes(tmp_path):
     loss = next(line for line in done.stdout.splitlines() if line.startswith("epoch")).split("test")[1].split()[0]
     done = cnnlib("evaluate", "net.safetensors", "--root", "pets", "--workers", "0", "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 0 and f"loss {loss}, " in done.stdout and "of 10" in done.stdout, done.stdout
-    for other in ("birds", "many"):
-        done = cnnlib("evaluate", "net.safetensors", "--root", other, "--workers", "0", "--device", "cpu", cwd=tmp_path)
-        assert done.returncode == 2 and "knows the classes a, b; these data have" in done.stderr
+    done = cnnlib("evaluate", "net.safetensors", "--root", "birds", "--workers", "0", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 2 and "knows the classes a, b; these data have a, b, c" in done.stderr
 
 
 def test_ctrl_c_ends_a_recording_at_once(tmp_path):
