@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from pathlib import Path
 def whole(path):
     """A scratch file beside `path`: it takes the place of `path` when the block ends well and vanishes when not.
 
-    Killed at any moment, a process leaves the old file or the new one. Missing folders are made.
+    Killed at any moment, a process leaves the old file or the new one. Several may write at once: the last one wins.
+    Missing folders are made.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full; a file that was there stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".partial")
+    opened, scratch = tempfile.mkstemp(".partial", f"{path.name}.", path.parent)
+    os.close(opened)
+    scratch = Path(scratch)
     try:
         yield scratch
         with scratch.open("rb") as file:

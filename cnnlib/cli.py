@@ -7,6 +7,8 @@ import argparse
 import inspect
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 from . import create_model, models, summary
 
@@ -30,7 +32,10 @@ def main(argv=None):
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults, and the examples below the options as they are written."""
+    """Shows defaults, where there are any, and the examples below the options as they are written."""
+
+    def _get_help_string(self, action):
+        return super()._get_help_string(action) if action.default not in (None, False, []) else action.help
 
 
 # -- train ----------------------------------------------------------------------------------------------------------
@@ -51,6 +56,7 @@ def _train_parser(commands):
     p.add_argument("--weights", metavar="FILE", help="begin with these weights (safetensors) instead of random ones")
     _data_arguments(p, data="digits")
     group = p.add_argument_group("recipe")
+    group.add_argument("--limit", type=int, help="train on so many images only")
     group.add_argument("--crop", type=_number_or_text, default=0,
                        help="augmentation: pixels by which training images may shift, or 'resized'")
     group.add_argument("--flip", action="store_true", help="augmentation: mirror training images at random")
@@ -85,7 +91,9 @@ def _train(args):
 
     with distributed.processes(args.device) as device:
         say = print if distributed.place()[0] == 0 else lambda *text: None
-        load, dataset = _load(args, crop=args.crop, flip=args.flip)
+        training.device_of(device)
+        _check_files(args.save, args.figure)
+        load, dataset = _load(args, limit=args.limit, crop=args.crop, flip=args.flip)
         options = _options(args.model, dict(map(_option, args.option)), dataset)
         torch.manual_seed(args.seed)
         model = create_model(args.model, **options)
@@ -104,17 +112,36 @@ def _train(args):
             say(f"epoch {epoch['epoch']:3d}  {epoch['seconds']:7.1f} s  train {epoch['train_loss']:.4f} "
                 f"{epoch['train_error']:.2%}  test {epoch['test_loss']:.4f} {epoch['test_error']:.2%}  "
                 f"{epoch['images_per_second']:,.0f} images/s")
-        if distributed.place()[0] > 0 or not history:
+        if distributed.place()[0] > 0:
             return
+        if history.interrupted:
+            say(f"stopped after {len(history)} of {args.epochs} epochs")
         if args.save:
             training.save_weights(model, args.save, metadata={
                 "model": {"name": args.model, "options": options}, "mean": dataset.mean, "std": dataset.std,
-                "data": dataset.variant, "load": load, "test_error": history.final["test_error"],
+                "data": dataset.variant, "classes": dataset.classes, "load": load,
+                "test_error": training.evaluate(model, dataset.test)["error"],
             })
             say(f"weights: {args.save}")
-        if args.figure:
+        if args.figure and history:
             evaluation.draw_history(history, args.figure)
             say(f"figure: {args.figure}")
+        if history.interrupted:
+            sys.exit(130)
+
+
+def _check_files(save, figure):
+    """Raise before any work what would be raised after it: a file that cannot be written, a picture of unknown kind."""
+    from .evaluation import picture_format
+
+    if figure is not None:
+        picture_format(figure)
+    for file in (save, figure):
+        if file is not None:
+            if Path(file).is_dir():
+                raise ValueError(f"{file} is a folder, allowed: a file to write.")
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=Path(file).parent).close()
 
 
 def _options(model, options, dataset):
@@ -146,18 +173,17 @@ def _data_arguments(parser, data):
     group.add_argument("--size", type=int, help="resize the images to this many pixels")
     group.add_argument("--pad", type=int, help="pixels of 0 added around each image")
     group.add_argument("--channels", type=int, choices=(3,), help="3 repeats grey images to RGB")
-    group.add_argument("--limit", type=int, help="train on so many images only")
     group.add_argument("--test-fraction", type=float, help="share for testing, where the data has no split of its own")
     group.add_argument("--workers", type=int, help="processes that open photos; one a core if not given")
 
 
 def _load(args, **more):
-    """(the arguments of `cnnlib.data.load` that were given, the data set)."""
+    """(the arguments of `cnnlib.data.load`, the data set): those of the command line, in place of `more`."""
     from . import data
 
-    given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels, "limit": args.limit,
-             "test_fraction": args.test_fraction, **more}
-    given = {k: v for k, v in given.items() if v}
+    given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels,
+             "test_fraction": args.test_fraction}
+    given = {**more, **{k: v for k, v in given.items() if v is not None}}
     dataset = data.load(**given, root=args.root)
     if args.workers is not None and isinstance(dataset.train, data.Photos):
         dataset.train.workers = dataset.test.workers = args.workers
@@ -188,21 +214,26 @@ def _evaluate(args):
     from . import evaluation, training
     from .checkpoints import read
 
+    device = training.device_of(args.device)
+    _check_files(None, args.figure)
     _, header = read(args.weights)
-    if "model" not in header:
+    if not {"model", "mean", "std"} <= set(header):
         raise ValueError(f"{args.weights} does not say which network it belongs to; write it with `train --save`.")
-    if args.data is None:
-        if "load" not in header:
-            raise ValueError(f"{args.weights} was trained on {header.get('data', 'some data')}; name it with --data.")
-        for name, value in header["load"].items():
-            name = "data" if name == "name" else name
-            if name in vars(args) and vars(args)[name] is None:
-                setattr(args, name, value)
+    load = header.get("load", {})
+    if args.data is None and not load:
+        raise ValueError(f"{args.weights} was trained on {header.get('data', 'some data')}; name it with --data.")
     model = create_model(header["model"]["name"], **header["model"]["options"])
     training.load_weights(model, args.weights)
-    _, dataset = _load(args)
+    _, dataset = _load(args, **(load if args.data in (None, load.get("name")) else {}))
+    if dataset.classes != header.get("classes", dataset.classes):
+        raise ValueError(f"{args.weights} knows the classes {', '.join(header['classes'])}; "
+                         f"these data have {', '.join(dataset.classes)}.")
+    if dataset.variant != header.get("data"):
+        print(f"trained on other data: {header.get('data')}")
     dataset.test.mean, dataset.test.std = header["mean"], header["std"]         # as in training
-    result = training.evaluate(model.to(args.device or training.best_device()), dataset.test, args.batch_size)
+    result = training.evaluate(model.to(device), dataset.test, args.batch_size)
+    if (highest := result["predictions"].max().item()) >= len(dataset.classes):
+        raise ValueError(f"{args.weights} answers with class {highest}, these data have {len(dataset.classes)}.")
     low, high = evaluation.wilson(result["correct"], result["total"])
     print(f"{header['model']['name']} on {dataset.variant}: loss {result['loss']:.4f}, accuracy "
           f"{result['accuracy']:.2%} ({low:.2%} to {high:.2%}), {result['correct']:,} of {result['total']:,}")

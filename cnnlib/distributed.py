@@ -48,6 +48,13 @@ def averaging(model):
     return nn.parallel.DistributedDataParallel(model, find_unused_parameters=skips)
 
 
+def share_buffers(model):
+    """Give all processes the BatchNorm averages of process 0, so that they test the network that is saved."""
+    if place()[1] > 1:
+        for buffer in model.buffers():
+            distributed.broadcast(buffer, 0)
+
+
 def total(numbers, device):
     """The sums of these numbers over all processes."""
     if place()[1] == 1:

@@ -1,9 +1,13 @@
 """What a trained network gets right, class by class, with intervals, and what it takes for what."""
 
 import math
+from pathlib import Path
 
 import torch
 from torch.nn import functional as F
+
+from .atomic import whole
+from .models.checks import one_of
 
 
 def wilson(correct, total, z=1.959964):
@@ -55,7 +59,7 @@ def draw_confusion(matrix, classes, file):
             axes.text(column, row, count, ha="center", va="center", fontsize=8,
                       color="white" if shares[row, column] > 0.5 else "black")
     axes.set(xlabel="answer of the network", ylabel="true class")
-    axes.figure.savefig(file, dpi=120)
+    _save(axes.figure, file)
 
 
 def draw_history(history, file):
@@ -65,7 +69,18 @@ def draw_history(history, file):
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "error"), strict=True):
         for split, style in (("train", "--"), ("test", "-")):
-            axes.plot(history.column("epoch"), history.column(f"{split}_{measure}"), style, label=split)
+            axes.plot(history.column("epoch"), history.column(f"{split}_{measure}"), style, marker=".", label=split)
         axes.set(xlabel="epoch", ylabel=measure, ylim=(0, None))
         axes.legend()
-    figure.savefig(file, dpi=120)
+    _save(figure, file)
+
+
+def picture_format(file):
+    """The format that the end of a file's name asks for; a ValueError if it is none that can be drawn."""
+    return one_of("the end of the figure's name", Path(file).suffix, (".png", ".svg", ".pdf"))[1:]
+
+
+def _save(figure, file):
+    form = picture_format(file)
+    with whole(file) as scratch:
+        figure.savefig(scratch, dpi=120, format=form)

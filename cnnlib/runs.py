@@ -88,7 +88,10 @@ def read(path):
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     names = {f.name for f in fields(Run)}
-    content = upgrade(content)
+    try:
+        content = upgrade(content)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{path} is not a recorded run: {error!r}.") from error
     if content.get("schema") != SCHEMA:
         raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: 1 to {SCHEMA}.")
     if set(content) != names:

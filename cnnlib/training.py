@@ -29,6 +29,21 @@ def best_device():
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def device_of(name=None):
+    """The torch.device of this name, such as "cpu" or "cuda:1"; None: the fastest.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    name = str(name or best_device())
+    try:
+        one_of("device", name.partition(":")[0], ("cuda", "mps", "cpu"))
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:         # no driver, or PyTorch built without
+        raise ValueError(f"device is {name!r}, allowed: those of this machine, such as {best_device()!r}.") from error
+    return torch.device(name)
+
+
 class History(list):
     """What happened, one dict an epoch: epoch, seconds, lr, train_loss, train_error, test_loss, test_error,
     images_per_second, peak_memory_bytes.
@@ -118,7 +133,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         checkpoint: file to go on from if it exists, written anew after every epoch. Ends bit by bit as if nothing had
             happened. On a GPU, cuDNN then uses its deterministic kernels only.
         checkpoint_seconds: write it within epochs, too, when so much time has passed.
-        callback: called with the dict of each finished epoch; if it returns True, training stops there.
+        callback: called with the dict of each finished epoch, in process 0; if it returns True, training stops there.
         progress: show a bar with the time left.
 
     Returns:
@@ -135,16 +150,19 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
     one_of("schedule", schedule, tuple(SCHEDULES))
     one_of("precision", precision, ("auto", "float32", "bfloat16"))
     share("label_smoothing", label_smoothing)
-    for name, value in (("lr", lr), ("clip", math.inf if clip is None else clip)):
-        if not value > 0:
+    share("momentum", momentum)
+    for name, value in (("lr", lr), ("clip", 1.0 if clip is None else clip)):
+        if not 0 < value < math.inf:
             raise ValueError(f"{name} is {value!r}, allowed: numbers above 0.")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay is {weight_decay!r}, allowed: numbers from 0.")
     rank, world_size = distributed.place()
     last = len(data.train) % batch_size or batch_size
     if last < world_size:
         raise ValueError(f"batch_size is {batch_size}, allowed with {world_size} processes and {len(data.train):,} "
                          f"images: what leaves each of them one of the last batch, which has {last}.")
 
-    device = torch.device(device or best_device())
+    device = device_of(device)
     on_gpu = device.type == "cuda"
     if precision == "auto":
         precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
@@ -160,11 +178,12 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
     saved = None
     if checkpoint is not None:
         checkpoint = Checkpoint(checkpoint, model, optim, {
-            "data": data.variant, "images": len(data.train), "mean": data.mean, "std": data.std, "epochs": epochs,
+            "data": data.variant, "images": len(data.train), "mean": data.mean, "std": data.std,
+            "crop": data.train.crop, "flip": data.train.flip, "epochs": epochs,
             "batch_size": batch_size, "optimizer": optimizer, "lr": lr, "momentum": momentum,
             "weight_decay": weight_decay, "schedule": schedule, "label_smoothing": label_smoothing, "clip": clip,
             "accumulate": accumulate, "precision": precision, "seed": seed, "processes": world_size,
-            "device": device.type,
+            "device": device.type, "channels_last": layout == torch.channels_last, "compile": compile,
         })
         saved = checkpoint.load()
     position, sums = saved or ({"epoch": 1, "step": 0, "seconds": 0.0, "wall_seconds": 0.0, "history": []},
@@ -202,9 +221,10 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                     group["lr"] = lr * SCHEDULES[schedule]((epoch - 1) * steps + step - 1, epochs * steps)
                 optim.zero_grad()
                 # The mean over the batch of all processes, whose gradients are going to be averaged.
-                weight = world_size / (last if step == steps else batch_size)
+                size = last if step == steps else batch_size
+                weight, parts = world_size / size, min(accumulate, size // world_size)     # as many in each process
                 x = x.contiguous(memory_format=layout)
-                for x_part, y_part in zip(x.chunk(accumulate), y.chunk(accumulate), strict=True):
+                for x_part, y_part in zip(x.tensor_split(parts), y.tensor_split(parts), strict=True):
                     with autocast():
                         logits, *heads = outputs(network(x_part))
                         loss, *more = (F.cross_entropy(answer, y_part, reduction="sum", label_smoothing=label_smoothing)
@@ -221,11 +241,13 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                     written = time.perf_counter()
             loss_sum, wrong = distributed.total(sums.tolist(), device)      # waits for the device, then the clock stops
             now = seconds + time.perf_counter() - start
-            if not math.isfinite(loss_sum):
-                raise FloatingPointError(
-                    f"the training loss became {loss_sum} in epoch {epoch}; try a lower lr than {lr}."
-                )
+            distributed.share_buffers(model)
             test_loss, correct = distributed.total(score(model, data.test, rank, world_size)[:2], device)
+            for name, value in (("training", loss_sum), ("test", test_loss)):
+                if not math.isfinite(value):
+                    raise FloatingPointError(
+                        f"the {name} loss became {value} in epoch {epoch}; try a lower lr than {lr}."
+                    )
             history.append({
                 "epoch": epoch, "seconds": now, "lr": optim.param_groups[0]["lr"],
                 "train_loss": loss_sum / len(data.train), "train_error": wrong / len(data.train),

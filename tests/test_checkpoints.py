@@ -121,6 +121,9 @@ def test_checkpoint_of_another_data_set_is_refused(tmp_path):
     with pytest.raises(ValueError, match="data is 'scikit-learn digits, .* chosen evenly' here and .*; images is 500"):
         training.fit(network(), data.load("digits", crop=1, flip=True, limit=500), epochs=1, batch_size=64,
                      weight_decay=1e-3, seed=5, device="cpu", progress=False, checkpoint=path)
+    with pytest.raises(ValueError, match="another run: crop is 2 here and 1 there; flip is False here and True there"):
+        training.fit(network(), data.load("digits", crop=2, limit=640), epochs=1, batch_size=64,
+                     weight_decay=1e-3, seed=5, device="cpu", progress=False, checkpoint=path)
 
 
 def test_not_a_checkpoint(tmp_path):

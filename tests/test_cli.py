@@ -1,9 +1,14 @@
 """The command line, run as a reader would."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
+import torch
+from PIL import Image
 
 from cnnlib import paths
 
@@ -71,6 +76,14 @@ def test_help_teaches():
         (["train", "lenet5_modern", "--option", "tanh"], "--option is 'tanh', allowed: NAME=VALUE"),
         (["train", "lenet5_modern", "--epochs", "1"], r"lenet5_modern takes images of shape (N, 1, 28, 28)"),
         (["train", "lenet5_modern", "--size", "28", "--lr", "0"], "lr is 0.0"),
+        (["train", "resnet8", "--size", "0"], "size is 0, allowed: whole numbers from 1"),
+        (["train", "resnet8", "--data", "mnist", "--test-fraction", "0.3"], "mnist, which has a test split"),
+        (["train", "resnet8", "--device", "toaster"], "device is 'toaster'"),
+        (["train", "resnet8", "--figure", "curves.xyz"], "figure's name is '.xyz', allowed: '.png', '.svg', '.pdf'"),
+        (["train", "resnet8", "--save", "."], ". is a folder, allowed: a file to write"),
+        (["evaluate", str(paths.DATA / "weights" / "lenet5_modern.safetensors"), "--device", "toaster"], "'toaster'"),
+        (["record", "digits-se", "--threads", "0"], "threads is 0"),
+        (["record", "--list", "--device", "toaster"], "device is 'toaster'"),
         (["record", "alexnet-on-a-toaster"], "is not known. Allowed: lenet-activation-pooling"),
     ],
 )
@@ -78,3 +91,42 @@ def test_bad_input_is_one_clear_line(args, message):
     done = cnnlib(*args)
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr
+    assert "epoch " not in done.stdout, "it was found out after the work"
+
+
+def test_weights_are_tested_as_in_training_and_only_on_their_classes(tmp_path):
+    """Photos are cut out as in training, with its margin; pictures of other classes are refused."""
+    for name, classes in (("pets", "ab"), ("birds", "abc")):
+        for label, letter in enumerate(classes):
+            (tmp_path / name / letter).mkdir(parents=True)
+            for i in range(10):
+                noise = torch.randint(256, (80, 80, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(i))
+                Image.fromarray((noise // (label + 1)).numpy()).save(tmp_path / name / letter / f"{i}.png")
+    done = cnnlib("train", "resnet8", "--option", "width=4", "--data", "folder", "--root", "pets", "--size", "65",
+                  "--crop", "8", "--flip", "--test-fraction", "0.5", "--workers", "0", "--epochs", "1",
+                  "--device", "cpu", "--save", "net.safetensors", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    loss = next(line for line in done.stdout.splitlines() if line.startswith("epoch")).split("test")[1].split()[0]
+    done = cnnlib("evaluate", "net.safetensors", "--root", "pets", "--workers", "0", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0 and f"loss {loss}, " in done.stdout and "of 10" in done.stdout, done.stdout
+    done = cnnlib("evaluate", "net.safetensors", "--root", "birds", "--workers", "0", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 2 and "knows the classes a, b; these data have a, b, c" in done.stderr
+
+
+def test_ctrl_c_ends_a_recording_at_once(tmp_path):
+    """It goes to all processes of a terminal: the jobs must not take up the next run."""
+    script = ("from cnnlib.experiments import recording\n"
+              f"if __name__ == '__main__': recording.record('digits-se', root={str(tmp_path)!r}, device='cpu')")
+    (tmp_path / "script.py").write_text(script)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, str(tmp_path / "script.py")], stdout=log, stderr=log,
+                                   start_new_session=True)
+    try:
+        while "batch" not in (tmp_path / "log").read_text():
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) != 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)

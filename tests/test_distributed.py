@@ -24,11 +24,15 @@ with distributed.processes("cpu") as device:
     assert seen == ([1, 2] if rank == 0 else []) and history.interrupted
     history = training.fit(network(), digits, device=device, progress=False,
                            checkpoint=sys.argv[1] + "/run.safetensors", **RECIPE)
+    torch.manual_seed(0)
+    averaging = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    tested = training.fit(averaging, digits, device=device, progress=False, **RECIPE).final["test_loss"]
+    assert abs(training.evaluate(averaging, digits.test)["loss"] - tested) < 1e-6, "not the network that was tested"
     with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
         json.dump(history, file)
 """
-# 1001 images: the last batch has 41, 21 for one process and 20 for the other.
-RECIPE = {"epochs": 3, "batch_size": 64, "lr": 0.02, "weight_decay": 1e-3, "seed": 3, "clip": 1.0}
+# 1001 images: the last batch has 41, 21 for one process and 20 for the other, which must make as many parts of them.
+RECIPE = {"epochs": 3, "batch_size": 64, "lr": 0.02, "weight_decay": 1e-3, "seed": 3, "clip": 1.0, "accumulate": 6}
 
 
 def network():

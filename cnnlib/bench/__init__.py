@@ -81,6 +81,9 @@ def main(name, *, quick=False, device="cpu"):
         raise ValueError(f"bench is {name!r}, allowed: {', '.join(BENCHES)}.")
     import torch
 
+    from ..training import device_of
+
+    device_of(device)
     chip = torch.cuda.get_device_name() if device == "cuda" else _processor()
     print(f"{name}: {BENCHES[name]}\n{chip}, {torch.get_num_threads()} of {os.cpu_count()} threads, "
           f"PyTorch {torch.__version__}{', quick: sizes too small to mean much' if quick else ''}")

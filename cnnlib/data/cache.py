@@ -7,11 +7,12 @@ CNNLIB_CACHE names another folder for it, or switches it off ("off").
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from ..atomic import whole
 
 
 def decoded(folder, paths, size=None):
@@ -137,11 +138,8 @@ def _write(names, images, metadata):
 
     for name in names:
         try:
-            name.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=name.parent, prefix=".decoded-") as scratch:
-                save_file({"images": images}, Path(scratch) / name.name, metadata=metadata)
-                (Path(scratch) / name.name).chmod(0o644)
-                os.replace(Path(scratch) / name.name, name)
+            with whole(name) as scratch:
+                save_file({"images": images}, scratch, metadata=metadata)
             return
         except (OSError, SafetensorError):
             continue

@@ -226,6 +226,8 @@ def _listed(folder, test_fraction=None):
         return found.classes, [path for path, _ in found.samples], torch.tensor(found.targets)
 
     if (folder / "train").is_dir() and (folder / "test").is_dir():
+        if test_fraction is not None:
+            raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {folder}, which has a test/: None.")
         classes, paths, labels = listing(folder / "train")
         test_classes, test_paths, test_labels = listing(folder / "test")
         if test_classes != classes:

@@ -2,9 +2,11 @@
 
 import math
 import os
+import signal
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -28,7 +30,7 @@ def missing(experiment, seeds, root=None):
 
 def train(experiment, plan, case, seed, *, data_root=None, device=None, progress=True, jobs=1, checkpoint=None):
     """Train one case of a grid with one seed: (run, model, data set). Nothing is written but the checkpoint."""
-    device = device or training.best_device()
+    device = training.device_of(device)
     dataset = data.load(**plan.data, root=data_root)
     torch.manual_seed(seed)
     model = create_model(case.model, **case.options)
@@ -61,7 +63,8 @@ def record_one(experiment, case, seed, *, root=None, resume=False, **options):
         folder = DATA / "weights" if root is None else Path(root)
         training.save_weights(model, folder / plan.keep[name], dtype=torch.float16, metadata={
             "model": run.model, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant, "load": plan.data,
-            "run": f"{experiment}/{name}", "test_error": training.evaluate(model, dataset.test)["error"],
+            "classes": dataset.classes, "run": f"{experiment}/{name}",
+            "test_error": training.evaluate(model, dataset.test)["error"],
         })
     runs.write(run, root)
     if checkpoint:
@@ -75,23 +78,46 @@ def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=
 
     With `resume` a run leaves a checkpoint beside it until it is finished, and goes on from one that was left.
     Returns the runs written, in the order in which they finished being asked for.
+
+    Raises:
+        ValueError: an unknown experiment or device, jobs or threads below 1.
+        FloatingPointError: runs whose loss was no number any more; all others are recorded first.
+        OSError: data that are not found, a folder that cannot be written; nothing more is begun then.
     """
     at_least("jobs", jobs, 1)
-    threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    training.device_of(device)
+    threads = max(1, (os.cpu_count() or 1) // jobs) if threads is None else at_least("threads", threads, 1)
     todo = missing(experiment, seeds, root)
     say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases) * seeds} runs to record.")
-    written = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+    written, failed = [], []
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
         futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
                                resume=resume, progress=jobs == 1, jobs=jobs) for case, seed in todo]
-        for future in futures:
-            run = future.result()
+        for future, (case, seed) in zip(futures, todo, strict=True):
+            try:
+                run = future.result()
+            except FloatingPointError as error:
+                failed.append(f"{case.name}-seed{seed}: {error}")
+                continue
+            except BrokenProcessPool as error:
+                raise OSError("a job's process was killed, perhaps for want of memory: try fewer jobs.") from error
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)      # else all the rest would be trained first
+                raise
             written.append(run)
             target = grid(experiment).target.get(run.run.rpartition("-")[0])
             say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs"
                 + (f" (expected {target:.1%})" if target else "")
                 + f", {run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
+    if failed:
+        raise FloatingPointError(f"{len(failed)} runs have no result: {' '.join(failed)}")
     return written
+
+
+def _begin(threads):
+    """The first thing a job's process does."""
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)        # Ctrl-C ends it at once, not only the run it is at
 
 
 def again(path, *, data_root=None, device=None, progress=True, say=print):
@@ -131,7 +157,7 @@ def expected_interval(errors, resolution):
 
 def show(seeds=3, device=None, experiments=None, root=None, say=print):
     """Print what is recorded of each experiment, on which device, and what the rest would cost on this machine."""
-    device = torch.device(device or training.best_device()).type
+    device = training.device_of(device).type
     measured = None
     for experiment in experiments or GRIDS:
         plan, todo = grid(experiment), missing(experiment, seeds, root)
