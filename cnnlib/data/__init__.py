@@ -87,8 +87,8 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
             at_least(argument, value, 1)
     if test_fraction is not None and not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
-        if name in ("mnist", "cifar10"):
-            raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
+    if test_fraction is not None and name in ("mnist", "cifar10"):
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     size = 224 if size is None and name in PHOTOS else size
     from_files = name in (*PHOTOS, "folder") and size is not None and size > HELD
     if not (from_files and crop == "resized"):
