@@ -36,6 +36,8 @@ def page():
         if not name:
             return route.fulfill(body="<!doctype html><title>test</title><body></body>", content_type="text/html")
         path = HERE / name
+        if not path.is_file():          # an answer all the same: a request without one would wait for ever
+            return route.fulfill(status=404)
         return route.fulfill(body=path.read_bytes(), content_type=types[path.suffix])
 
     with sync_playwright() as playwright:
@@ -267,7 +269,7 @@ def test_lenet_reads_every_sample(page):
 
 
 RENDER = """async (state) => {
-    const {default: widget} = await import('/dist/widgets.mjs'), listeners = {}, el = document.createElement('div');
+    const {default: widget} = await import('/dist/live.mjs'), listeners = {}, el = document.createElement('div');
     window.model = {
         get: (name) => state[name], save_changes() { this.saved = JSON.parse(JSON.stringify(state)); },
         set(name, value) { state[name] = value; (listeners[`change:${name}`] || []).forEach((f) => f()); },
