@@ -1,5 +1,7 @@
 """Exhibits of the DenseNet chapter: a network repaired in three steps, and an order that no shape can tell."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -185,7 +187,7 @@ def d19_half(program):
         trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
     trace = [(layer, out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
     shrinking = [
-        (conv.in_channels, conv.out_channels) for (conv, out), (_, after) in zip(trace[1:], trace[2:], strict=False)
+        (conv.in_channels, conv.out_channels) for (conv, out), (_, after) in pairwise(trace[1:])
         if after.shape[-1] < out.shape[-1]
     ]
     expected = [(256, 128), (512, 256), (1024, 512)]

@@ -24,12 +24,9 @@ AUX_WEIGHT = 0.3
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
 # branch; last_pool: window of the fourth pooling.
 VARIANTS = {
-    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3,
-                  aux_logits=True, dropout=0.4),
-    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2,
-                        aux_logits=True, dropout=0.2),
-    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3,
-                  aux_logits=False, dropout=0.4),
+    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3, aux_logits=True, dropout=0.4),
+    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2, aux_logits=True, dropout=0.2),
+    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3, aux_logits=False, dropout=0.4),
 }
 
 
@@ -62,10 +59,8 @@ class Inception(nn.Module):
         batch_norm: BatchNorm in every convolution.
     """
 
-    def __init__(
-        self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj,
-        kernel_size=5, batch_norm=False,
-    ):
+    def __init__(self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj, kernel_size=5,
+                 batch_norm=False):
         super().__init__()
         widths(in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
                ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj)
@@ -74,9 +69,7 @@ class Inception(nn.Module):
         self.branch1 = conv(in_channels, ch1x1, 1)
         self.branch2 = nn.Sequential(conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1))
         self.branch3 = nn.Sequential(
-            conv(in_channels, ch5x5red, 1),
-            conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2),
-        )
+            conv(in_channels, ch5x5red, 1), conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2))
         self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1))
         self.out_channels = ch1x1 + ch3x3 + ch5x5 + pool_proj
 
@@ -149,13 +142,11 @@ class GoogLeNet(nn.Module):
         naive: modules of figure 2a, without the 1x1 convolutions that keep them thin.
     """
 
-    def __init__(
-        self, num_classes=None, variant="paper", norm=None, kernel_size=None,
-        aux_logits=None, dropout=None, in_channels=3, width=1.0, naive=False,
-    ):
+    def __init__(self, num_classes=None, variant="paper", norm=None, kernel_size=None, aux_logits=None, dropout=None,
+                 in_channels=3, width=1.0, naive=False):
         super().__init__()
-        form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm,
-                        kernel_size=kernel_size, aux_logits=aux_logits, dropout=dropout)
+        form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm, kernel_size=kernel_size,
+                        aux_logits=aux_logits, dropout=dropout)
         at_least("num_classes", form.num_classes, 1)
         one_of("norm", form.norm, ("lrn", "batch", "none"))
         one_of("kernel_size", form.kernel_size, (5, 3))
