@@ -1,0 +1,98 @@
+"""The exercises: a stub is not answered, a solution is right, and every wrong answer is told what is wrong with it."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import cnnlib
+from cnnlib.exercises import check, judge, list_exercises
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+CHAPTERS = {path.stem.split("-", 1)[1]: path for path in sorted(BOOK.glob("[0-9]*.ipynb"))}
+
+
+# ---------------------------------------------------------------- stubs and solutions, as they stand in the chapters
+
+
+def cells(chapter):
+    """Exercise key -> (stub, solution), taken from the chapter's notebook."""
+    notebook = json.loads(CHAPTERS[chapter].read_text(encoding="utf-8"))
+    stubs, solutions = {}, {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            programs, found = [source], stubs
+        else:
+            dropdowns = re.findall(r"^:::\{dropdown\} Solution\n(.*?)^:::", source, re.MULTILINE | re.DOTALL)
+            programs = [p for d in dropdowns for p in re.findall(r"^```python\n(.*?)^```", d, re.MULTILINE | re.DOTALL)]
+            found = solutions
+        for program in programs:
+            for key in re.findall(r'^check\("([^"]+)"', program, re.MULTILINE):
+                assert key not in found, f"{key} is asked twice"
+                found[key] = program
+    return stubs, solutions
+
+
+def run(program, capsys):
+    exec(program, {"cnnlib": cnnlib, "torch": torch, "nn": nn, "F": F, "check": check})
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_exercise_stands_in_its_chapter_with_a_solution(chapter):
+    expected = sorted(key for key in list_exercises() if key.startswith(chapter))
+    stubs, solutions = cells(chapter)
+    assert sorted(stubs) == expected
+    assert sorted(solutions) == expected
+
+
+@pytest.mark.parametrize("key", list_exercises())
+def test_the_stub_is_not_answered(key, capsys):
+    assert run(cells(key.split("/")[0])[0][key], capsys).startswith(f"… {key}: not answered yet")
+
+
+@pytest.mark.parametrize("key", list_exercises())
+def test_the_solution_is_right(key, capsys):
+    printed = run(cells(key.split("/")[0])[1][key], capsys)
+    assert printed.startswith(f"✓ {key}: correct. ")
+    assert printed.count("\n") == 1
+
+
+# ---------------------------------------------------------------- wrong answers, listed in a file a chapter
+
+MUTANTS = [(f"{chapter}/{key}", answer, told) for chapter in CHAPTERS
+           for key, answer, told in import_module(f"{__package__}.{chapter}").MUTANTS]
+
+
+@pytest.mark.parametrize(("key", "answer", "told"), MUTANTS)
+def test_a_wrong_answer_is_told_what_is_wrong(key, answer, told):
+    verdict = judge(key, answer)
+    assert verdict.status == "wrong", verdict
+    assert told in verdict.message
+
+
+@pytest.mark.parametrize("key", list_exercises())
+def test_every_exercise_has_three_mutants(key):
+    assert sum(mutant == key for mutant, _, _ in MUTANTS) >= 3
+
+
+def test_the_right_value_is_not_given_away_by_a_wrong_number():
+    assert "448" not in judge("lenet/sharing", (440, 1)).message
+    assert not re.search(r"\b10\b|\b18\b", judge("lenet/receptive-field", (9, 17)).message)
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(ValueError, match="exercise 'lenet/none' is not known, allowed: anatomy/strides, .*lenet/shar"):
+        judge("lenet/none", 1)
+
+
+def test_judging_leaves_the_random_state():
+    before = torch.random.get_rng_state()
+    judge("lenet/rbf-output", lambda x, codes: torch.rand(4, 10))
+    assert torch.equal(before, torch.random.get_rng_state())
