@@ -120,7 +120,7 @@ MUTANTS = [
     ("merge", lambda a, b: impulse_answer(a, b).flip(2, 3).transpose(0, 1), "axes are exchanged"),
     ("merge", lambda a, b: F.conv2d(a.transpose(0, 1), b.flip(2, 3)).transpose(0, 1), "has shape (3, 2, 1, 1)"),
     ("as-convolution", convolution(bias=False), "the bias is not copied"),
-    ("as-convolution", convolution(weight=False), "its weights are others"),
+    ("as-convolution", convolution(weight=False), "differs from ours by up to"),
     ("as-convolution", convolution(order=lambda w, m, s: w.view(-1, s, s, m).permute(0, 3, 1, 2)), "maps first"),
     ("as-convolution", convolution(order=lambda w, m, s: w.view(-1, m, s, s).transpose(2, 3)), "rows and columns"),
     ("as-convolution", lambda linear, maps, side: linear, "a torch.nn.Conv2d is wanted"),
