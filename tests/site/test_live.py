@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from cnnlib.summary import of
+
 from .conftest import ROOT, is_local
 
 CHAPTER = ROOT / "book" / "01-lenet.ipynb"
@@ -28,6 +30,11 @@ from cnnlib.widgets import explore
 
 explore(lambda cells: cells * 1000, title="A thousand times", cells=range(8, 57, 12))
 """
+EXPLORER = """\
+from cnnlib.widgets import Explorer
+
+Explorer("lenet", {"kernel_size": None, "batch": [1, 128]}, train_epochs=2)
+"""
 READ_BACK = f"""\
 import gc
 
@@ -39,10 +46,10 @@ print("Python sees", [widget.{TRAIT} for widget in gc.get_objects() if issubclas
 
 @pytest.fixture
 def lab(tmp_path):
-    """Address of a JupyterLab that serves a copy of the chapter, and two cells: a function to explore, and reading the
-    widget back."""
+    """Address of a JupyterLab that serves a copy of the chapter, and three cells: a function to explore, an Explorer,
+    and reading the widget back."""
     nb = nbformat.read(CHAPTER, as_version=4)
-    nb.cells += [nbformat.v4.new_code_cell(EXPLORED), nbformat.v4.new_code_cell(READ_BACK)]
+    nb.cells += [nbformat.v4.new_code_cell(code) for code in (EXPLORED, EXPLORER, READ_BACK)]
     nbformat.write(nb, tmp_path / CHAPTER.name)
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -128,5 +135,21 @@ def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(browser, lab):
         expect(error).to_have_text(refusal, timeout=20_000)
         expect(answer).to_have_text(says, timeout=20_000)
     expect(explored.locator(".cnn-still")).to_have_text("Still shown: cells 9.")
+
+    explorer = page.locator(".jp-OutputArea [data-widget=Explorer]").last
+    params, kept = explorer.locator(".ex-facts [data-value=params]"), explorer.locator(".ex-facts [data-kept]")
+    batch = explorer.get_by_label("pictures in a batch, typed")
+    for typed, refusal in (("77", ""), ("0", "batch is 0, allowed: whole numbers from 1 to 4096.")):
+        batch.fill(typed)
+        batch.press("Enter")
+        expect(explorer.locator("[data-value=error]")).to_have_text(refusal, timeout=20_000)
+        expect(params).to_have_text("61,706", timeout=20_000)
+        expect(kept).to_have_attribute("data-kept", str(of("lenet5_modern", (77, 1, 28, 28)).total_kept_bytes))
+    batch.fill("32")
+    batch.press("Enter")
+    explorer.get_by_role("button", name="Train here").click()
+    expect(explorer.get_by_role("button", name="Stop")).to_be_visible(timeout=20_000)
+    expect(explorer.get_by_role("button", name="Train here")).to_be_visible(timeout=120_000)
+    expect(explorer.locator(".cnn-chart[aria-label*='trained here']")).to_be_visible(timeout=20_000)
     assert refused == []
     context.close()
