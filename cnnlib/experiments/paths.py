@@ -321,12 +321,7 @@ def total_by_length(norms):
     norms = [row["norm"] if isinstance(row, dict) else row for row in norms]
     if len(norms) < 2 or not sum(norms) > 0:
         raise ValueError(f"norms is {norms!r}, allowed: two or more numbers from 0, not all 0.")
-    # As logarithms, since a binomial coefficient of a thousand blocks is no float.
-    logs = [math.log(paths) + math.log(norm) if norm > 0 else -math.inf
-            for paths, norm in zip(length_distribution(len(norms) - 1), norms, strict=True)]
-    most = max(logs)
-    total = [math.exp(log - most) for log in logs]
-    return [part / sum(total) for part in total]
+    return _shares([math.log(norm) if norm > 0 else -math.inf for norm in norms])
 
 
 def modelled(n, ratio):
@@ -337,9 +332,15 @@ def modelled(n, ratio):
     """
     if not 0 < ratio < math.inf:
         raise ValueError(f"ratio is {ratio!r}, allowed: numbers above 0.")
-    logs = [math.log(paths) + length * math.log(ratio) for length, paths in enumerate(length_distribution(n))]
-    most = max(logs)
-    total = [math.exp(log - most) for log in logs]
+    at_least("n", n, 1)
+    return _shares([length * math.log(ratio) for length in range(n + 1)])
+
+
+def _shares(logs):
+    """Shares of the lengths, from the logarithm of a path's norm at each: the binomial coefficient of a thousand blocks
+    is no float."""
+    logs = [math.log(paths) + log for paths, log in zip(length_distribution(len(logs) - 1), logs, strict=True)]
+    total = [math.exp(log - max(logs)) for log in logs]
     return [part / sum(total) for part in total]
 
 
