@@ -212,9 +212,6 @@ def test_error(model, split, *, delete=(), swap=(), order=None, restat=None):
     return _error(model, split, restat, known, delete=delete, swap=swap, order=order)
 
 
-test_error.__test__ = False                             # pytest: not a test
-
-
 def _first(model, split):
     """A few pictures, to watch the network at work."""
     return next(split.to(next(model.parameters()).device).batches(2))[0]
@@ -226,23 +223,35 @@ def _error(model, split, restat, known, **lesion):
         return 1 - score(model, split)[1] / len(split)
 
 
+def test_errors(model, split, sets, *, restat=None, progress=True):
+    """The test error without each of these sets of blocks (lists of names), a list of shares of 1."""
+    known = _blocks(model, _first(model, split))
+    return [_error(model, split, restat, known, delete=each)
+            for each in tqdm(sets, unit="lesion", disable=not progress)]
+
+
+test_error.__test__ = test_errors.__test__ = False      # pytest: these are no tests
+
+
 def singles(model, split, *, restat=None, progress=True):
     """{block: test error without it}, for every block that can be deleted, in the order of the network."""
-    known = _blocks(model, _first(model, split))
-    return {block.name: _error(model, split, restat, known, delete=block.name)
-            for block in tqdm(known, unit="lesion", disable=not progress)}
+    names = blocks(model, _first(model, split))
+    errors = test_errors(model, split, names, restat=restat, progress=progress)
+    return dict(zip(names, errors, strict=True))
 
 
 def pairs(model, split, *, restat=None, progress=True):
     """{(block, later block): test error without the two}, for all pairs, in the order of the network."""
-    known = _blocks(model, _first(model, split))
-    names = list(combinations([block.name for block in known], 2))
-    return {pair: _error(model, split, restat, known, delete=pair)
-            for pair in tqdm(names, unit="lesion", disable=not progress)}
+    names = list(combinations(blocks(model, _first(model, split)), 2))
+    errors = test_errors(model, split, names, restat=restat, progress=progress)
+    return dict(zip(names, errors, strict=True))
 
 
-def random_deletions(model, split, k=range(1, 21), draws=20, *, seed=0, restat=None, progress=True):
+def random_deletions(model, split, k=None, draws=20, *, seed=0, restat=None, progress=True):
     """Test errors without k blocks drawn at random: {k: list of `draws` errors}.
+
+    Args:
+        k: a number, or several; None: 1 to 20, or to as many as there are.
 
     The sets of one k follow from the seed, whatever other k are asked for; more draws add to them.
 
@@ -251,7 +260,7 @@ def random_deletions(model, split, k=range(1, 21), draws=20, *, seed=0, restat=N
     """
     known = _blocks(model, _first(model, split))
     at_least("draws", draws, 1)
-    counts = [k] if isinstance(k, int) else list(k)
+    counts = range(1, min(20, len(known)) + 1) if k is None else [k] if isinstance(k, int) else list(k)
     for many in counts:
         at_least("a number of k", many, 0, len(known))
     names, errors = [block.name for block in known], {}

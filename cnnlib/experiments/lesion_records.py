@@ -1,0 +1,139 @@
+"""Recorded lesions: `data/lesions/<network>.json` says what a trained network answered without each block, each pair,
+and many random sets, so that a page can show it. `python -m cnnlib.experiments.lesion_records NAME ...` writes them.
+
+Every number in such a file is the count of wrong test images of a network that was evaluated with that very lesion.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import chain, combinations
+
+
+from .. import runs
+from ..atomic import whole
+from ..models.checks import one_of
+from ..paths import DATA
+from . import lesion
+
+# Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
+NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2, "digits-vgg16_bn": 2,
+            "digits-densenet_bc40_k4": 2}
+DRAWS = 20              # random sets of each size, and random exchanges of each number
+SWAPS = (1, 2, 3, 5, 7, 10, 15, 20)
+STATISTICS = ("kept", "reestimated")
+
+
+@dataclass
+class Lesions:
+    """What was recorded of one network.
+
+    Attributes:
+        network: the name of its weights. weights: their SHA-256. data: the variant. images: of the test split.
+        environment: where, when and with what it was evaluated, as in a recorded run, and the command.
+        blocks: the names of those that can be deleted, in the order of the network.
+        wrong: statistics -> set -> count of wrong answers; a set is written as the positions in `blocks`: "", "3", "3 7".
+        random: statistics -> number of deleted blocks -> counts, one a random set.
+        swaps: statistics -> list of [swaps, Kendall's tau, wrong].
+    """
+
+    network: str
+    weights: str
+    data: str
+    images: int
+    environment: dict
+    blocks: list
+    wrong: dict
+    random: dict
+    swaps: dict
+
+    def error(self, deleted=(), statistics="kept"):
+        """The test error without the named blocks; None if this set was not evaluated.
+
+        Raises:
+            ValueError: unknown names, or `statistics` that are not "kept" or "reestimated".
+        """
+        one_of("statistics", statistics, STATISTICS)
+        deleted = [deleted] if isinstance(deleted, str) else deleted
+        for name in deleted:
+            one_of("a name of deleted", name, tuple(self.blocks))
+        wrong = self.wrong[statistics].get(key(self.blocks.index(name) for name in deleted))
+        return None if wrong is None else wrong / self.images
+
+    def singles(self, statistics="kept"):
+        """{block: test error without it}, as `lesion.singles`."""
+        return {name: self.error([name], statistics) for name in self.blocks}
+
+    def pairs(self, statistics="kept"):
+        """{(block, later block): test error without the two}, as `lesion.pairs`."""
+        return {pair: self.error(pair, statistics) for pair in combinations(self.blocks, 2)}
+
+    def random_deletions(self, statistics="kept"):
+        """{k: list of test errors without k random blocks}, as `lesion.random_deletions`."""
+        one_of("statistics", statistics, STATISTICS)
+        return {int(k): [wrong / self.images for wrong in counts] for k, counts in self.random[statistics].items()}
+
+    def random_swaps(self, statistics="kept"):
+        """List of dicts with swaps, tau, error, as `lesion.random_swaps`."""
+        one_of("statistics", statistics, STATISTICS)
+        return [{"swaps": swaps, "tau": tau, "error": wrong / self.images}
+                for swaps, tau, wrong in self.swaps[statistics]]
+
+
+def key(positions):
+    """A set of positions as it is written: (7, 3) -> "3 7"."""
+    return " ".join(map(str, sorted(positions)))
+
+
+@lru_cache(maxsize=16)
+def recorded(network, root=None):
+    """The Lesions of a network of `data/weights`.
+
+    Raises:
+        ValueError: none were recorded; those that were are named.
+    """
+    folder = root or DATA / "lesions"
+    known = sorted(path.stem for path in folder.glob("*.json"))
+    if network not in known:
+        raise ValueError(f"network is {network!r}, allowed: {', '.join(known)}.")
+    return Lesions(**json.loads((folder / f"{network}.json").read_text()))
+
+
+def record(network, root=None, progress=True):
+    """Evaluate all lesions of a network of `data/weights` and write them; returns the Lesions."""
+    one_of("network", network, tuple(NETWORKS))
+    started = time.perf_counter()
+    model, dataset = lesion.load(network)
+    split = dataset.test
+    names = lesion.blocks(model, next(split.batches(2))[0])
+    few = range(NETWORKS[network] + 1)
+    sets = list(chain.from_iterable(combinations(range(len(names)), many) for many in few))
+    wrong, drawn, swapped = {}, {}, {}
+    for statistics in STATISTICS:
+        restat = dataset.train if statistics == "reestimated" else None
+        errors = lesion.test_errors(model, split, [[names[i] for i in each] for each in sets], restat=restat,
+                                    progress=progress)
+        wrong[statistics] = {key(each): round(error * len(split)) for each, error in zip(sets, errors, strict=True)}
+        errors = lesion.random_deletions(model, split, draws=DRAWS, restat=restat, progress=progress)
+        drawn[statistics] = {str(k): [round(error * len(split)) for error in found] for k, found in errors.items()}
+        rows = [] if "densenet" in network else lesion.random_swaps(     # of dense layers no two have one shape
+            model, split, SWAPS, draws=DRAWS, restat=restat, progress=progress)
+        swapped[statistics] = [[row["swaps"], round(row["tau"], 6), round(row["error"] * len(split))] for row in rows]
+    lesions = Lesions(
+        network, hashlib.sha256((lesion.WEIGHTS / f"{network}.safetensors").read_bytes()).hexdigest(), dataset.variant,
+        len(split), {**runs.environment("cpu"), "command": f"python -m cnnlib.experiments.lesion_records {network}",
+                     "wall_seconds": time.perf_counter() - started},
+        names, wrong, drawn, swapped)
+    with whole((root or DATA / "lesions") / f"{network}.json") as scratch:
+        scratch.write_text(json.dumps(asdict(lesions)) + "\n")
+    return lesions
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or NETWORKS:
+        found = record(name)
+        print(f"{name}: {len(found.wrong['kept'])} sets of {len(found.blocks)} blocks, "
+              f"{found.environment['wall_seconds']:.0f} s")
