@@ -22,7 +22,7 @@ from . import lesion
 # Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
 NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2, "digits-vgg16_bn": 2,
             "digits-densenet_bc40_k4": 2}
-DRAWS = 20              # random sets of each size, and random exchanges of each number
+DRAWS = 12              # random sets of each size, and random exchanges of each number
 SWAPS = (1, 2, 3, 5, 7, 10, 15, 20)
 STATISTICS = ("kept", "reestimated")
 
