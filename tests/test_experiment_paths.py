@@ -196,7 +196,8 @@ def test_the_paths_follow_from_the_seed_and_more_samples_add_to_them():
     model = create_model("resnet20", in_channels=1, width=4).eval()
     x, y = (part[:2] for part in digits())
     ask = lambda **options: paths.gradient_by_length(model, x.float(), y, progress=False, **options)     # noqa: E731
-    five, ten, other = (ask(samples=5, lengths=[4]), ask(samples=10, lengths=[2, 4]), ask(samples=5, seed=1, lengths=[4]))
+    five, ten = ask(samples=5, lengths=[4]), ask(samples=10, lengths=[2, 4])
+    other = ask(samples=5, seed=1, lengths=[4])
     assert five[0]["norms"] == ten[1]["norms"][:5]
     assert five[0]["norms"] != other[0]["norms"]
     assert five == ask(samples=5, lengths=[4])

@@ -127,7 +127,7 @@ def without_norm(model, start="pytorch", *, seed=0):
 
 @torch.no_grad()
 def identity_solution(shallow, deep, images=None):
-    """A copy of the plain network `deep` that computes what the trained plain `shallow` computes: a solution that exists.
+    """A copy of the plain network `deep` that computes what the trained plain `shallow` does: a solution that exists.
 
     In each stage the first blocks get the weights of the shallow ones. The others become identities, which after a ReLU
     is easy: each kernel holds a single 1 and passes its channel on, each BatchNorm changes nothing. In evaluation mode

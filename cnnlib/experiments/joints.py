@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..models.checks import at_least
 from ..summary import evaluating
 
 _ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}

@@ -156,7 +156,7 @@ def _places(known, swap, order):
     moved = {place: at[place.name] for place in known if at[place.name] is not place}
     for place, block in moved.items():
         if not fits(block, place):
-            raise ValueError(f"{block.name} does not fit the place of {place.name}, allowed: blocks of the same shapes.")
+            raise ValueError(f"{block.name} does not fit the place of {place.name}, allowed: blocks of its shapes.")
     return moved
 
 

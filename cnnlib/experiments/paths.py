@@ -165,7 +165,7 @@ def unravel(model, x, labels=None):
     """Take each of the 2^n paths alone, backward and forward, and compare the sums with what the network does.
 
     Backward they agree whatever the branches are: the chain rule is linear in the gradient, as if every branch were
-    replaced by its tangent. Forward the sum over the paths is exact only if the branches are linear. In evaluation mode.
+    replaced by its tangent. Forward the sum over the paths is exact only if they are linear. In evaluation mode.
 
     Args:
         model: a network of at most 10 residual blocks.
@@ -325,7 +325,7 @@ def total_by_length(norms):
 
 
 def modelled(n, ratio):
-    """`total_by_length` if each branch scales every gradient by `ratio`: binomial, with probability ratio / (1 + ratio).
+    """`total_by_length` if a branch scales every gradient by `ratio`: binomial, with probability ratio / (1 + ratio).
 
     Raises:
         ValueError: a ratio that is not above 0.
@@ -374,7 +374,7 @@ def gradient_of_length(model, images, labels, *, progress=True):
 
     `total_by_length` adds norms; this knows that gradients of different paths may cancel. Let every branch pass z times
     its gradient: what arrives at the input is a polynomial in z, whose coefficient k belongs to the paths of length k.
-    Its values at the n + 1 complex roots of 1 give all coefficients. In evaluation mode and double precision, on the CPU.
+    Its values at the n + 1 complex roots of 1 give them all. In evaluation mode and double precision, on the CPU.
 
     Returns:
         dict: norms (one a length 0, ..., n; mean over the images), whole (norm of the whole gradient, mean over the
