@@ -18,7 +18,7 @@ from ..models.checks import one_of
 from ..paths import DATA
 from . import lesion
 
-# Up to how many blocks are deleted in all possible ways, with BatchNorm's statistics kept, and with them reestimated: of
+# Up to how many blocks are deleted in all possible ways, with BatchNorm's statistics kept and with them reestimated: of
 # 9 blocks and 7, every set.
 NETWORKS = {"digits-resnet20": (9, 9), "digits-plain20": (7, 7), "digits-resnet56": (2, 1), "digits-plain56": (2, 1),
             "digits-vgg16_bn": (2, 1), "digits-densenet_bc40_k4": (2, 1)}

@@ -3,7 +3,8 @@
 import { button, h, number, quiet, s, whenResized, widget } from "./ui.js";
 
 const KINDS = { residual: "ResNet", plain: "plain" };
-const ARC = 24, TALL = 40, BARS = 46, STAGE = 16;       // pixels: above the blocks, of the tallest, of an error of 100 %
+const TALL = 40, BARS = 46, STAGE = 16;                 // pixels: the tallest block, an error of 100 %, between stages
+const ABOVE = { residual: 24, plain: 4 };               // the blocks, where the arcs are
 
 export function render({ model, el }) {
   const ui = widget({ model, el, title: "Lesion bench" });
@@ -64,8 +65,10 @@ export function render({ model, el }) {
       + "and nothing is made up from what is known of fewer. Put a block back, or run the notebook: there any set is evaluated.";
     figures.hidden = paths.hidden = !evaluated;
     figures.replaceChildren(...Object.entries(KINDS).map(([kind, name]) => figure(now, kind, `${name}-${now.layers}`, images)));
-    paths.textContent = `${chosen.length ? `Without ${names}: ` : "Nothing is deleted: "}of the ${number(2 ** blocks.length)} paths `
-      + `through the residual network ${chosen.length ? `${answer.residual_paths} are left` : "all are there"}; the plain one has one path.`
+    const all = number(2 ** blocks.length);
+    paths.textContent = (chosen.length
+      ? `Without ${names} the residual network has ${answer.residual_paths} of its ${all} paths left.`
+      : `Nothing is deleted. From input to output the residual network has ${all} paths, the plain one has one.`)
       + (answer.unfit ? ` The plain network cannot do without ${answer.unfit}, which changes the shape.` : "");
     for (const [kind, picture] of Object.entries(pictures)) {
       const focused = picture.contains(document.activeElement) ? document.activeElement.dataset.block : null;
@@ -118,19 +121,19 @@ function drawNetwork({ kind, layers, blocks, wrong, chosen, images, current }, w
   const stages = [...new Set(blocks.map(({ stage }) => stage))], most = blocks.length / stages.length;
   const rows = width < 26 * blocks.length + 2 * STAGE ? stages.length : 1;
   const step = Math.min(64, rows > 1 ? (width - 8) / most : (width - 8 - STAGE * (stages.length - 1)) / blocks.length);
-  const residual = kind === "residual", row = ARC + TALL + BARS + 46, bars = next({ wrong, blocks }, kind, chosen);
+  const residual = kind === "residual", above = ABOVE[kind], row = above + TALL + BARS + 46, bars = next({ wrong, blocks }, kind, chosen);
   const side = (pixels) => TALL * Math.sqrt(pixels / blocks[0].side), parts = [];
   blocks.forEach((block, i) => {
     const stage = stages.indexOf(block.stage), inside = i - stage * most;
     const x = 4 + step * (rows > 1 ? inside : i) + (rows > 1 ? 0 : STAGE * stage), top = row * (rows > 1 ? stage : 0);
-    const middle = top + ARC + TALL / 2, tall = side(block.side), gone = chosen.includes(i), box = step * 0.62;
-    const fixed = !residual && !block.plain, without = bars[i], base = top + ARC + TALL + BARS + 12;
+    const middle = top + above + TALL / 2, tall = side(block.side), gone = chosen.includes(i), box = step * 0.62;
+    const fixed = !residual && !block.plain, without = bars[i], base = top + above + TALL + BARS + 12;
     if (inside === 0) parts.push(s("text", { x, y: base + 18 }, `${block.channels} × ${block.side} × ${block.side}`));
     const arc = `M${x + 1},${middle}C${x + 1},${top - 4} ${x + step - 1},${top - 4} ${x + step - 1},${middle}`;
     const said = gone ? "taken out" : fixed ? "cannot be taken out: it changes the shape"
       : without === undefined ? "in place" : `in place; without it, too, the error is ${percent(without / images)}`;
     parts.push(s("g", { class: `lesion-block ${gone ? "lesion-gone" : ""} ${fixed ? "lesion-fixed" : ""}`, role: "button", ...quiet,
-      "aria-pressed": gone, "aria-label": `${block.name}, ${said}`, "data-block": i, tabindex: i === current ? 0 : -1,
+      "aria-pressed": String(gone), "aria-label": `${block.name}, ${said}`, "data-block": i, tabindex: i === current ? 0 : -1,
       onclick: () => toggle(i) },
     s("title", {}, `${block.name}: ${said}`),
     s("rect", { class: "lesion-target", x, y: top + 2, width: step, height: base - top }),

@@ -125,7 +125,7 @@ function drawChain({ n, path, bits }, width, choose) {
       s("path", { class: bit ? "path-on" : "path-off", d: through }),
       s("path", { class: "path-on", d: `M${left},${y}h4M${plus + 6},${y}H${right}` }),
       s("circle", { class: "path-plus", cx: plus, cy: y, r: 6 }), s("path", { class: "path-cross", d: `M${plus - 3},${y}h6m-3,-3v6` }),
-      pressed({ class: `path-block ${bit ? "path-taken" : ""}`, role: "switch", "aria-checked": Boolean(bit),
+      pressed({ class: `path-block ${bit ? "path-taken" : ""}`, role: "switch", "aria-checked": bit ? "true" : "false",
         "aria-label": `through block ${i + 1}`, "data-key": `block${i}` },
       () => choose(pathOf(bits.map((old, j) => (j === i ? 1 - old : old)))),
       s("rect", { x: left, y: y - high / 2 - 8, width: right - left - 14, height: high + 22, class: "path-target" }),
@@ -159,10 +159,10 @@ function drawTree({ n, path, answer }, width, choose) {
   const sum = x(n) + 14, leaves = answer.terms.map((text, at) => {
     const bits = bitsOf(at, n).join(""), here = at === path;
     return pressed({ class: `path-leaf ${here ? "path-here" : ""} ${small ? "path-small" : ""}`, role: "option",
-      "aria-selected": here, tabindex: here ? 0 : -1, "aria-label": `${bits}: ${text}`, "data-key": `leaf${at}`,
+      "aria-selected": String(here), tabindex: here ? 0 : -1, "data-key": `leaf${at}`,
       "data-leaf": bits }, () => choose(at),
     s("rect", { class: "path-target", x: x(n) + 2, y: y(at) - row / 2, width: width - x(n) - 4, height: row }),
-    s("text", { x: sum + 14, y: y(at) + 4 }, bits),
+    s("text", { x: sum + 14, y: y(at) + 4 }, bits), " ",
     words ? s("text", { class: "path-term", x: sum + 14 + n * (small ? 6.2 : 7.5) + 12, y: y(at) + 4 }, text) : null);
   });
   return s("svg", { class: "cnn-figure path-tree", role: "group", width, height: rows * row + 24,
