@@ -13,7 +13,7 @@ export function render({ model, el }) {
     return { n, ratio, answer, low, high, path, bits: bitsOf(path, n) };
   };
   ui.controls.append(
-    ui.slider("n", { label: "blocks" }),
+    ui.slider("n", { label: "blocks", typed: model.get("origin") === "kernel" }),
     ui.slider("ratio", { label: "a branch passes on", format: (ratio) => `${number(ratio, { maximumSignificantDigits: 3 })} ×` }));
 
   const limit = (name, label) => {
