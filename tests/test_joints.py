@@ -78,7 +78,7 @@ class Nested(nn.Module):
     (lambda: nn.Sequential(Grows(3), Grows(7), nn.Conv2d(11, 2, 1)), "dense", 2),
     (lambda: create_model("plain20"), "plain", 7),                      # all but the two that change the shape
     (lambda: create_model("vgg16_bn", variant="cifar", width=0.125), "plain", 8 + 1),
-    (lambda: torchvision.models.vgg11(), "plain", 4),
+    (lambda: create_model("vgg11", variant="cifar", width=0.125), "plain", 4),
 ])
 def test_blocks_are_found(network, kind, count):
     torch.manual_seed(0)

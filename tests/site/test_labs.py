@@ -50,7 +50,8 @@ def test_a_click_on_a_block_turns_its_bit_and_the_keys_walk_along_the_paths(stag
         assert shown(page, "bits") == "110"
         assert page.evaluate("document.activeElement.dataset.key") == "block0"
         page.locator("[data-leaf='110']").focus()
-        for key, bits in (("ArrowDown", "111"), ("ArrowDown", "111"), ("Home", "000"), ("ArrowUp", "000"), ("End", "111")):
+        for key, bits in (("ArrowDown", "111"), ("ArrowDown", "111"), ("Home", "000"), ("ArrowUp", "000"),
+                          ("End", "111")):
             page.keyboard.press(key)
             assert shown(page, "bits") == bits
             assert page.evaluate("document.activeElement.dataset.leaf") == bits
@@ -91,8 +92,8 @@ def block(page, kind, i):
 def test_clicks_on_either_network_answer_for_exactly_these_blocks(staged):
     with staged(LesionBench(depth=56)) as page:
         root = page.locator(".cnnlib-widget")
-        for kind, i, deleted in (("residual", 0, "0"), ("plain", 12, "0 12"), ("residual", 0, "12"), ("residual", 9, "9 12"),
-                                 ("plain", 12, "9"), ("plain", 9, "")):
+        for kind, i, deleted in (("residual", 0, "0"), ("plain", 12, "0 12"), ("residual", 0, "12"),
+                                 ("residual", 9, "9 12"), ("plain", 12, "9"), ("plain", 9, "")):
             block(page, kind, i).click()
             answer = LesionBench(depth=56, deleted=deleted).answer
             assert compare(root, answer) >= (2 if answer["unfit"] else 4)
@@ -127,7 +128,8 @@ def test_every_set_of_the_small_networks_is_there(staged):
             block(page, "residual", i).click()
             answer = LesionBench(depth=20, deleted=" ".join(map(str, range(i + 1)))).answer
             assert compare(page.locator(".cnnlib-widget"), answer) >= 2
-        assert shown(page, "residual_wrong") == str(lesion_records.recorded("digits-resnet20").wrong["kept"]["0 1 2 3 4 5 6 7 8"])
+        everything = lesion_records.recorded("digits-resnet20").wrong["kept"]["0 1 2 3 4 5 6 7 8"]
+        assert shown(page, "residual_wrong") == str(everything)
 
 
 def test_bars_say_the_recorded_errors(staged):
