@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import anatomy, lenet
+    from . import alexnet, anatomy, lenet
 
-    return anatomy.JUDGES | lenet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES
 
 
 def list_exercises():

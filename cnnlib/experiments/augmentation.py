@@ -22,10 +22,9 @@ def prepared(picture, side=256):
     """Section 2: the shorter side becomes `side`, then the central `side` x `side` pixels are cut out."""
     at_least("side", side, 1)
     height, width = picture.shape[1:]
-    scale = side / min(height, width)
-    size = [max(side, round(n * scale)) for n in (height, width)]
+    size = [n * side // min(height, width) for n in (height, width)]
     small = F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0].round().clamp(0, 255)
-    top, left = (size[0] - side) // 2, (size[1] - side) // 2
+    top, left = (round((n - side) / 2) for n in size)
     return small[:, top:top + side, left:left + side].to(torch.uint8)
 
 

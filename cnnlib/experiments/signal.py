@@ -49,7 +49,8 @@ def measure(model, x, labels, backward=True):
             handle.remove()
     norms = [0.0] * len(layers)
     if backward:
-        norms = [gradient.norm().item() for gradient in torch.autograd.grad(loss, [layer.weight for _, layer in layers])]
+        gradients = torch.autograd.grad(loss, [layer.weight for _, layer in layers])
+        norms = [gradient.norm().item() for gradient in gradients]
     return loss.item(), [Layer(name, spreads[name], norm) for (name, _), norm in zip(layers, norms, strict=True)]
 
 
@@ -99,4 +100,4 @@ def dropped(x, rate, generator=None):
     1 - rate, the mask of zeros and ones)."""
     share("rate", rate)
     kept = (torch.rand(x.shape, generator=generator) >= rate).float()
-    return (x * kept / (1 - rate) if rate < 1 else torch.zeros_like(x)), kept
+    return x * kept / (1 - rate), kept

@@ -13,11 +13,14 @@ from .explore import explore
 SIDE, CROP = 256, 224
 
 
-class Markup(str):
+class Markup:
     """HTML or SVG to be shown as it is."""
 
+    def __init__(self, text):
+        self.text = text
+
     def _repr_html_(self):
-        return str(self)
+        return self.text
 
 
 def jpeg(picture, quality=60):
