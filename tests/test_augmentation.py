@@ -99,7 +99,8 @@ def test_the_bench_draws_what_the_library_computes(bench, photos):
     assert np.reshape(matrix, (4, 5))[:3, 4] == pytest.approx(shift.tolist(), abs=1e-4)
     assert np.reshape(matrix, (4, 5))[:, :4].tolist() == np.eye(4).tolist()
     drawing = items[2][2]
-    assert 'viewBox="32 0 224 224"' in drawing and 'href="#bench-flower"' in drawing
+    assert '<rect x="32" y="0" width="224" height="224"/></clipPath>' in drawing and '#bench-flower"' in drawing
+    assert 'translate(236 16)' in drawing       # the corner (32, 0) comes to (268, 16), right of the picture
     a, b, c, d, x, y = map(float, re.search(r"matrix\(([^)]*)\)", drawing)[1].split())
     assert (a, b, c, d, y) == (-1, 0, 0, 1, 0) and a * 32 + x == 32 + 224       # the left edge goes to the right one
 

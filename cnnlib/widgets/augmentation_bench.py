@@ -52,8 +52,9 @@ def drawn(name, top, left, mirrored):
     return Markup(
         f'<svg viewBox="0 0 {SIDE + 12 + CROP} {SIDE}" width="640" role="img" aria-label="Left: the picture, with a '
         f'frame around the part that is cut out. Right: that part, as the network gets it."><use href="#bench-{name}"/>'
-        f'{frame}<svg x="{SIDE + 12}" y="{(SIDE - CROP) // 2}" width="{CROP}" height="{CROP}" viewBox="{left} {top} '
-        f'{CROP} {CROP}"><g{turn}><use href="#bench-{name}" filter="url(#bench-colour)"/></g></svg></svg>')
+        f'{frame}<clipPath id="bench-crop"><rect x="{left}" y="{top}" width="{CROP}" height="{CROP}"/></clipPath>'
+        f'<g transform="translate({SIDE + 12 - left} {(SIDE - CROP) // 2 - top})"><g clip-path="url(#bench-crop)">'
+        f'<g{turn}><use href="#bench-{name}" filter="url(#bench-colour)"/></g></g></g></svg>')
 
 
 def augmentation_bench(pictures):
