@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import anatomy, lenet, vgg
+    from . import alexnet, anatomy, lenet, vgg
 
-    return anatomy.JUDGES | lenet.JUDGES | vgg.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES
 
 
 def list_exercises():
