@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import alexnet, anatomy, lenet
+    from . import alexnet, anatomy, inception, lenet
 
-    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | inception.JUDGES
 
 
 def list_exercises():
