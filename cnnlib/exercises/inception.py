@@ -164,6 +164,8 @@ def module(answer):
     theirs = call(answer, *widths)
     if not isinstance(theirs, nn.Module):
         raise Wrong(f"a torch.nn.Module is wanted, this makes a {type(theirs).__name__}.")
+    x = torch.randn(2, widths[0], 9, 8)
+    given = call(theirs, x)
     convs = [layer for layer in theirs.modules() if isinstance(layer, nn.Conv2d)]
     if any(isinstance(layer, nn.BatchNorm2d) for layer in theirs.modules()):
         raise Wrong("there is no BatchNorm in it; in 2014 there was none.")
@@ -183,12 +185,12 @@ def module(answer):
         raise Wrong(f"its convolutions (in, out, window) are {found}, wanted for widths {widths}: {wanted}.")
     if any(conv.bias is None for conv in convs):
         raise Wrong("its convolutions have no biases.")
-    ours, x = Inception(*widths), torch.randn(2, cin, 9, 8)
+    ours = Inception(*widths)
     for branch in (ours.branch1, *ours.branch2, *ours.branch3, ours.branch4[1]):
         key = (branch.conv.in_channels, branch.conv.out_channels, branch.conv.kernel_size[0])
         same = next(c for c in convs if (c.in_channels, c.out_channels, c.kernel_size[0]) == key)
         branch.conv.load_state_dict(same.state_dict())
-    right, given = ours(x), call(theirs, x)
+    right = ours(x)
     parts = right.split((c1, c3, c5, pool), 1)
     last = [branch[-1] if isinstance(branch, nn.Sequential) else branch for branch in ours.children()]
     with_negatives = _without_last_relu(ours, last, x)

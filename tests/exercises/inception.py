@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.models import GoogLeNet, Inception, NaiveInception
+from cnnlib.models import Inception, NaiveInception
 
 
 def conv(cin, cout, size, last=True):
@@ -129,5 +129,4 @@ MUTANTS = [
     ("agreement", agreement(evaluate=False), "evaluation mode"),
     ("agreement", agreement(lambda same: same), "one number"),
     ("agreement", lambda model, images, pixels: model.nothing, "stops with AttributeError"),
-    ("module", lambda *widths: GoogLeNet(aux_logits=False), "its convolutions (in, out, window) are"),
 ]
