@@ -170,11 +170,10 @@ FAMILIES = {
 
     "inception-cifar": Family("GoogLeNet for 32×32", "inception", {
         "naive": Knob("naive modules", (False, True)),
-        "aux_logits": Knob("auxiliary heads", (False, True)),
         "width": SHARE,
         "size": size(32, 64, live=(32, 512), default=32),
         "batch": batch(1, 32, 128, default=128),
-    }, named("googlenet", variant="cifar"), {"naive": False, "aux_logits": False, "width": 1.0}),
+    }, named("googlenet", variant="cifar"), {"naive": False, "width": 1.0}),
 
     "resnet": Family("ResNet for ImageNet", "resnet", {
         "depth": Knob("depth", (18, 34, 50, 101, 152), default=50),
