@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import alexnet, anatomy, lenet
+    from . import alexnet, anatomy, inception, lenet, vgg
 
-    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES | inception.JUDGES
 
 
 def list_exercises():
