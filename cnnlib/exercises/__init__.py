@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import anatomy, lenet
+    from . import anatomy, lenet, resnet
 
-    return anatomy.JUDGES | lenet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | resnet.JUDGES
 
 
 def list_exercises():
