@@ -80,7 +80,7 @@ def bottleneck(answer):
     numbers(answer, right, ("bottleneck", "two 3×3"), {
         (wide, narrow): "the right numbers in the wrong order: the bottleneck comes first.",
         (narrow, wide // 2): "two 3×3: there are two of them.",
-        (9 * 64 * 64, wide): "bottleneck: it has two 1×1 convolutions and, between them, a 3×3.",     # one of them alone
+        (9 * 64 * 64, wide): "bottleneck: it has two 1×1 convolutions and, between them, a 3×3.",
         (256 * 64 + 9 * 64 * 64, wide): "bottleneck: the 1×1 that leads back to 256 maps has weights, too.",
         (narrow + 64 + 64 + 256, wide + 512): "only the weights are asked for; the convolutions have no biases.",
         tuple(map(parameters, blocks)): "only the convolutions are asked for; that counts BatchNorm, too.",
