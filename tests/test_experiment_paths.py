@@ -85,6 +85,7 @@ def test_the_numbers_of_veit_et_al():
     assert sum(shares[5:18]) == pytest.approx(0.974, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 120), st.floats(0.01, 5))
 def test_a_ratio_makes_another_binomial(n, ratio):
     expected = binom.pmf(range(n + 1), n, ratio / (1 + ratio))
@@ -216,6 +217,7 @@ def test_the_model_stays_as_it_was():
     assert all(p.grad is None for p in model.parameters())
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 0.9), st.floats(0.1, 10))
 def test_an_exponential_is_found(ratio, start):
     fit = paths.fit_decay([{"length": k, "norm": start * ratio**k} for k in range(10)])

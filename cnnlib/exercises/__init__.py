@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import anatomy, lenet, resnet
+    from . import alexnet, anatomy, lenet, resnet
 
-    return anatomy.JUDGES | lenet.JUDGES | resnet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | resnet.JUDGES
 
 
 def list_exercises():
