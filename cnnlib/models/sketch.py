@@ -41,6 +41,23 @@ def _on_meta(allocate):
     return on_meta
 
 
+_PLAIN = {bool, int, float, str, tuple, type(None)}
+
+
+def _plainly(set_attribute):
+    """`nn.Module.__setattr__` that, in a sketch, goes the short way with values that are no parts of a network."""
+
+    def plainly(self, name, value):
+        if type(value) in _PLAIN and threading.get_ident() == _sketching:
+            own = vars(self)
+            parameters = own.get("_parameters")
+            if parameters is None or not (name in parameters or name in own["_modules"] or name in own["_buffers"]):
+                return object.__setattr__(self, name, value)
+        return set_attribute(self, name, value)
+
+    return plainly
+
+
 def _copying(kind, init):
     """`kind.__init__` that copies where it can."""
 
@@ -54,21 +71,28 @@ def _copying(kind, init):
             return init(self, *args, **kwargs)
         if known is None:
             init(self, *args, **kwargs)
-            _seen[key] = _copy(vars(self))              # nobody else's, so nobody changes it
+            _seen[key] = _template(vars(self))
         else:
-            vars(self).update(_copy(known))
+            _copy(*known, vars(self))
 
     return copying
 
 
-def _copy(attributes):
-    """Attributes of a layer for another one: its own dicts, and its own tensors of the same shapes."""
-    copy = {name: value.copy() if isinstance(value, (dict, set)) else value for name, value in attributes.items()}
-    for name, parameter in attributes["_parameters"].items():
-        copy["_parameters"][name] = None if parameter is None else nn.Parameter(parameter.data)
-    for name, buffer in attributes["_buffers"].items():
-        copy["_buffers"][name] = None if buffer is None else buffer.detach()
-    return copy
+def _template(attributes):
+    """Attributes of a layer that nobody else has, so that nobody changes them: the values, and the dicts and sets."""
+    own = {name: value.copy() for name, value in attributes.items() if isinstance(value, (dict, set))}
+    return {name: value for name, value in attributes.items() if name not in own}, own
+
+
+def _copy(values, own, attributes):
+    """Give another layer these attributes: its own dicts, and its own tensors of the same shapes."""
+    attributes.update(values)
+    for name, value in own.items():
+        attributes[name] = value.copy()
+    for name, parameter in own["_parameters"].items():
+        attributes["_parameters"][name] = None if parameter is None else nn.Parameter(parameter.data)
+    for name, buffer in own["_buffers"].items():
+        attributes["_buffers"][name] = None if buffer is None else buffer.detach()
 
 
 _REPLACED = []                                          # owner, name, original, replacement for the sketching thread
@@ -78,6 +102,7 @@ for _name, _init in vars(nn.init).items():
 for _name in ("empty", "zeros", "ones", "full", "tensor", "rand", "randn"):
     _allocate = getattr(torch, _name)
     _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _on_meta(_allocate))))
+_REPLACED.append((nn.Module, "__setattr__", nn.Module.__setattr__, _plainly(nn.Module.__setattr__)))
 for _kind in (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout,
               nn.Identity):
     _init = _kind.__init__
