@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import alexnet, anatomy, inception, lenet, vgg
+    from . import alexnet, anatomy, inception, lenet, resnet, vgg
 
-    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES | inception.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES | inception.JUDGES | resnet.JUDGES
 
 
 def list_exercises():
