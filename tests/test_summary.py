@@ -29,7 +29,8 @@ NETWORKS = {
     "resnet18": {}, "resnet50": {"preactivation": True}, "resnext50_32x4d": {}, "resnet20": {"preactivation": True},
     "resnet26": {"residual_scale": 0.2, "shortcut": "C"}, "se_resnet20": {}, "plain20": {},
     "densenet121": {}, "densenet121 recomputed": {"memory_efficient": True}, "densenet_cifar": {"depth": 22},
-    "densenet40_k12": {"dropout": 0.2}, "densenet_cifar recomputed": {"memory_efficient": True, "dropout": 0.1},
+    "densenet40_k12": {"dropout": 0.2}, "densenet_cifar partly recomputed": {"memory_efficient": "partly"},
+    "densenet_cifar recomputed": {"memory_efficient": True, "dropout": 0.1},
     "mobilenet_v1": {"dropout": 0.1}, "mobilenet_v2": {},
 }
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .checks import above_zero, at_least, images, one_of, share, whole_numbers
-from .recompute import recomputed
+from .recompute import Statistics, recomputed
 
 
 class DenseLayer(nn.Module):
@@ -45,16 +45,24 @@ class DenseLayer(nn.Module):
             self.conv1 = nn.Conv2d(in_channels, growth_rate, 3, padding=1, bias=False)
         self.bottleneck, self.dropout = bottleneck, dropout
 
-    def forward(self, *maps):
-        return self.grow(self.join(*maps))
+    def forward(self, *maps, statistics=None, partly=False):
+        """With `statistics` only `maps` is kept for the backward pass; partly: and the bottleneck's 4k maps."""
+        if statistics is None:
+            return self.grow(self.join(*maps))
+        norm, random = lambda x: statistics.normalise(self.norm1, x), self.dropout > 0
+        if partly and self.bottleneck:
+            x = recomputed(self.join, *maps, again=lambda *maps: self.join(*maps, norm=norm), module=self)
+            return recomputed(self.grow, x, random=random, module=self)
+        return recomputed(lambda *maps: self.grow(self.join(*maps)), *maps, random=random, module=self,
+                          again=lambda *maps: self.grow(self.join(*maps, norm=norm)))
 
-    def join(self, *maps):
-        x = torch.cat(maps, 1)                          # (N, c, H, W), old maps first
-        return self.conv1(self.relu1(self.norm1(x)))    # (N, 4k, H, W), without bottleneck k
+    def join(self, *maps, norm=None):
+        x = torch.cat(maps, 1)                                      # (N, c, H, W), old maps first
+        return self.conv1(self.relu1((norm or self.norm1)(x)))      # (N, 4k, H, W), without bottleneck k
 
     def grow(self, x):
         if self.bottleneck:
-            x = self.conv2(self.relu2(self.norm2(x)))   # (N, k, H, W)
+            x = self.conv2(self.relu2(self.norm2(x)))               # (N, k, H, W)
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
@@ -74,20 +82,14 @@ class DenseBlock(nn.ModuleDict):
         super().__init__()
         self.memory_efficient = memory_efficient
         for i in range(at_least("layers", layers, 1)):
-            layer = DenseLayer(in_channels + i * growth_rate, growth_rate, **options)
-            self[f"denselayer{i + 1}"] = layer
+            self[f"denselayer{i + 1}"] = DenseLayer(in_channels + i * growth_rate, growth_rate, **options)
 
     def forward(self, x):
-        maps = [x]
-        recompute = self.memory_efficient and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        maps, mode = [x], {}
+        if self.memory_efficient and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            mode = {"statistics": Statistics(), "partly": self.memory_efficient == "partly"}
         for layer in self.values():
-            if not recompute:
-                maps.append(layer(*maps))
-            elif self.memory_efficient == "partly" and layer.bottleneck:
-                narrow = recomputed(layer, *maps, run=layer.join, random=False)
-                maps.append(recomputed(layer, narrow, run=layer.grow, random=layer.dropout > 0))
-            else:
-                maps.append(recomputed(layer, *maps, random=layer.dropout > 0))
+            maps.append(layer(*maps, **mode))
         return torch.cat(maps, 1)
 
 
@@ -128,9 +130,8 @@ class DenseNet(nn.Module):
     """
 
     def __init__(
-        self, blocks=(6, 12, 24, 16), growth_rate=32, bottleneck=True, compression=0.5,
-        num_classes=None, stem="imagenet", stem_channels=None, in_channels=3, dropout=0.0,
-        memory_efficient=False,
+        self, blocks=(6, 12, 24, 16), growth_rate=32, bottleneck=True, compression=0.5, num_classes=None,
+        stem="imagenet", stem_channels=None, in_channels=3, dropout=0.0, memory_efficient=False,
     ):
         super().__init__()
         whole_numbers("blocks", blocks)
@@ -141,8 +142,7 @@ class DenseNet(nn.Module):
         above_zero("compression", compression, 1)
         if stem_channels is None:
             stem_channels = 2 * k if imagenet or (bottleneck and compression < 1) else 16
-        if num_classes is None:
-            num_classes = 1000 if imagenet else 10
+        num_classes = (1000 if imagenet else 10) if num_classes is None else num_classes
         channels = at_least("stem_channels", stem_channels, 1)
         at_least("num_classes", num_classes, 1)
         share("dropout", dropout)
@@ -170,9 +170,8 @@ class DenseNet(nn.Module):
             self.features.add_module(f"denseblock{i}", block)
             channels += layers * k
             if i < len(blocks):
-                kept = int(channels * compression)
-                self.features.add_module(f"transition{i}", Transition(channels, kept))
-                channels = kept
+                self.features.add_module(f"transition{i}", Transition(channels, int(channels * compression)))
+                channels = int(channels * compression)
         self.features.norm5 = nn.BatchNorm2d(channels)
         self.classifier = nn.Linear(channels, num_classes)
         for module in self.modules():

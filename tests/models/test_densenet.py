@@ -140,10 +140,12 @@ def train(model, batches):
     return record
 
 
-def differences(plain, efficient, size=16, steps=3):
+def differences(plain, efficient, size=16, steps=3, batch=4, like=None):
     """Names of the buffers that differ after training both alike, and whether all else is equal bit by bit."""
     torch.manual_seed(0)
-    batches = [(torch.randn(4, 3, size, size), torch.randint(5, (4,))) for _ in range(steps)]
+    batches = [(torch.randn(batch, 3, size, size), torch.randint(5, (batch,))) for _ in range(steps)]
+    if like is not None:
+        batches = [(x.to(**like), y) for x, y in batches]
     efficient.load_state_dict(copy.deepcopy(plain.state_dict()))
     for model in (plain, efficient):
         torch.manual_seed(1)                        # the same units are dropped
@@ -152,22 +154,75 @@ def differences(plain, efficient, size=16, steps=3):
     return buffers, all(map(torch.equal, plain.trace, efficient.trace))
 
 
-def pair(**options):
+MODES = (True, "partly")
+
+
+def pair(mode, blocks=(3, 3, 3), growth_rate=4, **options):
     torch.manual_seed(0)
-    return [densenet.DenseNet((3, 3, 3), 4, num_classes=5, stem="cifar", memory_efficient=m, **options)
-            for m in (False, True)]
+    return [densenet.DenseNet(blocks, growth_rate, num_classes=5, stem="cifar", memory_efficient=m, **options)
+            for m in (False, mode)]
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "options",
     [{}, {"bottleneck": False}, {"compression": 1.0}, {"dropout": 0.2}, {"bottleneck": False, "dropout": 0.5}],
 )
-def test_recomputation_changes_nothing(options):
-    assert differences(*pair(**options)) == (set(), True)
+def test_recomputation_changes_nothing(options, mode):
+    assert differences(*pair(mode, **options)) == (set(), True)
 
 
-def test_recomputation_in_half_precision_regions_and_with_cumulative_averages():
-    models = pair()
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("like", [{"dtype": torch.float64}, {"memory_format": torch.channels_last}])
+def test_recomputation_in_other_formats(like, mode):
+    assert differences(*(m.to(**like) for m in pair(mode)), like=like) == (set(), True)
+
+
+@settings(max_examples=10, deadline=None)
+@given(layers=st.integers(1, 5), k=st.integers(1, 7), size=st.sampled_from([4, 5, 8, 11]), batch=st.integers(2, 5),
+       mode=st.sampled_from(MODES), threads=st.integers(1, 3))
+def test_recomputation_of_random_networks(layers, k, size, batch, mode, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        models = pair(mode, (layers, layers, 1), k)
+        assert differences(*models, size=size, batch=batch, steps=2) == (set(), True)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("frozen", ["features.conv0", "features", "features.denseblock2.denselayer1.norm1"])
+def test_recomputation_with_frozen_layers(frozen, mode):
+    """Where nothing needs a gradient, autograd keeps other things; BatchNorm may be in evaluation on its own."""
+    plain, efficient = pair(mode)
+    efficient.load_state_dict(plain.state_dict())
+    x, gradients = torch.randn(4, 3, 8, 8), []
+    for model in (plain, efficient):
+        model.train().get_submodule(frozen).requires_grad_(False)
+        model.features.denseblock1.denselayer2.norm1.eval()
+        model(x).square().sum().backward()
+        gradients.append([p.grad for p in model.parameters() if p.requires_grad])
+    assert len(gradients[0]) >= 2 and all(map(torch.equal, *gradients))
+    assert all(map(torch.equal, plain.buffers(), efficient.buffers()))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_recomputation_for_two_backward_passes(mode):
+    plain, efficient = pair(mode)
+    efficient.load_state_dict(plain.state_dict())
+    x, gradients = torch.randn(4, 3, 8, 8), []
+    for model in (plain, efficient):
+        loss = model.train()(x).square().sum()
+        loss.backward(retain_graph=True)
+        loss.backward()
+        gradients.append([p.grad for p in model.parameters()])
+    assert all(map(torch.equal, *gradients)) and all(map(torch.equal, plain.buffers(), efficient.buffers()))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_recomputation_in_half_precision_regions_and_with_cumulative_averages(mode):
+    models = pair(mode)
     for model in models:
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -210,9 +265,10 @@ def saved_bytes(block, x):
 def test_memory_of_a_block_is_quadratic_or_linear(layers):
     x = torch.randn(2, 24, 8, 8, requires_grad=True)
     kept = {}
-    for efficient in (False, True):
+    for efficient in (False, "partly", True):
         kept[efficient], output = saved_bytes(densenet.DenseBlock(layers, 24, 12, efficient), x)
     assert kept[True] <= 1.05 * output              # the maps themselves, no more
+    assert kept["partly"] == kept[True] + layers * output * 48 // (24 + 12 * layers)
     assert kept[False] > (12 if layers == 8 else 20) * output
 
 
@@ -227,7 +283,7 @@ def test_what_is_kept_without_bottleneck_is_w_h_k_1_plus_l_l():
     assert abs(bytes_kept - 4 * size * size * k * (1 + layers) * layers) <= buffers
 
 
-@pytest.mark.parametrize("memory_efficient", [False, True])
+@pytest.mark.parametrize("memory_efficient", [False, "partly", True])
 def test_every_densenet_has_the_mode(memory_efficient):
     names = [name for name in cnnlib.list_models() if name.startswith("densenet")]
     assert len(names) == 12
@@ -301,7 +357,7 @@ def closed_formula(blocks, k, bottleneck, compression, stem, classes):
 @given(
     blocks=st.lists(st.integers(1, 3), min_size=1, max_size=3), k=st.integers(1, 5), bottleneck=st.booleans(),
     compression=st.sampled_from([0.3, 0.5, 1.0]), stem=st.integers(4, 9), size=st.integers(8, 13),
-    memory_efficient=st.booleans(),
+    memory_efficient=st.sampled_from([False, "partly", True]),
 )
 def test_random_networks(blocks, k, bottleneck, compression, stem, size, memory_efficient):
     model = densenet.DenseNet(
