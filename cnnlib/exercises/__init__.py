@@ -38,9 +38,9 @@ class Verdict:
 
 
 def _judges():
-    from . import anatomy, lenet
+    from . import anatomy, densenet, lenet
 
-    return anatomy.JUDGES | lenet.JUDGES
+    return anatomy.JUDGES | lenet.JUDGES | densenet.JUDGES
 
 
 def list_exercises():
