@@ -46,8 +46,13 @@ class DenseLayer(nn.Module):
         self.bottleneck, self.dropout = bottleneck, dropout
 
     def forward(self, *maps):
+        return self.grow(self.join(*maps))
+
+    def join(self, *maps):
         x = torch.cat(maps, 1)                          # (N, c, H, W), old maps first
-        x = self.conv1(self.relu1(self.norm1(x)))       # (N, 4k, H, W), without bottleneck k
+        return self.conv1(self.relu1(self.norm1(x)))    # (N, 4k, H, W), without bottleneck k
+
+    def grow(self, x):
         if self.bottleneck:
             x = self.conv2(self.relu2(self.norm2(x)))   # (N, k, H, W)
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
@@ -60,7 +65,8 @@ class DenseBlock(nn.ModuleDict):
         layers: how many; layer l sees c + (l - 1) k channels.
         in_channels: c.
         memory_efficient: keep for the backward pass only the maps themselves, O(layers), and not what each layer
-            made of them all, O(layers^2). Costs a second forward pass. A compiler decides by itself what to keep.
+            made of them all, O(layers^2), at the cost of a second forward pass. With "partly" also what comes out of
+            the 1x1 convolutions, so that no convolution is computed twice. A compiler decides by itself what to keep.
         growth_rate, options: see DenseLayer.
     """
 
@@ -75,10 +81,13 @@ class DenseBlock(nn.ModuleDict):
         maps = [x]
         recompute = self.memory_efficient and torch.is_grad_enabled() and not torch.compiler.is_compiling()
         for layer in self.values():
-            if recompute:
-                maps.append(recomputed(layer, *maps, random=layer.dropout > 0))
-            else:
+            if not recompute:
                 maps.append(layer(*maps))
+            elif self.memory_efficient == "partly" and layer.bottleneck:
+                narrow = recomputed(layer, *maps, run=layer.join, random=False)
+                maps.append(recomputed(layer, narrow, run=layer.grow, random=layer.dropout > 0))
+            else:
+                maps.append(recomputed(layer, *maps, random=layer.dropout > 0))
         return torch.cat(maps, 1)
 
 
@@ -127,7 +136,7 @@ class DenseNet(nn.Module):
         whole_numbers("blocks", blocks)
         k = at_least("growth_rate", growth_rate, 1)
         one_of("bottleneck", bottleneck, (True, False))
-        one_of("memory_efficient", memory_efficient, (True, False))
+        one_of("memory_efficient", memory_efficient, (True, "partly", False))
         imagenet = one_of("stem", stem, ("imagenet", "cifar")) == "imagenet"
         above_zero("compression", compression, 1)
         if stem_channels is None:

@@ -26,7 +26,7 @@ def unchanged_statistics(module):
             norm.momentum, norm.num_batches_tracked = momentum, counter
 
 
-def recomputed(layer, *inputs, random=True):
+def recomputed(layer, *inputs, run=None, random=True):
     """`layer(*inputs)`, keeping only `inputs` for the backward pass, which runs `layer` again.
 
     Outputs, gradients and running averages are exactly those of the plain call.
@@ -34,9 +34,10 @@ def recomputed(layer, *inputs, random=True):
     Args:
         layer: any module.
         inputs: its tensors.
+        run: a method of the layer to be called instead.
         random: the layer draws random numbers (dropout): the second run draws the same.
     """
     return checkpoint(
-        layer, *inputs, use_reentrant=False, preserve_rng_state=random,
+        run or layer, *inputs, use_reentrant=False, preserve_rng_state=random,
         context_fn=lambda: (contextlib.nullcontext(), unchanged_statistics(layer)),
     )
