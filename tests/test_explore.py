@@ -1,5 +1,7 @@
 """`explore`: what travels with the page is what the function returns, for every combination; and what is refused."""
 
+import base64
+import io
 import itertools
 import json
 import math
@@ -10,9 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cnnlib.paths import CHECKOUT
-from cnnlib.widgets import chart, explore, number, table
+from cnnlib.widgets import chart, explore, number, picture, table
 from cnnlib.widgets.explore import items
 
 from .test_widgets import Page, unpack
@@ -107,6 +110,49 @@ def test_it_opens_with_the_functions_defaults():
 ])
 def test_how_an_answer_is_shown(value, expected):
     assert items(value) == expected
+
+
+def decoded(item):
+    """Pixels (H, W) or (H, W, 3) of a picture that :func:`picture` packed."""
+    kind, _, address, _, size = item
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))))
+    assert kind == "picture" and list(pixels.shape[:2]) == size
+    return pixels
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.booleans(), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_a_picture_holds_the_pixels_given(height, width, colour, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, height, width) if colour else (height, width), np.uint8)
+    expected = pixels.transpose(1, 2, 0) if colour else pixels
+    assert (decoded(picture(pixels, alt="x")) == expected).all()
+    assert (decoded(picture(torch.tensor(pixels) / 255, alt="x")) == expected).all()
+    assert (decoded(picture(pixels / 255 * 3 - 1, alt="x")) == (255 * (pixels / 255 * 3 - 1).clip(0, 1)).round()
+            .reshape(pixels.shape).transpose(*((1, 2, 0) if colour else (0, 1)))).all(), "cut off at black and white"
+
+
+def test_a_signed_picture_is_white_at_zero_and_says_the_sign_by_colour():
+    (least, zero, half, most), = decoded(picture([[-2, 0, 2, 4]], alt="x", signed=True)).tolist()
+    assert zero == [255, 255, 255] and most == [213, 94, 0] and half == [234, 174, 128]
+    assert least == [128, 184, 216], "half way to the blue: the scale is the same on both sides"
+    assert (decoded(picture(np.zeros((2, 2)), alt="x", signed=True)) == 255).all()
+
+
+@pytest.mark.parametrize("values, options, told", [
+    (np.zeros((2, 2, 3)), {}, r"shape \(2, 2, 3\), allowed: \(H, W\)"),
+    (np.zeros((3, 2, 2)), {"signed": True}, "if it is not signed"),
+    (np.zeros((0, 2)), {}, "shape"),
+    (np.array([[np.nan]]), {}, "no numbers"),
+    (np.zeros((2, 2)), {"alt": " "}, "alt is empty"),
+])
+def test_what_is_no_picture(values, options, told):
+    with pytest.raises(ValueError, match=told):
+        picture(values, **{"alt": "x"} | options)
+
+
+def test_without_javascript_pixels_are_an_image_with_its_text():
+    page = explore(lambda n: picture(np.zeros((n, 2 * n)), alt="all <black>", title="T"), title="P", n=[8]).to_html()
+    assert re.search(r'<img src="data:image/png;base64,[^"]+" alt="all &lt;black&gt;" width="240"><figcaption>T<', page)
 
 
 def test_markup_is_taken_from_objects_only():

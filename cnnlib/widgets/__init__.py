@@ -3,11 +3,12 @@ makes a widget of a function."""
 
 from .base import BookWidget
 from .draw_digit import DrawDigit
-from .explore import chart, explore, number, table
+from .explore import chart, explore, number, picture, table
 from .explorer import Explorer
 from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
 WIDGETS = [DrawDigit, Explorer, RecordedCurves, SizeRule]
 
-__all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number", "table"]
+__all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number", "picture",
+           "table"]

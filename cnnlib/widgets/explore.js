@@ -1,5 +1,5 @@
 // Explore: a knob for every argument of a Python function, and what the function returned.
-import { axisX, axisY, barX, chart, dot, gridX, gridY, lineY, ruleX } from "./plot.js";
+import { axisX, axisY, barX, cell, chart, dot, gridX, gridY, lineY, ruleX } from "./plot.js";
 import { h, number, s, table, widget } from "./ui.js";
 
 const LOOKS = [                                         // never colour alone: each has its dashes and its symbol
@@ -91,6 +91,19 @@ const VIEWS = {
     };
   },
 
+  picture() {
+    const label = labelled(), image = h("img", { class: "explore-picture" });
+    return {
+      element: h("div", { class: "explore-item explore-figure" }, label, image),
+      update(name, address, alt, [height, width]) {
+        label.textContent = name;
+        const size = width * Math.max(1, Math.round(240 / Math.max(height, width)));     // a whole multiple
+        Object.assign(image, { src: address, alt, width: size, height: (size * height) / width });
+      },
+      spoken: () => say(label.textContent, image.alt),
+    };
+  },
+
   chart(key) {
     const legend = h("p", { class: "explore-legend" }), label = labelled(), axis = labelled(), numbers = h("div");
     let spec, title;
@@ -104,7 +117,7 @@ const VIEWS = {
         label.textContent = title;
         axis.textContent = spec.kind === "bars" ? "" : spec.labels[1];
         const { series } = spec;
-        legend.replaceChildren(...series.map(([text], i) =>
+        legend.replaceChildren(...(spec.kind === "cells" ? [] : series).map(([text], i) =>
           (text ? h("span", {}, swatch(look(i), spec.kind), text) : "")));
         const names = [spec.labels[0] || "x", ...series.map(([text]) => text || spec.labels[1] || "y")];
         const now = table(title || "What the chart shows", names.map((text, i) => ({ label: text, numeric: i > 0 })));
@@ -187,7 +200,29 @@ function bars({ x, series, labels, ranges, logs }, width) {
   };
 }
 
-const PLOTS = { lines: points, dots: points, bars };
+function cells({ x, series, labels, ranges }, width) {
+  const known = series.flatMap(([, values]) => values).filter((value) => value != null);
+  const [low, high] = ranges[1].length ? ranges[1] : [Math.min(0, ...known), Math.max(...known)];
+  const longest = Math.max(0, ...series.map(([name]) => name.length));
+  const data = series.flatMap(([name, values]) => values.map((value, p) => ({ row: name, place: x[p], value,
+    title: say([name, `${labels[0]} ${x[p]}`.trim()].filter(Boolean).join(", "), write(value)) })))
+    .filter(({ value }) => value != null);
+  return {
+    height: Math.min(24, Math.max(8, (width - 60) / x.length)) * series.length + 52, marginRight: 16, marginTop: 6,
+    marginLeft: Math.min(7.2 * longest + 14, width * 0.3), marginBottom: 40,
+    x: { domain: x, padding: 0.04 }, y: { domain: series.map(([name]) => name), padding: 0.04 },
+    marks: [
+      axisX({ label: labels[0] || null, labelAnchor: "center", labelArrow: "none", tickSize: 0,
+        ticks: x.filter((_, p) => p % Math.ceil((22 * x.length) / width) === 0) }),
+      axisY({ label: null, tickSize: 0,
+        ticks: series.map(([name]) => name).filter((_, r) => r % Math.ceil(series.length / 30) === 0) }),
+      cell(data, { x: "place", y: "row", fill: "var(--cnn-accent)", title: "title",
+        fillOpacity: ({ value }) => 0.04 + (0.96 * (value - low)) / (high - low || 1) }),
+    ],
+  };
+}
+
+const PLOTS = { lines: points, dots: points, bars, cells };
 
 function swatch({ color, dash, symbol }, kind) {
   const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z",

@@ -4,10 +4,14 @@ What `ipywidgets.interact` is where a kernel runs, and true where none does: the
 choices are computed when the widget is made, and travel with the page.
 """
 
+import base64
+import html
 import inspect
+import io
 import math
 import numbers
 
+import numpy as np
 import traitlets as t
 
 from .base import BookWidget, compact, html_table
@@ -15,6 +19,7 @@ from .base import BookWidget, compact, html_table
 PAGE_BUDGET = 200_000            # bytes of one widget in a page
 MOST = 20_000                    # combinations
 DIGITS = 6                       # significant digits of floats
+BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
 
 
 def explore(fn, *, title, labels=None, **choices):
@@ -29,7 +34,7 @@ def explore(fn, *, title, labels=None, **choices):
 
             * a number (or :func:`number`, with a unit), or text;
             * a table: a list of dicts, `(header, rows)`, a pandas DataFrame, or :func:`table`;
-            * a chart: :func:`chart`;
+            * a chart: :func:`chart`; pixels: :func:`picture`;
             * an object with `_repr_html_` or `_repr_svg_`, whose markup is taken as it is (plain text never is markup);
             * a dict of these, label -> value, or a list of these.
         title: what the widget is called: on the page, by screen readers, and in the page's address.
@@ -109,6 +114,10 @@ class Explore(BookWidget):
         for kind, label, *parts in self.answer["items"]:
             if kind == "html":
                 rest.append(parts[0])
+            elif kind == "picture":
+                address, alt, size = parts
+                rest.append(f'<figure><img src="{address}" alt="{html.escape(alt)}" width="{shown_width(size)}">'
+                            f"<figcaption>{html.escape(label)}</figcaption></figure>")
             elif kind in ("table", "chart"):
                 rest.append(html_table(label, *(chart_table(*parts) if kind == "chart" else (parts[0], parts[2]))))
             else:
@@ -182,7 +191,8 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
     """A chart for :func:`explore` to show; a table of its numbers always comes with it.
 
     Args:
-        kind: "lines", "dots", or "bars" (lying, one below the other; of several series: stacked).
+        kind: "lines", "dots", "bars" (lying, one below the other; of several series: stacked), or "cells" (a heat map:
+            each series is a row, darker is more).
         x: the places of the points, numbers or (for bars) names.
         y: the values, one a place, or a dict of series: name -> values. None and NaN leave a gap.
         x_range, y_range: the ends (low, high) of the axes; fix them where charts shall be compared.
@@ -190,9 +200,9 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
     Raises:
         ValueError: an unknown kind, or series that are not as long as `x`.
     """
-    if kind not in ("lines", "dots", "bars"):
-        raise ValueError(f"kind is {kind!r}, allowed: 'lines', 'dots', 'bars'.")
-    places = [str(place) if kind == "bars" else rounded(place) for place in x]
+    if kind not in ("lines", "dots", "bars", "cells"):
+        raise ValueError(f"kind is {kind!r}, allowed: 'lines', 'dots', 'bars', 'cells'.")
+    places = [str(place) if kind in ("bars", "cells") else rounded(place) for place in x]
     series = y if isinstance(y, dict) else {"": y}
     series = {str(name): [rounded(value) for value in values] for name, values in series.items()}
     for name, values in series.items():
@@ -203,11 +213,54 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
         "labels": [x_label, y_label], "ranges": [list(x_range or []), list(y_range or [])], "logs": [log_x, log_y]}])
 
 
+def picture(values, *, alt, title="", signed=False):
+    """Pixels for :func:`explore` to show, enlarged without smoothing.
+
+    Args:
+        values: (H, W) grey or (3, H, W) colour, floats from 0 (black) to 1 (white), what lies outside is cut off, or
+            uint8; with `signed` (H, W) of any sign, from blue (least) over white (0) to orange.
+        alt: what is to be seen, for those who cannot see it.
+
+    Raises:
+        ValueError: another shape, no pixels, values that are no numbers, or an empty `alt`.
+    """
+    from PIL import Image
+
+    if not alt.strip():
+        raise ValueError("alt is empty; a picture needs a text for those who cannot see it.")
+    pixels = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    colour = pixels.ndim == 3 and len(pixels) == 3 and not signed
+    if not (colour or pixels.ndim == 2) or not pixels.size:
+        raise ValueError(f"a picture has shape {pixels.shape}, allowed: (H, W), or (3, H, W) if it is not signed.")
+    if pixels.dtype != np.uint8 or signed:
+        pixels = pixels.astype(float)
+        if not np.isfinite(pixels).all():
+            raise ValueError("a picture has values that are no numbers.")
+        pixels = diverging(pixels) if signed else (255 * pixels.clip(0, 1)).round().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0) if pixels.ndim == 3 else pixels)).save(
+        file, "png", optimize=True)
+    url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return Item(["picture", title, url, alt, list(pixels.shape[-2:])])
+
+
+def diverging(values):
+    """(H, W) -> (3, H, W) uint8: white at 0, the book's blue and orange at the largest size of either sign."""
+    share = values / (abs(values).max() or 1)
+    ends = np.where(share[None] < 0, np.array(BLUE)[:, None, None], np.array(ORANGE)[:, None, None])
+    return (255 + (ends - 255) * abs(share)).round().astype(np.uint8)
+
+
+def shown_width(size):
+    """Pixels of the page for a picture of (H, W) pixels: a whole multiple, about 240."""
+    return size[1] * max(1, round(240 / max(size)))
+
+
 def items(value, label=""):
     """Whatever a function returns -> the items to show, a list of lists; TypeError for what cannot be shown.
 
     ["number", label, text, unit], ["text", label, text], ["table", label, columns, which are numeric, cells],
-    ["chart", label, spec], ["html", label, markup].
+    ["chart", label, spec], ["picture", label, address, what is to be seen, [H, W]], ["html", label, markup].
     """
     value = plain(value)
     if isinstance(value, Item):
@@ -230,7 +283,8 @@ def items(value, label=""):
             return items(table(value, caption=label))
         return [item for part in value for item in items(part, label)]
     raise TypeError(f"the function returned {type(value).__name__}, which explore cannot show; allowed: a number, "
-                    "text, a table, a chart, an object with _repr_html_ or _repr_svg_, or a dict or list of these.")
+                    "text, a table, a chart, a picture, an object with _repr_html_ or _repr_svg_, or a dict or "
+                    "list of these.")
 
 
 def plain(value):

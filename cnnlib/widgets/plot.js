@@ -6,6 +6,7 @@ import { h, whenResized } from "./ui.js";
 export { areaY } from "./node_modules/@observablehq/plot/src/marks/area.js";
 export { axisX, axisY, gridX, gridY } from "./node_modules/@observablehq/plot/src/marks/axis.js";
 export { barX, barY } from "./node_modules/@observablehq/plot/src/marks/bar.js";
+export { cell } from "./node_modules/@observablehq/plot/src/marks/cell.js";
 export { dot } from "./node_modules/@observablehq/plot/src/marks/dot.js";
 export { lineY } from "./node_modules/@observablehq/plot/src/marks/line.js";
 export { ruleX, ruleY } from "./node_modules/@observablehq/plot/src/marks/rule.js";

@@ -3,11 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from cnnlib import widgets
-from cnnlib.widgets import chart, explore, number
+from cnnlib.widgets import chart, explore, number, picture
 from cnnlib.widgets.explore import items
 from cnnlib.widgets.recorded_curves import MEASURES
 
@@ -41,6 +42,8 @@ def network(depth, growth_rate=12, block="basic", compressed=True):
                         x_label="layer", y_label="channels"),
         "bars": chart("bars", [f"conv{i}" for i in range(len(layers))], layers, y_label="channels"),
     }
+    answer["map"] = chart("cells", ["a", "b"], {f"conv{i}": [n, None] for i, n in enumerate(layers)}, x_label="input")
+    answer["pixels"] = picture(np.linspace(0, 1, depth * 4).reshape(4, depth), alt=f"a ramp of {depth} columns")
     if block == "bottleneck":
         answer["dots"] = chart("dots", [1, 10, 100], [depth, 2, None], log_x=True, log_y=True)
     return answer
@@ -70,8 +73,9 @@ SHOWN = """host => ({
         .map(place => [place.dataset.value, place.textContent]),
     still: host.querySelector('.cnn-still').textContent,
     busy: host.querySelector('.cnn').getAttribute('aria-busy'),
+    pictures: [...host.querySelectorAll('.explore-picture')].map(image => [image.src, image.alt, image.width]),
     charts: [...host.querySelectorAll('.cnn-chart')].map(box => [box.ariaLabel,
-        box.querySelectorAll('g[aria-label=bar] rect').length,
+        box.querySelectorAll('g:is([aria-label=bar], [aria-label=cell]) rect').length,
         box.querySelectorAll('g[aria-label=dot] :is(path, circle)').length]),
 })"""
 
@@ -149,18 +153,21 @@ def check_explore(seen, found):
                     assert values.pop(f"items.{i}.4.{r}.{c}") == cell
         elif kind == "html":
             assert f"<p><b>{values.pop(f'items.{i}.markup')}</b></p>" == parts[0]
-        else:
+        elif kind == "chart":
             for p, place in enumerate(parts[0]["x"]):
                 assert says(values.pop(f"items.{i}.2.x.{p}"), place)
                 for s, (_, numbers) in enumerate(parts[0]["series"]):
                     text = values.pop(f"items.{i}.2.series.{s}.1.{p}")
                     assert text == "–" if numbers[p] is None else says(text, numbers[p])
     assert set(values) == {"origin", "error"}, "left over from another answer"
+    pictures = [parts for kind, _, *parts in found if kind == "picture"]
+    assert [[src, alt] for src, alt, *_ in seen["pictures"]] == [[address, alt] for address, alt, _ in pictures]
+    assert all(width % size[1] == 0 for (_, _, size), (_, _, width) in zip(pictures, seen["pictures"], strict=True))
     charts = [parts[0] for kind, _, *parts in found if kind == "chart"]
     assert len(charts) == len(seen["charts"])
     for spec, (label, bars, dots) in zip(charts, seen["charts"], strict=True):
         drawn = sum(value is not None for _, numbers in spec["series"] for value in numbers)
-        assert (bars if spec["kind"] == "bars" else dots) == drawn
+        assert (bars if spec["kind"] in ("bars", "cells") else dots) == drawn
         for name, numbers in spec["series"]:
             assert any(says(text, numbers[0]) for text in re.findall(r"[\d,.]+\d|\d", label)), (label, name)
 
@@ -350,8 +357,9 @@ def test_print_and_forced_colours(staged):
 
 def test_without_javascript_its_table_stands_there(staged):
     with staged(javascript=False) as page:
-        assert page.locator(".cnnlib-fallback table").count() == 4
-        assert page.locator(".cnnlib-fallback").inner_text().count("conv0") == 2
+        assert page.locator(".cnnlib-fallback table").count() == 5
+        assert page.locator(".cnnlib-fallback img").get_attribute("alt").startswith("a ramp")
+        assert page.locator(".cnnlib-fallback").inner_text().count("conv0") == 3
 
 
 def test_inputs_are_shown_as_the_driver_reads_them(staged):
