@@ -187,6 +187,11 @@ GRIDS = {
         dense(22, (2, 4, 6, 8, 12), 40, 4, **GREY), DIGITS, DIGITS_BN,
         keep={"bc40-k4-seed0": "digits-densenet_bc40_k4.safetensors"},
     ),
+    "digits-few": Grid(
+        "DenseNets and ResNets with few pictures: a fifth of the digits to train on, four fifths to test on",
+        [*dense(22, (4, 8, 12), 40, 4, **GREY), *degradation(depths=(20, 32, 56), **NARROW)[1::2]],
+        {**DIGITS, "test_fraction": 0.8}, {**DIGITS_BN, "epochs": 16},
+    ),
     "digits-vgg": Grid(
         "VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH), DIGITS_32, DIGITS_BN,
         keep={"vgg16_bn-seed0": "digits-vgg16_bn.safetensors"},
