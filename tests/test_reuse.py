@@ -112,7 +112,7 @@ def test_every_cell_of_a_lesion_map_is_the_error_of_its_own_network():
 def test_ages(layers, count):
     net = DenseNet(tuple(layers), 2, stem="cifar")
     chosen = {age: set(reuse.connections_of_age(net, age, count)) for age in reuse.AGES}
-    assert len(chosen["input"]) == sum(n + 1 for n in layers)
+    assert sorted(chosen["input"]) == [(b, 0, reader) for b, n in enumerate(layers, 1) for reader in range(1, n + 1)]
     cut = [min(count, reader) for n in layers for reader in range(n + 1)]
     assert len(chosen["oldest"]) == len(chosen["newest"]) == sum(cut)
     for age in ("oldest", "newest"):

@@ -43,7 +43,7 @@ def entries(experiment, start="", root=None, **options):
     """The networks of an experiment as a list of `Entry`, in the order of their names.
 
     Args:
-        start: only cases whose names begin so.
+        start: only cases whose names begin so, or in one of several ways, a tuple.
         root: another folder of experiments than `data/runs`.
         options: of `create_model`, for the costs only: `memory_efficient=True` gives the same network and the same
             training, which keep less.

@@ -121,13 +121,14 @@ def connections_of_age(net, age, count=1):
     """One kind of connection of every reader of the network, as `without` takes them.
 
     Args:
-        age: "input", what entered the block; "oldest" or "newest", `count` of the layers that the reader sees, from
-            the first on or from the last one back, and all of them where it sees no more than `count`.
+        age: "oldest" or "newest", `count` of the layers that the reader sees, from the first on or from the last one
+            back, and all of them where it sees no more than `count`; "input", what entered the block. The first layer
+            of a block sees no other layer, and nothing is cut from it.
     """
     one_of("age", age, AGES)
     found = []
     for block in blocks(net):
-        for reader in range(len(readers(net, block))):
+        for reader in range(1, len(readers(net, block))):
             seen = range(1, reader + 1)                                     # the layers before; 0 is the input
             chosen = {"input": (0,), "oldest": seen[:count], "newest": seen[max(0, reader - count):]}[age]
             found += [(block, source, reader) for source in chosen]
