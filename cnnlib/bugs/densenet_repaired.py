@@ -45,4 +45,4 @@ def stem(growth_rate=32):
 
 
 def lean(layer, x):
-    return recomputed(layer, x)     # BatchNorm's momentum is 0 in the second run, and nothing is counted
+    return recomputed(layer, x, module=layer)   # in the second run BatchNorm's momentum is 0, and nothing is counted
