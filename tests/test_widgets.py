@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cnnlib import create_model, runs, summary
 from cnnlib import widgets as package
 from cnnlib.experiments.size_rule import output_size
-from cnnlib.widgets import WIDGETS, BookWidget, RecordedCurves, SizeRule
+from cnnlib.widgets import WIDGETS, BookWidget, LesionBench, RecordedCurves, SizeRule
 from cnnlib.widgets.base import DIGITS, pack_answers
 
 HERE = Path(package.__file__).parent
@@ -103,13 +103,18 @@ def test_page_holds_the_answer_to_every_combination(widget):
     combinations = list(itertools.product(*spec["grid"].values()))
     for values in combinations:
         inputs = dict(zip(spec["inputs"], values, strict=True))
-        assert unpack(spec, inputs) == json.loads(json.dumps(widget.compute(**inputs))), inputs
+        answer = unpack(spec, inputs)
+        if isinstance(answer, str):
+            assert isinstance(widget, LesionBench)      # what was not evaluated; its own tests know what that may be
+        else:
+            assert answer == json.loads(json.dumps(widget.compute(**inputs))), inputs
 
 
 def test_page_opens_as_the_widget_stands(widget):
     spec = widget.static_spec()
     assert spec["widget"] == spec["state"]["widget_name"] == type(widget).__name__
-    assert spec["state"]["origin"] == ("recorded" if isinstance(widget, RecordedCurves) else "computed")
+    assert spec["state"]["origin"] == ("recorded" if isinstance(widget, (LesionBench, RecordedCurves))
+                                       else "computed")
     assert widget.origin == "kernel"
     assert unpack(spec, widget.current()) == widget.answer == spec["state"]["answer"]
 

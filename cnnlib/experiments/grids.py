@@ -185,7 +185,7 @@ GRIDS = {
     ),
     "digits-degradation": Grid(
         "Plain and residual networks of growing depth, half as wide", degradation(**NARROW), DIGITS, DIGITS_BN,
-        keep={f"{net}-seed0": f"digits-{net}.safetensors" for net in ("plain56", "resnet56")},
+        keep={f"{net}-seed0": f"digits-{net}.safetensors" for net in ("plain20", "resnet20", "plain56", "resnet56")},
     ),
     "digits-shortcuts": Grid(
         "ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth",

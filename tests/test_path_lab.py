@@ -1,0 +1,128 @@
+"""Path lab and lesion bench without a browser: what they answer, and what a page gets."""
+
+import math
+
+import pytest
+from scipy.stats import binom
+
+from cnnlib.experiments import lesion, lesion_records
+from cnnlib.widgets import LesionBench, PathLab, lesion_bench
+
+from .test_widgets import PAGE_BUDGET, unpack
+
+# -- path lab ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", PathLab.inputs["n"])
+@pytest.mark.parametrize("ratio", [0.05, 0.256, 1.0])
+def test_a_path_lab_counts_as_the_binomial_does(n, ratio):
+    answer = PathLab(n=n, ratio=ratio).answer
+    assert [int(count) for count in answer["counts"]] == [math.comb(n, k) for k in range(n + 1)]
+    assert answer["paths"] == f"{2**n:,}"
+    expected = binom.pmf(range(n + 1), n, ratio / (1 + ratio))
+    assert answer["gradient"] == pytest.approx(expected, rel=1e-5, abs=1e-12)
+    assert sum(expected[answer["from_length"]:answer["to_length"] + 1]) == pytest.approx(answer["held"], abs=1e-6)
+    assert answer["held"] >= 0.95
+    assert len(answer["terms"]) == (2**n if n <= 6 else 0) and bool(answer["expansion"]) == (n <= 6)
+
+
+def test_a_measured_ratio_is_added_to_those_of_the_page():
+    lab = PathLab(n=27, ratio=0.328, low=3, high=11)
+    spec = lab.static_spec()
+    assert 0.328 in spec["grid"]["ratio"] and unpack(spec, {"n": 27, "ratio": 0.328}) == lab.answer
+    assert (spec["state"]["low"], spec["state"]["high"]) == (3, 11)
+    lab.n = 100                                         # with a kernel: any number
+    assert lab.answer["paths"] == f"{2**100:,}" and lab.error == ""
+
+
+def test_a_path_lab_refuses_what_it_cannot_show():
+    for values in ({"n": 0}, {"n": 201}, {"ratio": 0}, {"blocks": 3}):
+        with pytest.raises(ValueError):
+            PathLab(**values)
+
+
+# -- lesion bench -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page():
+    return LesionBench().static_spec()
+
+
+def test_every_answer_of_the_page_was_recorded_for_these_very_blocks(page):
+    """All of them, from the files, not from the widget's own table; where nothing was recorded there is no number."""
+    answered = 0
+    for depth in page["grid"]["depth"]:
+        names = [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range((depth - 2) // 6)]
+        for restat in (False, True):
+            for deleted in page["grid"]["deleted"]:
+                answer = unpack(page, {"depth": depth, "restat": restat, "deleted": deleted})
+                places = [int(i) for i in deleted.split()]
+                if max(places, default=0) >= len(names):
+                    assert "numbers of blocks" in answer
+                    continue
+                gone = [names[i] for i in places]
+                for kind, family in (("residual", "resnet"), ("plain", "plain")):
+                    found = lesion_records.recorded(f"digits-{family}{depth}")
+                    if not set(gone) <= set(found.blocks):
+                        assert kind == "plain"
+                        assert isinstance(answer, str) or answer["plain_error"] == answer["plain_wrong"] == ""
+                        assert isinstance(answer, str) or answer["unfit"]
+                        continue
+                    error = found.error(gone, "reestimated" if restat else "kept")
+                    if isinstance(answer, str):
+                        assert error is None or found.network.startswith("digits-plain")
+                        continue
+                    assert answer[f"{kind}_error"] == pytest.approx(error, abs=1e-6)
+                    assert answer[f"{kind}_wrong"] == round(error * 355)
+                    assert answer["evaluated"] == "recorded"
+                    answered += 1
+    assert answered > 2 * 512 + 2 * 128 + 379 + 326
+
+
+def test_singles_and_pairs_are_all_on_the_page(page):
+    for depth, most in ((20, 9), (56, 2)):
+        blocks = (depth - 2) // 2
+        sets = [deleted for deleted in page["grid"]["deleted"] if len(deleted.split()) <= most
+                and all(int(i) < blocks for i in deleted.split())]
+        assert len(sets) == sum(math.comb(blocks, k) for k in range(most + 1))
+        assert not any(isinstance(unpack(page, {"depth": depth, "restat": False, "deleted": deleted}), str)
+                       for deleted in sets)
+
+
+def test_a_page_stays_small():
+    assert len(LesionBench().to_html().encode()) < PAGE_BUDGET
+    assert len(PathLab().to_html().encode()) < 40_000
+
+
+def test_with_a_kernel_any_set_is_evaluated():
+    bench = LesionBench(depth=56, deleted="3 12 20 26")
+    model, dataset = lesion.load("digits-resnet56")
+    error = lesion.test_error(model, dataset.test, delete=["layer1.3", "layer2.3", "layer3.2", "layer3.8"])
+    assert bench.answer["residual_error"] == pytest.approx(error, abs=1e-6)
+    assert bench.answer["evaluated"] == "now" and bench.answer["residual_paths"] == f"{2**23:,}"
+    bench.deleted = "18"
+    assert (bench.answer["plain_error"], bench.answer["unfit"]) == ("", "layer3.0")
+
+
+def test_the_page_never_asks_for_what_was_not_recorded(monkeypatch):
+    monkeypatch.setattr(lesion_bench, "evaluated", None)
+    spec = LesionBench().static_spec()
+    assert unpack(spec, {"depth": 56, "restat": False, "deleted": "0 1 2"}).startswith("These blocks together were not")
+
+
+@pytest.mark.parametrize("deleted", ["27", "3 3", "5 1", "03", "a", " 3", "-1", "3,5"])
+def test_what_are_no_blocks_is_refused(deleted):
+    with pytest.raises(ValueError, match="numbers of blocks, rising from 0 to 26"):
+        LesionBench(depth=56, deleted=deleted)
+
+
+def test_a_depth_without_records_is_refused():
+    with pytest.raises(ValueError, match="depth is 110, allowed: 20, 56"):
+        LesionBench(depth=110)
+
+
+def test_without_javascript_a_table_says_it():
+    html = LesionBench(depth=20).fallback_html()
+    assert html.count("<tr>") == 1 + 1 + 9 and html.count("cannot be deleted") == 2
+    assert "length" in PathLab(n=54).fallback_html()
