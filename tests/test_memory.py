@@ -39,7 +39,8 @@ def test_torchvisions_blocks_stand_in_the_network_and_compute_the_same():
     nets = [memory.network(16, 4, mode).eval() for mode in MODES]
     kinds = [type(net.features.denseblock2).__name__ for net in nets]
     assert kinds == ["DenseBlock", "_DenseBlock", "DenseBlock", "DenseBlock"]
-    assert [getattr(net.features.denseblock1, "memory_efficient", None) for net in nets] == [False, None, "partly", True]
+    modes = [getattr(net.features.denseblock1, "memory_efficient", None) for net in nets]
+    assert modes == [False, None, "partly", True]
     assert all(layer.memory_efficient for layer in nets[1].features.denseblock3.values())
     x = torch.randn(2, 3, 8, 8)
     for net in nets[1:]:
@@ -116,7 +117,7 @@ def test_the_deepest_network_by_another_measure():
 
 def test_the_meter_shows_measured_points_on_its_curve():
     answers = {mode: memory.meter(22, 4, 2, 8, mode, limit=2**22, points=(10, 16)) for mode in MODES}
-    for mode, answer in answers.items():
+    for answer in answers.values():
         assert set(answer["measured"]) == {10, 16}
         assert all(answer["computed"][depth] == nbytes for depth, nbytes in answer["measured"].items())
         assert answer["computed"][22] == answer["bytes"] == answer["kept"] + 3 * answer["weights"]
