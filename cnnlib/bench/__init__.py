@@ -15,6 +15,7 @@ from statistics import median
 BENCHES = {
     "models": "forward and backward pass against torchvision's networks of the same layers",
     "explorer": "from a network's name and options to its summary, against building it and torchinfo",
+    "densenet": "memory and time of dense blocks against torchvision's, naive and memory-efficient",
     "training": "images per second in training, against the usual input pipeline",
 }
 

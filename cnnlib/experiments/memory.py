@@ -118,7 +118,7 @@ def output_bytes(layers, growth_rate=12, batch=8, size=16, start=None):
 def parabola(layers, nbytes):
     """a, b, c of the parabola a + b L + c L² that comes nearest (least squares) to `nbytes` at `layers`."""
     c, b, a = np.polyfit(layers, nbytes, 2)
-    return a, b, c
+    return float(a), float(b), float(c)
 
 
 # ---- the formula of the lecture notes, and the weights beside it ----
