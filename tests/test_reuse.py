@@ -121,21 +121,6 @@ def test_ages(layers, count):
             assert 0 <= distance < count and 1 <= source <= reader < len(reuse.readers(net, block))
 
 
-def test_averages_measured_anew_are_those_of_the_pictures():
-    net, images = network(), cnnlib.data.load("digits", limit=60).train
-    ours = reuse.remeasured(net, images)
-    seen = []
-    (x, _), = images.batches(len(images))
-    with net.features.norm5.register_forward_pre_hook(lambda _norm, inputs: seen.append(inputs[0].detach().clone())):
-        net.train()(x)
-    maps = seen[0].transpose(0, 1).flatten(1)
-    torch.testing.assert_close(ours.features.norm5.running_mean, maps.mean(1))
-    torch.testing.assert_close(ours.features.norm5.running_var, maps.var(1))
-    assert not ours.training
-    for (name, a), (_, b) in zip(net.named_parameters(), ours.named_parameters(), strict=True):
-        assert torch.equal(a, b), name
-
-
 def test_bad_input_is_named():
     net = network()
     with pytest.raises(ValueError, match="block is 3, allowed"):

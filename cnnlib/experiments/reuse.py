@@ -133,21 +133,3 @@ def connections_of_age(net, age, count=1):
             chosen = {"input": (0,), "oldest": seen[:count], "newest": seen[max(0, reader - count):]}[age]
             found += [(block, source, reader) for source in chosen]
     return found
-
-
-def remeasured(net, images):
-    """A copy of `net` whose BatchNorms have the averages of `images`, taken as one batch; no weight changes.
-
-    After a lesion every later BatchNorm still subtracts the old mean of what it sees: an error that has nothing to do
-    with what was cut. This takes it away.
-    """
-    net = copy.deepcopy(net)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None                                          # an average over batches, all alike
-    was_training = net.training
-    with torch.no_grad():
-        for x, _ in images.batches(len(images)):
-            net.train()(x)
-    return net.train(was_training)
