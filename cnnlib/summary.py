@@ -21,7 +21,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from .models import blueprint, remembered, standard_input
 from .models.sketch import undisturbed
-from .tracing import Outline, Tracer, outlines
+from .tracing import LAYERS, Outline, Tracer, outlines
 
 
 class Row(NamedTuple):
@@ -247,7 +247,7 @@ def summary(model, input_size):
 
     watch = _Watch(model)
     tracer = Tracer(model, watch)
-    with evaluating(model), undisturbed(), watch.modules(), tracer.watching(), torch.enable_grad():
+    with undisturbed(), watch.modules(), tracer.watching(), torch.enable_grad():
         try:
             model(tracer.input(shape))
         except (RuntimeError, ValueError, IndexError) as error:
@@ -310,52 +310,59 @@ def evaluating(model):
 class _Call:
     """One call of a module: what happened in it, without what happened in the modules it called."""
 
-    __slots__ = ("name", "module", "is_row", "parent", "input", "uses", "macs", "kept", "weighted",
-                 "adds", "concats", "joins", "gate", "inner", "shortcut", "output", "counts", "rows", "branches")
+    macs = kept = adds = concats = 0
+    weighted = joins = gate = inner = False
+    shortcut = output = None
+    branches = 1
 
     def __init__(self, name, module, is_row, parent, source):
         self.name, self.module, self.is_row, self.parent = name, module, is_row, parent
         self.input, self.uses = source, source.uses if source is not None else 0
-        self.macs = self.kept = self.adds = self.concats = 0
-        self.weighted = self.joins = self.gate = self.inner = False
-        self.shortcut = self.output = self.counts = None
-        self.rows, self.branches = [], 1
 
 
 class _Watch:
     """Writes down what a network does while it runs: a row whenever a layer has run, and where paths join."""
 
     def __init__(self, model):
-        self.model, self.top, self.seen = model, None, set()
+        self.model, self.top, self.seen, self.params = model, None, set(), {}
         self.lines = []                                 # (row, has weights of conv or linear, call it belongs to)
         self.unknown = False
 
     @contextlib.contextmanager
     def modules(self):
-        """While open, every call of a module of the network is noted."""
-        replaced = []
+        """While open, the network is in evaluation mode and every call of a module of it is noted."""
+        before = []
         for name, module in self.model.named_modules():
+            own = vars(module)
+            before.append((own, own.get("forward"), module.training))
+            self.params.update((id(p), p) for p in module._parameters.values() if p is not None)
+            own["training"] = False
             if not isinstance(module, nn.Identity):
-                replaced.append((module, vars(module).get("forward")))
-                vars(module)["forward"] = self.noting(name, module, module.forward)
+                own["forward"] = self.noting(name, module, module.forward)
         try:
             yield
         finally:
-            for module, forward in replaced:
+            for own, forward, training in before:
+                own["training"] = training
+                own["forward"] = forward
                 if forward is None:
-                    del vars(module)["forward"]
-                else:
-                    vars(module)["forward"] = forward
+                    del own["forward"]
 
     def noting(self, name, module, forward):
         is_row = not module._modules or any(p is not None for p in module._parameters.values())
+        rule = None if "forward" in vars(module) else LAYERS.get(type(module))
 
         def noted(*args, **kwargs):
             source = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)), None)
-            call = self.top = _Call(name, module, is_row, self.top, source)
-            if call.parent and call.parent.kept and not call.parent.is_row:     # kept for this call
-                call.kept, call.parent.kept = call.parent.kept, 0
-            out = forward(*args, **kwargs)
+            parent = self.top
+            call = self.top = _Call(name, module, is_row, parent, source)
+            if parent and parent.kept and not parent.is_row:        # kept for this call
+                call.kept, parent.kept = parent.kept, 0
+            out = NotImplemented
+            if rule and len(args) == 1 and type(source) is Outline and args[0] is source and not kwargs:
+                out = rule(source.tracer, module, source)
+            if out is NotImplemented:
+                out = forward(*args, **kwargs)
             self.left(call, args, out)
             return out
 
@@ -415,7 +422,7 @@ class _Watch:
     def summary(self, shape):
         """All that was seen."""
         rows = [row for row, _, _ in self.lines]
-        params = list(self.model.parameters())
+        params = self.params.values()
         result = Summary(type(self.model).__name__, shape, rows)
         result.total_params = sum(p.numel() for p in params)
         result.trainable_params = sum(p.numel() for p in params if p.requires_grad)

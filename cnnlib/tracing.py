@@ -179,9 +179,10 @@ class Tracer:
 
     def keep_tensor(self, tensor):
         """Autograd keeps a tensor. The network's own are there anyway."""
-        if type(tensor) is Outline:
+        kind = type(tensor)
+        if kind is Outline:
             self.keep(tensor.memory)
-        elif not isinstance(tensor, nn.Parameter):
+        elif kind is not nn.Parameter and not isinstance(tensor, nn.Parameter):
             self.keep(self.memory_of(tensor))
 
     def keep_tensor_as_it_is(self, tensor):
@@ -599,4 +600,26 @@ RULES = {
     "relu6": _activation("relu6", "input"), "hardtanh": hardtanh,
     "add": _sum("add", False), "__add__": _sum("add", False), "__radd__": _sum("add", False),
     "mul": mul, "__mul__": mul, "__getitem__": getitem, "add_": _sum("add", True), "__iadd__": _sum("add", True),
+}
+
+
+# ---- layers: what their forward comes to, without PyTorch's way from a layer to its function ----
+
+def _conv_layer(tracer, layer, x):
+    own = layer._parameters
+    if layer.padding_mode != "zeros" or "weight" not in own:
+        return NotImplemented
+    return conv2d(tracer, x, own["weight"], own["bias"], layer.stride, layer.padding, layer.dilation, layer.groups)
+
+
+def _norm_layer(tracer, layer, x):
+    own, averages = layer._parameters, layer._buffers
+    if len(x.shape) != 4 or "weight" not in own:
+        return NotImplemented
+    return batch_norm(tracer, x, averages["running_mean"], averages["running_var"], own["weight"], own["bias"])
+
+
+LAYERS = {
+    nn.Conv2d: _conv_layer, nn.BatchNorm2d: _norm_layer,
+    nn.ReLU: lambda tracer, layer, x: RULES["relu"](tracer, x, layer.inplace),
 }

@@ -133,8 +133,8 @@ def test_a_picture_holds_the_pixels_given(height, width, colour, seed):
 
 def test_a_signed_picture_is_white_at_zero_and_says_the_sign_by_colour():
     (least, zero, half, most), = decoded(picture([[-2, 0, 2, 4]], alt="x", signed=True)).tolist()
-    assert zero == [255, 255, 255] and most == [213, 94, 0] and half == [234, 174, 128]
-    assert least == [128, 184, 216], "half way to the blue: the scale is the same on both sides"
+    assert zero == [255, 255, 255] and most == [0, 114, 178] and half == [128, 184, 216]
+    assert least == [234, 174, 128], "half way to the orange: the scale is the same on both sides"
     assert (decoded(picture(np.zeros((2, 2)), alt="x", signed=True)) == 255).all()
 
 

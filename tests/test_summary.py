@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 
 import pytest
 import torch
@@ -248,15 +249,37 @@ def test_kept_bytes_equal_saved_tensors(case):
 @pytest.mark.parametrize("case", ["alexnet", "vgg11_lrn", "googlenet", "resnet26", "se_resnet20", "densenet_cifar",
                                   "mobilenet_v2", "densenet_cifar recomputed", "lenet5"])
 def test_rules_equal_the_functions_themselves(case, monkeypatch):
-    """Without a single rule, shapes come from the meta device and kept bytes from autograd: the summary is the same."""
+    """Without a single rule, shapes come from the meta device and kept bytes from autograd: the summary is the same.
+    So it is when layers go PyTorch's way to their functions."""
     name = case.split()[0]
     with sketching():
         model = cnnlib.create_model(name, **light(name) | NETWORKS[case])
     size = tuple(small_input(name).shape)
     by_rule = cnnlib.summary(model, size)
+    monkeypatch.setattr(sys.modules["cnnlib.summary"], "LAYERS", {})
+    assert by_rule.to_dict() == cnnlib.summary(model, size).to_dict()
     monkeypatch.setattr(tracing, "RULES", {})
     by_function = cnnlib.summary(model, size)
     assert by_rule.to_dict() == by_function.to_dict()
+
+
+def test_unusual_layers_are_followed_as_they_are(monkeypatch):
+    """Layers of the kinds that have a rule, and that do something else than it says."""
+    patched = nn.Conv2d(6, 6, 1)
+    patched.forward = lambda x: torch.cat([x, x], 1)
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(6, affine=False), nn.ReLU(),
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(6, 6, 3)), nn.BatchNorm2d(6, track_running_stats=False),
+        patched, nn.ReLU(inplace=True), nn.Conv2d(12, 5, 3, padding="same", bias=False),
+    )
+    x = torch.randn(2, 3, 9, 8)
+    result = cnnlib.summary(model, tuple(x.shape))
+    assert result.rows[-1].output_shape == tuple(model(x).shape) == (2, 5, 7, 6)
+    monkeypatch.setattr(sys.modules["cnnlib.summary"], "LAYERS", {})
+    assert result.to_dict() == cnnlib.summary(model, tuple(x.shape)).to_dict()
+    assert "forward" in vars(patched) and patched(x).shape == (2, 6, 9, 8)
+    with pytest.raises(ValueError, match="cannot take an input of 1×3×9: "):
+        cnnlib.summary(nn.Sequential(nn.BatchNorm2d(3)), (1, 3, 9))
 
 
 @settings(max_examples=60, deadline=None)
@@ -404,7 +427,10 @@ def test_blueprint_is_the_network(name):
     assert a == b and [p.requires_grad for p in sketch.parameters()] == [p.requires_grad for p in model.parameters()]
     assert len({id(p) for p in sketch.parameters()}) == len(list(model.parameters()))
     assert cnnlib.blueprint(name) is sketch
-    assert set(vars(sketch)) == set(vars(model))
+    for own, usual in zip(sketch.modules(), model.modules(), strict=True):
+        plain = [{k: v for k, v in vars(m).items() if isinstance(v, (bool, int, float, str, tuple, type(None)))}
+                 for m in (own, usual)]
+        assert set(vars(own)) == set(vars(usual)) and plain[0] == plain[1]
 
 
 def test_sketching_is_of_one_thread_only():

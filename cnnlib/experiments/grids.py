@@ -73,6 +73,13 @@ def vgg(**size):
             for depth, bn in product((11, 13, 16, 19), ("", "_bn"))]
 
 
+def vgg_letters(**size):
+    """The columns of the paper's table 1, and B with one 5x5 for each two 3x3 (its section 4.1)."""
+    letters = {"A": "vgg11", "A-LRN": "vgg11_lrn", "B": "vgg13", "B-5x5": "vgg8_5x5", "C": "vgg16_1x1", "D": "vgg16",
+               "E": "vgg19"}
+    return [Case(letter, name, {"variant": "cifar", **size}) for letter, name in letters.items()]
+
+
 def alexnet(**size):
     """Every combination of what the paper chose: non-linearity, normalisation, pooling, dropout."""
     activations = {"relu": {}, "tanh": {"activation": "tanh"}, "sigmoid": {"activation": "sigmoid"}}
@@ -160,6 +167,10 @@ GRIDS = {
         keep={"vgg16_bn-quarter-seed0": "cifar10-vgg16_bn-quarter.safetensors"},
         target={"vgg11_bn": 0.085, "vgg16_bn": 0.070},
     ),
+    "vgg-letters": Grid(
+        "VGG by each configuration of its paper, without BatchNorm", vgg_letters(), CIFAR,
+        {**CIFAR_BN, "optimizer": "adam", "lr": 5e-4, "weight_decay": 0.0},
+    ),
     "alexnet": Grid("AlexNet by each of its choices", alexnet(), CIFAR, CIFAR_NO_BN),
     "inception": Grid(
         "GoogLeNet of reduced or naive modules, with and without auxiliary heads", inception(), CIFAR, CIFAR_BN,
@@ -204,6 +215,10 @@ GRIDS = {
     "digits-vgg": Grid(
         "VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH), DIGITS_32, DIGITS_BN,
         keep={"vgg16_bn-seed0": "digits-vgg16_bn.safetensors"},
+    ),
+    "digits-vgg-letters": Grid(
+        "VGG by each configuration of its paper, without BatchNorm, an eighth as wide", vgg_letters(**EIGHTH),
+        DIGITS_32, {"epochs": 8, "batch_size": 64, "optimizer": "adam", "lr": 0.001, "schedule": "one-cycle"},
     ),
     "digits-alexnet": Grid(
         "AlexNet by each of its choices, an eighth as wide", alexnet(**EIGHTH, image_size=16), DIGITS_16,

@@ -100,13 +100,13 @@ def spread(shares):
     return ((columns @ places.square()) - (columns @ places) ** 2).sqrt().item()
 
 
-def stack(depth, channels=16, seed=0):
-    """`depth` random 3×3 convolutions without padding, ReLU between them; its field is 2·depth + 1 pixels."""
+def stack(depth, channels=16, seed=0, kernel=3):
+    """`depth` random convolutions without padding, ReLU between them; its field is depth·(kernel − 1) + 1 pixels."""
     layers = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for number in range(depth):
-            conv = nn.Conv2d(channels if number else 3, channels, 3, bias=False)
+            conv = nn.Conv2d(channels if number else 3, channels, kernel, bias=False)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             layers += [conv, nn.ReLU()]
     return nn.Sequential(*layers[:-1])

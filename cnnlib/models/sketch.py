@@ -32,13 +32,30 @@ def _unfilled(*args, **kwargs):
     return args[0] if args else kwargs["tensor"]
 
 
-def _on_meta(allocate):
-    """`allocate` for tensors that have a shape and no memory."""
+def _on_meta(allocate, empty):
+    """`allocate` for tensors that have a shape and no memory; where no other device is asked for, `empty` does."""
 
     def on_meta(*args, device=None, **kwargs):
-        return allocate(*args, device=device or "meta", **kwargs)
+        return allocate(*args, device=device, **kwargs) if device else empty(*args, device="meta", **kwargs)
 
     return on_meta
+
+
+_PLAIN = {bool, int, float, str, tuple, type(None)}
+
+
+def _plainly(set_attribute):
+    """`nn.Module.__setattr__` that, in a sketch, goes the short way with values that are no parts of a network."""
+
+    def plainly(self, name, value):
+        if type(value) in _PLAIN and threading.get_ident() == _sketching:
+            own = vars(self)
+            parameters = own.get("_parameters")
+            if parameters is None or not (name in parameters or name in own["_modules"] or name in own["_buffers"]):
+                return object.__setattr__(self, name, value)
+        return set_attribute(self, name, value)
+
+    return plainly
 
 
 def _copying(kind, init):
@@ -54,34 +71,47 @@ def _copying(kind, init):
             return init(self, *args, **kwargs)
         if known is None:
             init(self, *args, **kwargs)
-            _seen[key] = _copy(vars(self))              # nobody else's, so nobody changes it
+            _seen[key] = _template(vars(self))
         else:
-            vars(self).update(_copy(known))
+            _copy(*known, vars(self))
 
     return copying
 
 
-def _copy(attributes):
-    """Attributes of a layer for another one: its own dicts, and its own tensors of the same shapes."""
-    copy = {name: value.copy() if isinstance(value, (dict, set)) else value for name, value in attributes.items()}
-    for name, parameter in attributes["_parameters"].items():
-        copy["_parameters"][name] = None if parameter is None else nn.Parameter(parameter.data)
-    for name, buffer in attributes["_buffers"].items():
-        copy["_buffers"][name] = None if buffer is None else buffer.detach()
-    return copy
+def _template(attributes):
+    """Attributes of a layer that nobody else has, so that nobody changes them: the values, and the dicts and sets."""
+    own = {name: value.copy() for name, value in attributes.items() if isinstance(value, (dict, set))}
+    return {name: value for name, value in attributes.items() if name not in own}, own
+
+
+def _copy(values, own, attributes):
+    """Give another layer these attributes: its own dicts, and its own tensors of the same shapes."""
+    attributes.update(values)
+    for name, value in own.items():
+        attributes[name] = value.copy()
+    for name, parameter in own["_parameters"].items():
+        attributes["_parameters"][name] = None if parameter is None else nn.Parameter(parameter.data)
+    for name, buffer in own["_buffers"].items():
+        attributes["_buffers"][name] = None if buffer is None else buffer.detach()
 
 
 _REPLACED = []                                          # owner, name, original, replacement for the sketching thread
 for _name, _init in vars(nn.init).items():
     if _name.endswith("_") and _name[0] != "_" and callable(_init):
         _REPLACED.append((nn.init, _name, _init, _only_here(_init, _unfilled)))
+_empty = torch.empty
 for _name in ("empty", "zeros", "ones", "full", "tensor", "rand", "randn"):
     _allocate = getattr(torch, _name)
-    _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _on_meta(_allocate))))
+    _replacement = _on_meta(_allocate, _allocate if _name in ("full", "tensor") else _empty)
+    _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _replacement)))
+_REPLACED.append((nn.Module, "__setattr__", nn.Module.__setattr__, _plainly(nn.Module.__setattr__)))
 for _kind in (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout,
               nn.Identity):
     _init = _kind.__init__
     _REPLACED.append((_kind, "__init__", _init, _only_here(_init, _copying(_kind, _init))))
+    if hasattr(_kind, "reset_parameters"):
+        _reset = _kind.reset_parameters
+        _REPLACED.append((_kind, "reset_parameters", _reset, _only_here(_reset, lambda self: None)))
 
 
 @contextlib.contextmanager

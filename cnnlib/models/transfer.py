@@ -12,9 +12,11 @@ from torch import nn
 from .checks import at_least, one_of, share
 from .densenet import MODELS as DENSENETS
 from .resnet import find as find_resnet
+from .vgg import MODELS as VGGS
 
-# name: how to build it, the attribute that holds its last layer, dropout in the new head.
+# name: how to build it, the name of its last layer, dropout in the new head.
 BACKBONES = {
+    "vgg16": (VGGS["vgg16"], "classifier.6", 0.5),
     "resnet50": (find_resnet("resnet50"), "fc", 0.5),
     "densenet121": (DENSENETS["densenet121"], "classifier", 0.0),
 }
@@ -42,11 +44,11 @@ def feature_extractor(name, num_classes, state_dict=None, dropout=None):
     Input (N, 3, H, W), output (N, num_classes) logits.
 
     Args:
-        name: "resnet50" or "densenet121".
+        name: "vgg16", "resnet50" or "densenet121".
         num_classes: outputs of the new head.
         state_dict: trained weights of the whole network for 1000 classes, under torchvision's names; None leaves
             the random start (of use to count, not to train).
-        dropout: in the new head; 0.5 for ResNet and none for DenseNet if not given.
+        dropout: in the new head; 0.5 for VGG and ResNet and none for DenseNet if not given.
 
     Raises:
         ValueError: unknown name, or an argument out of range; before any work.
@@ -59,7 +61,7 @@ def feature_extractor(name, num_classes, state_dict=None, dropout=None):
     if state_dict is not None:
         network.load_state_dict(state_dict, strict=True)
     network.requires_grad_(False)
-    setattr(network, last, new_head(getattr(network, last).in_features, num_classes, dropout))
+    network.set_submodule(last, new_head(network.get_submodule(last).in_features, num_classes, dropout))
     return network
 
 

@@ -155,3 +155,8 @@ MODELS = {
     "vgg16": named("D"), "vgg16_bn": named("D", True), "vgg16_1x1": named("C"),
     "vgg19": named("E"), "vgg19_bn": named("E", True),
 }
+
+
+def find(name):
+    """The class itself by the name "vgg", for any configuration: create_model("vgg", configuration="64 M 128 M")."""
+    return VGG if name == "vgg" else None

@@ -224,7 +224,7 @@ def picture(values, *, alt, title="", signed=False):
 
     Args:
         values: (H, W) grey or (3, H, W) colour, floats from 0 (black) to 1 (white), what lies outside is cut off, or
-            uint8; with `signed` (H, W) of any sign, from blue (least) over white (0) to orange.
+            uint8; with `signed` (H, W) of any sign, from orange (least) over white (0) to blue.
         alt: what is to be seen, for those who cannot see it.
 
     Raises:
@@ -251,9 +251,9 @@ def picture(values, *, alt, title="", signed=False):
 
 
 def diverging(values):
-    """(H, W) -> (3, H, W) uint8: white at 0, the book's blue and orange at the largest size of either sign."""
+    """(H, W) -> (3, H, W) uint8: white at 0, the book's orange and blue at the largest size of either sign."""
     share = values / (abs(values).max() or 1)
-    ends = np.where(share[None] < 0, np.array(BLUE)[:, None, None], np.array(ORANGE)[:, None, None])
+    ends = np.where(share[None] < 0, np.array(ORANGE)[:, None, None], np.array(BLUE)[:, None, None])
     return (255 + (ends - 255) * abs(share)).round().astype(np.uint8)
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 from cnnlib.models.transfer import feature_extractor, head_size, trainable_share
 
@@ -12,6 +13,8 @@ from cnnlib.models.transfer import feature_extractor, head_size, trainable_share
 @pytest.mark.parametrize(
     ("name", "num_classes", "trainable", "total"),
     [
+        ("vgg16", 5, 1_050_117, 135_310_661),
+        ("vgg16", 37, 2_116_645, 136_377_189),
         ("resnet50", 5, 262_917, 23_770_949),
         ("resnet50", 10, 527_114, 24_035_146),
         ("resnet50", 30, 532_254, 24_040_286),
@@ -37,21 +40,26 @@ def test_head_rule(features):
     assert head_size(features, 2 * features) >= math.sqrt(2) * features     # where the published form has log2(0)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "densenet121"])
-def test_published_weights_load_strictly_and_reach_the_head(name):
+@pytest.mark.parametrize(("name", "last"), [("resnet50", "fc"), ("densenet121", "classifier")])
+def test_published_weights_load_strictly_and_reach_the_head(name, last):
     torch.manual_seed(0)
     reference = getattr(torchvision.models, name)(weights=None).eval()
     network = feature_extractor(name, 5, reference.state_dict()).eval()
     seen = []
-    network.get_submodule({"resnet50": "fc", "densenet121": "classifier"}[name]).register_forward_pre_hook(
-        lambda _, inputs: seen.append(inputs[0]))
-    wanted = reference.get_submodule({"resnet50": "fc", "densenet121": "classifier"}[name]).register_forward_pre_hook(
-        lambda _, inputs: seen.append(inputs[0]))
+    network.get_submodule(last).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    wanted = reference.get_submodule(last).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         network(x), reference(x)
     wanted.remove()
     torch.testing.assert_close(*seen, rtol=1e-5, atol=1e-6)
+
+
+def test_the_dense_layers_of_vgg_stay_and_only_the_last_is_replaced():
+    with torch.device("meta"):
+        network = feature_extractor("vgg16", 5, torchvision.models.vgg16(weights=None).state_dict())
+    assert isinstance(network.classifier[6], nn.Sequential)
+    assert [layer.weight.requires_grad for layer in (network.features[0], *network.classifier[:4:3])] == [False] * 3
 
 
 def test_weights_that_do_not_fit_are_refused():
@@ -66,7 +74,7 @@ def test_weights_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("vgg16", 5), "name is 'vgg16', allowed: 'resnet50', 'densenet121'"),
+        (("vgg11", 5), "name is 'vgg11', allowed: 'vgg16', 'resnet50', 'densenet121'"),
         (("resnet50", 0), "num_classes is 0"),
         (("resnet50", 5, None, 1.0), "dropout is 1.0"),
     ],

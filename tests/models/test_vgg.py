@@ -123,6 +123,14 @@ def test_any_configuration():
     assert count(net) == closed
 
 
+def test_any_configuration_by_name():
+    net = cnnlib.create_model("vgg", configuration="8 M 1x1-16 M", variant="cifar", num_classes=3)
+    assert count(net) == (3 * 9 + 1) * 8 + (8 + 1) * 16 + (16 + 1) * 3
+    assert cnnlib.summary.of("vgg", configuration="D").total_params == 138_357_544
+    with pytest.raises(ValueError, match="configuration is '8 W'"):
+        cnnlib.create_model("vgg", configuration="8 W")
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
