@@ -184,6 +184,7 @@ def test_a_chart_keeps_its_numbers_and_leaves_gaps():
     assert spec["series"] == [["a", [1, None, 0.333333]], ["b", [None, 2, 3]]]
     assert (spec["ranges"], spec["logs"]) == ([[], [0, 4]], [True, False])
     assert chart("bars", [1, "b"], [2, 3])[2]["x"] == ["1", "b"]
+    assert "marked" not in spec and chart("lines", [1], {"a": [1]}, marked=("a",))[2]["marked"] == ["a"]
 
 
 def many_bytes(a, b):
@@ -204,6 +205,8 @@ def many_bytes(a, b):
     (lambda: explore(many_bytes, title="T", a=range(20), b=range(20)), r"400 combinations with [\d,]{7,} bytes"),
     (lambda: chart("pie", [1], [1]), "kind is 'pie', allowed: 'lines'"),
     (lambda: chart("dots", [1, 2], {"a": [1]}), "series 'a' has 1 values for 2 places"),
+    (lambda: chart("lines", [1], {"a": [1]}, marked=["b"]), "marked has b, allowed: series of a chart of lines"),
+    (lambda: chart("bars", [1], {"a": [1]}, marked=["a"]), "marked has a, allowed: series of a chart of lines"),
     (lambda: table([[1, 2]], ["a"]), "a row has 2 cells, the table has 1 columns"),
 ])
 def test_refusals_say_why(make, says):
