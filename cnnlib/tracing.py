@@ -179,9 +179,10 @@ class Tracer:
 
     def keep_tensor(self, tensor):
         """Autograd keeps a tensor. The network's own are there anyway."""
-        if type(tensor) is Outline:
+        kind = type(tensor)
+        if kind is Outline:
             self.keep(tensor.memory)
-        elif not isinstance(tensor, nn.Parameter):
+        elif kind is not nn.Parameter and not isinstance(tensor, nn.Parameter):
             self.keep(self.memory_of(tensor))
 
     def keep_tensor_as_it_is(self, tensor):

@@ -37,9 +37,9 @@ def test_all_exhibits_are_there():
         "vgg": ["D06", "D07", "D08", "D54"],
         "inception": ["D48", "D49", "D50"],
         "resnet": ["D09", "D10", "D11", "D12", "D13", "D44"],
-        "densenet": ["D14", "D15", "D16", "D17", "D18", "D19", "D24", "D36"],
+        "densenet": ["D14", "D15", "D16", "D17", "D18", "D19", "D24", "D36", "A04"],
     }
-    assert len(IDS) == len(set(IDS)) == 43
+    assert len(IDS) == len(set(IDS)) == 44
     with pytest.raises(ValueError, match="chapter is 'poetry', allowed: anatomy, lenet, alexnet"):
         bugs.list_exhibits("poetry")
 
@@ -289,6 +289,7 @@ def without_averages(channels, growth_rate=32):
         ("D19", lambda: nn.Sequential(densenet_faulty.densenet121(), nn.Flatten()), "transitions keep", "(224, 64)"),
         ("D24", lambda *sizes: models.DenseBlock(*sizes, bottleneck=False), "the names", "do not fit"),
         ("D36", lambda growth_rate: models.DenseNet().features[:4], "growth rates 12", "64 maps, expected 24"),
+        ("A04", lambda layer, x: layer(x), "only the input is kept", "bytes are kept, where the input has"),
         ("D51", only_dense_activations, "the convolutional part is more than", "averages are linear too"),
         ("D51", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),
         ("D52", "print('[1, 10]')", "the test is still a test", "LeNet28() is gone"),

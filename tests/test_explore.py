@@ -133,8 +133,8 @@ def test_a_picture_holds_the_pixels_given(height, width, colour, seed):
 
 def test_a_signed_picture_is_white_at_zero_and_says_the_sign_by_colour():
     (least, zero, half, most), = decoded(picture([[-2, 0, 2, 4]], alt="x", signed=True)).tolist()
-    assert zero == [255, 255, 255] and most == [213, 94, 0] and half == [234, 174, 128]
-    assert least == [128, 184, 216], "half way to the blue: the scale is the same on both sides"
+    assert zero == [255, 255, 255] and most == [0, 114, 178] and half == [128, 184, 216]
+    assert least == [234, 174, 128], "half way to the orange: the scale is the same on both sides"
     assert (decoded(picture(np.zeros((2, 2)), alt="x", signed=True)) == 255).all()
 
 
@@ -184,6 +184,7 @@ def test_a_chart_keeps_its_numbers_and_leaves_gaps():
     assert spec["series"] == [["a", [1, None, 0.333333]], ["b", [None, 2, 3]]]
     assert (spec["ranges"], spec["logs"]) == ([[], [0, 4]], [True, False])
     assert chart("bars", [1, "b"], [2, 3])[2]["x"] == ["1", "b"]
+    assert "marked" not in spec and chart("lines", [1], {"a": [1]}, marked=("a",))[2]["marked"] == ["a"]
 
 
 def many_bytes(a, b):
@@ -204,6 +205,8 @@ def many_bytes(a, b):
     (lambda: explore(many_bytes, title="T", a=range(20), b=range(20)), r"400 combinations with [\d,]{7,} bytes"),
     (lambda: chart("pie", [1], [1]), "kind is 'pie', allowed: 'lines'"),
     (lambda: chart("dots", [1, 2], {"a": [1]}), "series 'a' has 1 values for 2 places"),
+    (lambda: chart("lines", [1], {"a": [1]}, marked=["b"]), "marked has b, allowed: series of a chart of lines"),
+    (lambda: chart("bars", [1], {"a": [1]}, marked=["a"]), "marked has a, allowed: series of a chart of lines"),
     (lambda: table([[1, 2]], ["a"]), "a row has 2 cells, the table has 1 columns"),
 ])
 def test_refusals_say_why(make, says):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from .. import models
+from ..summary import kept_bytes
 from . import Exhibit
 from . import densenet_faulty as faulty
 from . import densenet_repaired as repaired
@@ -271,6 +272,70 @@ def d36_any(program):
     return None
 
 
+# ---------------------------------------------------------------- A04: one batch, counted twice
+
+
+class Lean(nn.Module):
+    """A dense layer called through a program."""
+
+    def __init__(self, program):
+        super().__init__()
+        self.layer, self.program = models.DenseLayer(8, 4), program
+
+    def forward(self, x):
+        return self.program(self.layer, x)
+
+
+def trained(program, steps=3):
+    """(output of the last step, gradients of all steps, averages) of a dense layer that is called through `program`."""
+    torch.manual_seed(0)
+    network, gradients = Lean(program).train(), []
+    for _ in range(steps):
+        y = network(torch.randn(4, 8, 6, 6))
+        network.zero_grad()
+        y.square().sum().backward()
+        gradients += [p.grad for p in network.parameters()]
+    return y.detach(), gradients, dict(network.layer.named_buffers())
+
+
+def plain(layer, x):
+    return layer(x)
+
+
+def a04_symptom():
+    (y, gradients, averages), (expected, right, wanted) = trained(faulty.lean), trained(plain)
+    same = all(map(torch.equal, [y, *gradients], [expected, *right]))
+    wrong = [name for name, value in averages.items() if not torch.equal(value, wanted[name])]
+    return (
+        f"After three steps of training, outputs and gradients are those of the plain layer, bit by bit: {same}. But "
+        f"{len(wrong)} of its {len(averages)} buffers differ, and the first BatchNorm has counted "
+        f"{int(averages['norm1.num_batches_tracked'])} batches."
+    )
+
+
+def a04_output(program):
+    far = (trained(program)[0] - trained(plain)[0]).abs().max().item()
+    return None if far < 1e-5 else f"in training the outputs differ by up to {far:.3f}."
+
+
+def a04_gradients(program):
+    pairs = zip(trained(program)[1], trained(plain)[1], strict=True)
+    far = max((got - right).abs().max().item() for got, right in pairs)
+    return None if far < 1e-4 else f"the gradients differ by up to {far:.3f}."
+
+
+def a04_kept(program):
+    x = torch.randn(4, 8, 6, 6)
+    kept, own = kept_bytes(Lean(program).train(), x), x.numel() * x.element_size()
+    return None if kept <= own else f"{kept:,} bytes are kept, where the input has {own:,}."
+
+
+def a04_averages(program):
+    got, right = trained(program)[2], trained(plain)[2]
+    wrong = [name for name, value in got.items() if not torch.allclose(value, right[name])]
+    return f"other than in the plain layer: {', '.join(wrong)}." if wrong else None
+
+
 EXHIBITS = [
     Exhibit(
         id="D14",
@@ -438,6 +503,33 @@ EXHIBITS = [
         explanation=(
             "64 is 2 k for k = 32, written as a number in one place and computed in the other. An option that works "
             "for its default only is not an option: test a second value."
+        ),
+    ),
+    Exhibit(
+        id="A04",
+        title="The same batch again",
+        task=(
+            "lean(layer, x): layer(x) in training, keeping nothing but x for the backward pass, which computes the "
+            "layer again. Everything else shall be as if the layer had been called."
+        ),
+        faulty=faulty.lean,
+        repaired=repaired.lean,
+        symptom=a04_symptom,
+        checks={
+            "same outputs": a04_output,
+            "same gradients": a04_gradients,
+            "only the input is kept": a04_kept,
+            "same averages": a04_averages,
+        },
+        exposed_by=("same averages",),
+        hints=(
+            "What does a layer do in training besides computing its output?",
+            "How often does each batch pass through BatchNorm?",
+        ),
+        explanation=(
+            "The second run is in training mode as the first was, so that BatchNorm moves its running averages again "
+            "with the same batch. They follow the latest batches more closely than they were told to, and the network "
+            "that is tested is another one. The second run has to leave the averages alone."
         ),
     ),
 ]

@@ -38,9 +38,10 @@ class Verdict:
 
 
 def _judges():
-    from . import alexnet, anatomy, lenet, vgg
+    from . import alexnet, anatomy, densenet, inception, lenet, resnet, vgg
 
-    return anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES
+    return (anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES | inception.JUDGES | resnet.JUDGES
+            | densenet.JUDGES)
 
 
 def list_exercises():

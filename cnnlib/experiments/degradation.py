@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .. import data, training
 from ..models import ResNet, create_model
 from ..models.checks import one_of
-from ..models.recompute import unchanged_statistics
+from ..models.recompute import unchanged_averages
 from ..summary import evaluating
 from .grids import grid
 
@@ -89,7 +89,7 @@ def gradient_norms(model, images, labels, *, seed=0):
         raise ValueError(f"model is a {type(model).__name__} without convolutions and linear layers to train, allowed: "
                          "networks that have them.")
     devices = [images.device] if images.is_cuda else []
-    with evaluating(model), unchanged_statistics(model), torch.random.fork_rng(devices), torch.enable_grad():
+    with evaluating(model), unchanged_averages(model), torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(seed)
         model.train()                                   # `evaluating` gives every module its mode back
         answer = training.outputs(model(images))[0]

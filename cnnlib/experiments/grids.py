@@ -63,6 +63,11 @@ def dense(depth, growth_rates, deep, growth_rate, **size):
     ]
 
 
+def equal_terms(dense_cases, depths=(20, 32, 56), **size):
+    """Residual networks beside DenseNets; none is as large as another, but some are by one measure."""
+    return [*dense_cases, *(Case(f"resnet{depth}", f"resnet{depth}", size) for depth in depths)]
+
+
 def vgg(**size):
     return [Case(f"vgg{depth}{bn}", f"vgg{depth}{bn}", {"variant": "cifar", **size})
             for depth, bn in product((11, 13, 16, 19), ("", "_bn"))]
@@ -152,6 +157,10 @@ GRIDS = {
         keep={"bc40-k12-seed0": "cifar10-densenet_bc40_k12.safetensors"},
         target={"basic40-k12": 0.063, "bc100-k12": 0.055},
     ),
+    "few": Grid(
+        "DenseNets and ResNets with few pictures: 5,000 to train on", equal_terms(dense(40, (12, 24), 100, 12)),
+        {**CIFAR, "limit": 5000}, {**CIFAR_BN, "batch_size": 64},
+    ),
     "vgg": Grid(
         "VGG by depth, with and without BatchNorm; a narrow one as light as ResNet-56",
         [*vgg(), Case("vgg16_bn-quarter", "vgg16_bn", {"variant": "cifar", "width": 0.25})], CIFAR, CIFAR_NO_BN,
@@ -197,6 +206,11 @@ GRIDS = {
         "DenseNet by growth rate, depth, and without bottleneck and compression: small rates, fewer layers",
         dense(22, (2, 4, 6, 8, 12), 40, 4, **GREY), DIGITS, DIGITS_BN,
         keep={"bc40-k4-seed0": "digits-densenet_bc40_k4.safetensors"},
+    ),
+    "digits-few": Grid(
+        "DenseNets and ResNets with few pictures: a fifth of the digits to train on, four fifths to test on",
+        equal_terms(dense(22, (4, 8, 12), 40, 4, **GREY), **NARROW),
+        {**DIGITS, "test_fraction": 0.8}, {**DIGITS_BN, "epochs": 16},
     ),
     "digits-vgg": Grid(
         "VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH), DIGITS_32, DIGITS_BN,

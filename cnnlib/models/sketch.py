@@ -32,11 +32,11 @@ def _unfilled(*args, **kwargs):
     return args[0] if args else kwargs["tensor"]
 
 
-def _on_meta(allocate):
-    """`allocate` for tensors that have a shape and no memory."""
+def _on_meta(allocate, empty):
+    """`allocate` for tensors that have a shape and no memory; where no other device is asked for, `empty` does."""
 
     def on_meta(*args, device=None, **kwargs):
-        return allocate(*args, device=device or "meta", **kwargs)
+        return allocate(*args, device=device, **kwargs) if device else empty(*args, device="meta", **kwargs)
 
     return on_meta
 
@@ -99,14 +99,19 @@ _REPLACED = []                                          # owner, name, original,
 for _name, _init in vars(nn.init).items():
     if _name.endswith("_") and _name[0] != "_" and callable(_init):
         _REPLACED.append((nn.init, _name, _init, _only_here(_init, _unfilled)))
+_empty = torch.empty
 for _name in ("empty", "zeros", "ones", "full", "tensor", "rand", "randn"):
     _allocate = getattr(torch, _name)
-    _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _on_meta(_allocate))))
+    _replacement = _on_meta(_allocate, _allocate if _name in ("full", "tensor") else _empty)
+    _REPLACED.append((torch, _name, _allocate, _only_here(_allocate, _replacement)))
 _REPLACED.append((nn.Module, "__setattr__", nn.Module.__setattr__, _plainly(nn.Module.__setattr__)))
 for _kind in (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.ReLU, nn.ReLU6, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout,
               nn.Identity):
     _init = _kind.__init__
     _REPLACED.append((_kind, "__init__", _init, _only_here(_init, _copying(_kind, _init))))
+    if hasattr(_kind, "reset_parameters"):
+        _reset = _kind.reset_parameters
+        _REPLACED.append((_kind, "reset_parameters", _reset, _only_here(_reset, lambda self: None)))
 
 
 @contextlib.contextmanager

@@ -118,7 +118,8 @@ const VIEWS = {
         axis.textContent = spec.kind === "bars" ? "" : spec.labels[1];
         const { series } = spec;
         legend.replaceChildren(...(spec.kind === "cells" ? [] : series).map(([text], i) =>
-          (text ? h("span", {}, swatch(look(i), spec.kind), text) : "")));
+          (text ? h("span", {}, swatch(look(i), !spec.marked ? spec.kind : spec.marked.includes(text) ? "dots" : "line"),
+            text) : "")));
         const names = [spec.labels[0] || "x", ...series.map(([text]) => text || spec.labels[1] || "y")];
         const now = table(title || "What the chart shows", names.map((text, i) => ({ label: text, numeric: i > 0 })));
         now.update(spec.x.map((place, p) => [{ text: write(place), key: `${key}.2.x.${p}` },
@@ -148,7 +149,7 @@ function describe({ kind, x, series, labels }) {
 const scale = (log, range, values) => ({ type: log ? "log" : "linear", domain: range.length ? range : undefined,
   nice: !range.length, zero: !log && !range.length && values.every((value) => value >= 0) });
 
-function points({ kind, x, series, labels, ranges, logs }, width) {
+function points({ kind, x, series, labels, ranges, logs, marked = [] }, width) {
   const all = series.flatMap(([, values]) => values).filter((value) => value != null);
   const fits = (value, log) => value != null && (!log || value > 0);
   return {
@@ -166,9 +167,10 @@ function points({ kind, x, series, labels, ranges, logs }, width) {
         const data = x.map((place, p) =>
           ({ x: place, y: fits(place, logs[0]) && fits(values[p], logs[1]) ? values[p] : NaN }));
         const title = (point) => `${name} ${write(point.y)} at ${labels[0]} ${write(point.x)}`.trim();
+        const dots = marked.length ? marked.includes(name) : kind === "dots" || x.length <= 40;
         return [
-          kind === "lines" && lineY(data, { x: "x", y: "y", stroke: color, strokeWidth: 2.25, strokeDasharray: dash }),
-          (kind === "dots" || x.length <= 40) && dot(data, { x: "x", y: "y", fill: color, symbol, r: 3.5, title }),
+          kind === "lines" && !marked.includes(name) && lineY(data, { x: "x", y: "y", stroke: color, strokeWidth: 2.25, strokeDasharray: dash }),
+          dots && dot(data, { x: "x", y: "y", fill: color, symbol, r: 3.5, title }),
         ].filter(Boolean);
       }),
     ],
@@ -230,7 +232,7 @@ function swatch({ color, dash, symbol }, kind) {
     star: "M13,3l1.5,3.5l4,.5l-3,2.5l1,4l-3.5,-2l-3.5,2l1,-4l-3,-2.5l4,-.5z" };
   return s("svg", { width: 26, height: 16, "aria-hidden": "true" }, kind === "bars"
     ? s("path", { d: "M2,3h22v10h-22z", style: `fill:${color}` })
-    : [kind === "lines" && s("path", { d: "M0,8h26", style: `stroke:${color};fill:none`, "stroke-width": 2.25,
+    : [kind.startsWith("line") && s("path", { d: "M0,8h26", style: `stroke:${color};fill:none`, "stroke-width": 2.25,
       "stroke-dasharray": dash }),
-      s("path", { d: shapes[symbol], style: `fill:${color}` })].filter(Boolean));
+      kind !== "line" && s("path", { d: shapes[symbol], style: `fill:${color}` })].filter(Boolean));
 }

@@ -187,7 +187,8 @@ def table(rows, columns=None, *, caption=""):
     return Item(["table", caption, [str(name) for name in columns], numeric, cells])
 
 
-def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range=None, log_x=False, log_y=False):
+def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range=None, log_x=False, log_y=False,
+          marked=()):
     """A chart for :func:`explore` to show; a table of its numbers always comes with it.
 
     Args:
@@ -196,9 +197,11 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
         x: the places of the points, numbers or (for bars) names.
         y: the values, one a place, or a dict of series: name -> values. None and NaN leave a gap.
         x_range, y_range: the ends (low, high) of the axes; fix them where charts shall be compared.
+        marked: of "lines", names of series that are points on the others' lines (measured, say, on computed ones):
+            these are drawn as points only, the others as lines only.
 
     Raises:
-        ValueError: an unknown kind, or series that are not as long as `x`.
+        ValueError: an unknown kind, series that are not as long as `x`, or `marked` that are not series of "lines".
     """
     if kind not in ("lines", "dots", "bars", "cells"):
         raise ValueError(f"kind is {kind!r}, allowed: 'lines', 'dots', 'bars', 'cells'.")
@@ -208,9 +211,12 @@ def chart(kind, x, y, *, title="", x_label="", y_label="", x_range=None, y_range
     for name, values in series.items():
         if len(values) != len(places):
             raise ValueError(f"series {name!r} has {len(values)} values for {len(places)} places.")
+    if strange := [name for name in marked if kind != "lines" or name not in series]:
+        raise ValueError(f"marked has {', '.join(strange)}, allowed: series of a chart of lines.")
     return Item(["chart", title, {
         "kind": kind, "x": places, "series": [[name, values] for name, values in series.items()],
-        "labels": [x_label, y_label], "ranges": [list(x_range or []), list(y_range or [])], "logs": [log_x, log_y]}])
+        "labels": [x_label, y_label], "ranges": [list(x_range or []), list(y_range or [])], "logs": [log_x, log_y],
+        **({"marked": list(marked)} if marked else {})}])
 
 
 def picture(values, *, alt, title="", signed=False):
@@ -218,7 +224,7 @@ def picture(values, *, alt, title="", signed=False):
 
     Args:
         values: (H, W) grey or (3, H, W) colour, floats from 0 (black) to 1 (white), what lies outside is cut off, or
-            uint8; with `signed` (H, W) of any sign, from blue (least) over white (0) to orange.
+            uint8; with `signed` (H, W) of any sign, from orange (least) over white (0) to blue.
         alt: what is to be seen, for those who cannot see it.
 
     Raises:
@@ -245,9 +251,9 @@ def picture(values, *, alt, title="", signed=False):
 
 
 def diverging(values):
-    """(H, W) -> (3, H, W) uint8: white at 0, the book's blue and orange at the largest size of either sign."""
+    """(H, W) -> (3, H, W) uint8: white at 0, the book's orange and blue at the largest size of either sign."""
     share = values / (abs(values).max() or 1)
-    ends = np.where(share[None] < 0, np.array(BLUE)[:, None, None], np.array(ORANGE)[:, None, None])
+    ends = np.where(share[None] < 0, np.array(ORANGE)[:, None, None], np.array(BLUE)[:, None, None])
     return (255 + (ends - 255) * abs(share)).round().astype(np.uint8)
 
 

@@ -169,7 +169,7 @@ FAMILIES = {
     }, named("googlenet", aux_logits=False), {"kernel_size": 5, "norm": "lrn", "width": 1.0}),
 
     "inception-cifar": Family("GoogLeNet for 32×32", "inception", {
-        "naive": Knob("without the 1×1 reductions", (False, True)),
+        "naive": Knob("naive modules", (False, True)),
         "width": SHARE,
         "size": size(32, 64, live=(32, 512), default=32),
         "batch": batch(1, 32, 128, default=128),

@@ -1,0 +1,194 @@
+"""Wrong answers to the exercises on ResNet: (exercise, answer, what it is told)."""
+
+from math import comb
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def padded(take, front=False):
+    """Option A with another way to take the pixels, or with the new maps in front."""
+
+    def zero_pad(x, channels, stride):
+        new = channels - x.shape[1]
+        return F.pad(take(x, stride), (0, 0, 0, 0, *((new, 0) if front else (0, new))))
+
+    return zero_pad
+
+
+def copied(x, channels, stride):
+    steps = x[:, :, ::stride, ::stride]
+    return torch.cat([steps] * 3, 1)[:, :channels]
+
+
+def steps(x, s):
+    return x[:, :, ::s, ::s]
+
+
+def block(compute, bias=False):
+    """A Block that computes something else: compute(x, conv1, bn1, conv2, bn2)."""
+
+    class Mutant(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+            self.bn2 = nn.BatchNorm2d(channels)
+
+        def forward(self, x):
+            return compute(x, *self.children())
+
+    return Mutant
+
+
+def right_block(x, c1, b1, c2, b2):
+    return (x + b2(c2(b1(c1(x)).relu()))).relu()
+
+
+def only_the_scale(block):
+    nn.init.zeros_(block.bn2.weight)
+    return block
+
+
+def no_last_kernel(block):
+    nn.init.zeros_(block.conv2.weight)
+    return block
+
+
+def nearly(block):
+    nn.init.constant_(block.bn2.weight, 1e-7)
+    nn.init.zeros_(block.bn2.bias)
+    return block
+
+
+def in_place(stage, index):
+    del stage[index]
+    return stage
+
+
+def weighted(n, r):
+    return [comb(n, x) * r**x for x in range(n + 1)]
+
+
+def chances(n, p):
+    return [1 - i / n * (1 - p) for i in range(1, n + 1)]
+
+
+def gradient(model, x, y, clear=True):
+    if clear:
+        model.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    return [p.grad.flatten().clone() for p in model.parameters()]
+
+
+def cosine(g, h):
+    return F.cosine_similarity(torch.cat(g), torch.cat(h), 0).item()
+
+
+def adding_up(model, a, b):
+    return cosine(gradient(model, *a), gradient(model, *b, clear=False))
+
+
+def never_cleared(model, a, b):
+    return cosine(gradient(model, *a, clear=False), gradient(model, *b, clear=False))
+
+
+def product(model, a, b):
+    return (torch.cat(gradient(model, *a)) @ torch.cat(gradient(model, *b))).item()
+
+
+def mean_of_tensors(model, a, b):
+    pairs = list(zip(gradient(model, *a), gradient(model, *b), strict=True))
+    return sum(F.cosine_similarity(g, h, 0).item() for g, h in pairs) / len(pairs)
+
+
+def with_a_step(model, a, b):
+    answer = cosine(gradient(model, *a), gradient(model, *b))
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= 0.1 * p.grad
+    return answer
+
+
+MUTANTS = [
+    ("depth", (18, 152), "wrong order"),
+    ("depth", (102, 18), "three convolutions"),
+    ("depth", (150, 18), "count, too"),
+    ("depth", (156, 18), "do not count the 1×1"),
+    ("depth", (152, 54), "all three stages"),
+    ("depth", (152, 36), "n counts blocks"),
+    ("depth", (152, 17), "n: 17 is too few"),
+    ("shortcut-cost", (0, 8192, 16384), "two parameters a map"),
+    ("shortcut-cost", (0, 8320, 16512), "two parameters a map"),
+    ("shortcut-cost", (0, 8576, 16768), "has no bias"),
+    ("shortcut-cost", (0, 8448, 0), "where the sizes are equal, too"),
+    ("shortcut-cost", (0, 73984, 147712), "not 3×3"),
+    ("shortcut-cost", (64, 8448, 16640), "nothing is learned there"),
+    ("shortcut-cost", (0, 8448), "3 numbers are wanted"),
+    ("bottleneck", (1179648, 69632), "wrong order"),
+    ("bottleneck", (69632, 589824), "there are two of them"),
+    ("bottleneck", (36864, 1179648), "two 1×1 convolutions and, between them, a 3×3"),
+    ("bottleneck", (53248, 1179648), "leads back to 256"),
+    ("bottleneck", (70400, 1180672), "that counts BatchNorm"),
+    ("bottleneck", (69632, 1), "two 3×3: 1 is too few"),
+    ("zero-pad", padded(steps, front=True), "behind the old ones"),
+    ("zero-pad", padded(F.avg_pool2d), "not averaged"),
+    ("zero-pad", padded(F.max_pool2d), "a window of one pixel"),
+    ("zero-pad", padded(lambda x, s: x), "the stride is ignored"),
+    ("zero-pad", padded(lambda x, s: x[:, :, s - 1 :: s, s - 1 :: s]), "begins with the second"),
+    ("zero-pad", copied, "should be zero"),
+    ("zero-pad", lambda x, channels, stride: steps(x, stride), "(2, 6, 3, 4) is wanted"),
+    ("block", block(lambda x, c1, b1, c2, b2: b2(c2(b1(c1(x)).relu())).relu()), "x is not added"),
+    ("block", block(lambda x, c1, b1, c2, b2: x + b2(c2(b1(c1(x)).relu()))), "the last ReLU is missing"),
+    ("block", block(lambda x, c1, b1, c2, b2: x + b2(c2(b1(c1(x)).relu())).relu()), "comes before the sum"),
+    ("block", block(lambda x, c1, b1, c2, b2: (x + b2(c2(b1(c1(x))))).relu()), "one linear map"),
+    ("block", block(lambda x, c1, b1, c2, b2: (x * b2(c2(b1(c1(x)).relu()))).relu()), "multiplied, not added"),
+    ("block", block(lambda x, c1, b1, c2, b2: (x + b2(c2(b1(c1(x)).sigmoid()))).relu()), "differs from ours"),
+    ("block", block(right_block, bias=True), "conv1.bias, conv2.bias cannot matter before BatchNorm"),
+    ("block", lambda channels: nn.Conv2d(channels, channels, 3, padding=1, bias=False), "found: weight (4, 4, 3, 3)"),
+    ("block", lambda channels: channels, "a torch.nn.Module is wanted"),
+    ("identity", only_the_scale, "What does BatchNorm add?"),
+    ("identity", no_last_kernel, "What does BatchNorm add?"),
+    ("identity", nearly, "nearly the identity"),
+    ("identity", lambda block: "done", "it should return the block"),
+    ("identity", lambda block: block.bn3, "stops with AttributeError"),
+    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low, high)), "range stops before its end"),
+    ("paths", lambda n, low, high: 2**n, "the limits are ignored"),
+    ("paths", lambda n, low, high: high - low + 1, "several paths share a length"),
+    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low + 1, high + 1)), "the lower limit is left out"),
+    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low, high + 1)) / 2**n, "their number is wanted"),
+    ("paths", lambda n, low, high: comb(n, low), "cases differ from ours"),
+    ("survivors", lambda n, k, x: 0.5**k, "long ones die more easily"),
+    ("survivors", lambda n, k, x: ((n - k) / n) ** x, "right for one branch only"),
+    ("survivors", lambda n, k, x: 1 - comb(n - k, x) / comb(n, x), "the share that is lost"),
+    ("survivors", lambda n, k, x: comb(n - k, x), "the share of them is wanted"),
+    ("survivors", lambda n, k, x: comb(n - k, x) / comb(n, k), "exchanged in the denominator"),
+    ("survivors", lambda n, k, x: "few", "cases differ from ours"),
+    ("mean-length", lambda n, r: n / 2, "their weights are ignored"),
+    ("mean-length", lambda n, r: n * r, "skipped with weight 1 − r"),
+    ("mean-length", lambda n, r: sum(x * r**x for x in range(n + 1)) / sum(r**x for x in range(n + 1)),
+     "share the length x"),
+    ("mean-length", lambda n, r: sum(x * w for x, w in enumerate(weighted(n, r))), "divide by their sum"),
+    ("mean-length", lambda n, r: sum(x * w for x, w in enumerate(weighted(n, r))) / 2**n, "not by the number of paths"),
+    ("mean-length", lambda n, r: max(range(n + 1), key=weighted(n, r).__getitem__), "the mean is wanted"),
+    ("expected-depth", lambda n, p: n * p, "the chance of the last"),
+    ("expected-depth", lambda n, p: n - sum(chances(n, p)), "how many are skipped"),
+    ("expected-depth", lambda n, p: 1 + sum(chances(n, p)[:-1]), "counted from 1"),
+    ("expected-depth", lambda n, p: n * (1 + p) / 2, "does not survive with probability 1"),
+    ("expected-depth", lambda n, p: sum(chances(n, p)) / n, "is the expected number"),
+    ("delete", in_place, "has changed"),
+    ("delete", lambda stage, index: nn.Sequential(*stage), "no block is missing"),
+    ("delete", lambda stage, index: nn.Sequential(*(b for i, b in enumerate(stage) if i != (index - 1) % 5)),
+     "another block is missing"),
+    ("delete", lambda stage, index: nn.Sequential(*stage[:index]), "differs from ours"),
+    ("delete", lambda stage, index: list(stage[:index]) + list(stage[index + 1 :]), "a module is wanted"),
+    ("agreement", adding_up, "clear them between the batches"),
+    ("agreement", never_cleared, "the gradients of before"),
+    ("agreement", product, "divide by their lengths"),
+    ("agreement", mean_of_tensors, "one long vector"),
+    ("agreement", with_a_step, "the weights have changed"),
+    ("agreement", lambda model, a, b: cosine(gradient(model, *a), gradient(model, *a)), "with themselves"),
+    ("agreement", lambda model, a, b: 0.5, "is not the cosine"),
+]
