@@ -10,7 +10,7 @@ import torch
 from ..experiments.memory import MODES, block, kept, output_bytes, torchvision_fails
 from . import Result, compare
 
-CASES = ((40, 8, 32), (100, 4, 16), (190, 4, 16))       # layers of the block, batch, height and width
+CASES = ((40, 8, 32), (100, 8, 16), (190, 4, 16))       # layers of the block, batch, height and width
 GROWTH_RATE = 12
 
 
