@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cnnlib.experiments.likeness import behind_relu, likeness, mean_cosine
+from cnnlib.experiments.likeness import behind_relu, likeness, mean_cosine, prepare
+from cnnlib.models import create_model
 
 
 def test_wide_random_layers_follow_the_closed_form():
@@ -63,3 +64,33 @@ def test_batch_norm_keeps_pictures_apart_and_the_network_is_left_alone():
 def test_one_picture_is_not_enough():
     with pytest.raises(ValueError, match="pictures has 1, allowed: at least 2"):
         likeness(nn.Sequential(nn.ReLU()), torch.zeros(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("centre", [False, True])
+def test_a_prepared_start_has_size_1_and_if_centred_mean_0(centre):
+    torch.manual_seed(0)
+    features = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 3), nn.ReLU())
+    x = torch.rand(20, 1, 12, 12) * 5
+    prepare(features, x, centre)
+    outputs = []
+    for layer in features:
+        x = layer(x)
+        outputs += [x] if isinstance(layer, nn.Conv2d) else []
+    for out in outputs:
+        assert out.square().mean().item() == pytest.approx(1, rel=1e-4)
+        means = out.mean((0, 2, 3))
+        assert (means.abs().max().item() < 1e-4) == centre
+
+
+def test_centring_keeps_pictures_apart_and_scaling_does_not():
+    x = torch.rand(16, 1, 16, 16)
+
+    def after(*how):
+        torch.manual_seed(1)
+        network = create_model("vgg13", variant="cifar", in_channels=1, width=0.125).eval().features[:-1]
+        if how:
+            prepare(network, x, *how)
+        return likeness(network, x)[-1]
+
+    assert after(False) == pytest.approx(after(), abs=1e-3)         # a ReLU does not care about the scale
+    assert after(True) < after() - 0.1

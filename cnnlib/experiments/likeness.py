@@ -57,3 +57,22 @@ def behind_relu(cosine):
     """
     angle = math.acos(max(-1.0, min(1.0, cosine)))
     return (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / math.pi
+
+
+def prepare(features, pictures, centre):
+    """Give every convolution of `features` a start whose output for these pictures has size 1 (root mean square).
+
+    With `centre` each map also gets the bias that brings its mean to 0. That is what BatchNorm does, done once, before
+    training, and then left to itself. `features` (a chain of layers without BatchNorm) is changed in place.
+    """
+    x = pictures
+    with torch.no_grad():
+        for layer in features:
+            if isinstance(layer, nn.Conv2d):
+                layer.bias.zero_()
+                out = layer(x)
+                mean = out.mean((0, 2, 3)) if centre else torch.zeros_like(layer.bias)
+                size = (out - mean[:, None, None]).square().mean().sqrt()
+                layer.weight /= size
+                layer.bias -= mean / size
+            x = layer(x)
