@@ -43,7 +43,7 @@ def d01_symptom():
     network = build(faulty.OneTower, **SMALL)
     dense = parameters(blueprint(faulty.OneTower).classifier)
     return (
-        "It trains, and stops improving early. Of its layers only pooling and response normalisation bend anything: "
+        "Nothing complains. Of its layers only pooling and response normalisation bend anything: "
         "superposition holds for convolutions 3 to 5 up to "
         f"{superposition_error(last_convolutions(network), 256, 6, 6):.0e} of their output, and the {dense:,} "
         f"parameters of the dense part do the work of {9216 * 10 + 10:,}."
@@ -80,7 +80,7 @@ def d01_dense(program):
 def d02_symptom():
     problem = sizes_problem(faulty.DenseHead, (2, 10), (2, 256, 5, 5))
     return (
-        "With pictures of 227×227 it runs, and overfits although the text around it praises dropout. Pictures of "
+        "With pictures of 227×227 it runs, and gives the same scores in training as in evaluation. Pictures of "
         f"224×224 leave maps of 5×5, and then {problem}"
     )
 
