@@ -1,6 +1,7 @@
 """Judges of the exercises of the AlexNet chapter. The questions and the solutions are in the chapter itself."""
 
 import statistics
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -123,7 +124,7 @@ def response_norm(answer):
 def collapse(answer):
     """collapse(layers): a list of nn.Linear in a row -> one nn.Linear with the same outputs"""
     for sizes in ((6, 9, 4), (5, 8, 8, 3)):
-        layers = [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
         x = torch.randn(12, sizes[0])
         right = nn.Sequential(*layers)(x)
         one = call(answer, list(layers))

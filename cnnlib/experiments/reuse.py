@@ -9,6 +9,7 @@ are numbered from 1, as in the names of the network's parts.
 import copy
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -58,9 +59,9 @@ def readers(net, block):
 def sources(net, block):
     """Name -> slice of the channels: "input" first, then the layers of the block. Reader i sees the first i + 1."""
     ends = [reader.norm.num_features for reader in readers(net, block)]
-    starts = [0, *ends]
+    edges = pairwise([0, *ends])
     names = ["input", *(f"layer {i}" for i in range(1, len(ends)))]
-    return {name: slice(start, end) for name, start, end in zip(names, starts, ends, strict=False)}
+    return {name: slice(*edge) for name, edge in zip(names, edges, strict=True)}
 
 
 def weight_map(net, block, scaled=False):

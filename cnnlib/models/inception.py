@@ -1,7 +1,6 @@
 """GoogLeNet: modules that look at four scales side by side, at a bounded cost.
 
-Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015 (arXiv 2014),
-table 1 (widths), figures 2 and 3, section 5 (auxiliary heads).
+Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015: table 1, figures 2 and 3, section 5 (auxiliary heads).
 """
 
 from collections import namedtuple
@@ -101,8 +100,8 @@ class NaiveInception(nn.Module):
 class InceptionAux(nn.Module):
     """Section 5: a small classifier on the maps in the middle, for training only.
 
-    (N, C, 14, 14) -> (N, num_classes). `pool` 5 averages windows of 5x5 with stride 3,
-    as published; None splits the map in 4x4, as in torchvision. `width`: of the network.
+    (N, C, 14, 14) -> (N, num_classes). `pool` 5 averages windows of 5x5 with stride 3, as published; None splits the
+    map in 4x4, as in torchvision. `width`: of the network.
     """
 
     def __init__(self, in_channels, num_classes, batch_norm, pool, dropout=0.7, width=1.0):
@@ -126,8 +125,8 @@ class InceptionAux(nn.Module):
 class GoogLeNet(nn.Module):
     """GoogLeNet: 22 layers deep (57 convolutions and a dense one), 6,998,552 parameters without auxiliary heads.
 
-    Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary
-    heads a `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
+    Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary heads a
+    `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
