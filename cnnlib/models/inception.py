@@ -1,6 +1,6 @@
 """GoogLeNet: modules that look at four scales side by side, at a bounded cost.
 
-Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015: table 1, figures 2 and 3, section 5 (auxiliary heads).
+Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015: table 1, figures 2 and 3, section 5 (heads).
 """
 
 from collections import namedtuple
