@@ -6,7 +6,7 @@ READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
 NBVAL  := $(BIN)/python -m pytest --nbval book --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
-          --nbval-cell-timeout=180 -q -p no:cacheprovider
+          --nbval-cell-timeout=400 -q -p no:cacheprovider
 
 # Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower.
 export OMP_WAIT_POLICY ?= PASSIVE

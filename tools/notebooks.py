@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from cnnlib.repository import configured_url, github_origin, https_url, repository_url  # noqa: E402
 
-CELL_TIMEOUT = 180                       # seconds; the same limit as nbval's in the Makefile
+CELL_TIMEOUT = 400                       # seconds; the same limit as nbval's in the Makefile
 LARGEST = 1_500_000                      # bytes
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
