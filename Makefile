@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
-NBVAL  := $(BIN)/python -m pytest --nbval book --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
+NBVAL  := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval book --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
           --nbval-cell-timeout=400 -q -p no:cacheprovider
 
-# Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower.
+# Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Notebooks,
+# whose networks are the smallest, run on one thread.
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help book test notebooks stamp widgets clean
