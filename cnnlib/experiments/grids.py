@@ -2,6 +2,7 @@
 
 An experiment such as `degradation` is declared at full size, on CIFAR-10 for a GPU. `digits-degradation` is its
 small form: the same comparison with narrow networks on the embedded digits, seconds a run on one CPU core.
+`cifar16-degradation` lies between: real pictures, few and reduced to 16x16, minutes a run.
 `recording.py` trains what stands here.
 """
 
@@ -114,6 +115,11 @@ CIFAR_BN = {"epochs": 30, "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "mom
             "schedule": "one-cycle"}
 CIFAR_NO_BN = {**CIFAR_BN, "lr": 0.02}          # nothing tames the scale of the signal where BatchNorm is missing
 
+CIFAR_10K = {**CIFAR, "limit": 10_000}
+CIFAR_16 = {**CIFAR_10K, "size": 16, "crop": 2}
+CIFAR_SHORT = {**CIFAR_BN, "epochs": 10}
+CIFAR_ADAM = {"epochs": 10, "batch_size": 64, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle"}
+
 DIGITS = {"name": "digits"}
 DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
 DIGITS_32 = {"name": "digits", "size": 32}      # VGG five times
@@ -181,12 +187,38 @@ GRIDS = {
         target={"resnet20": 0.090, "resnet56": 0.077},
     ),
 
-    # Small pictures and few of them, so that a CPU records in minutes what `degradation` is about: the training error.
+    # Real pictures, but small and few, and narrow networks: what a CPU records in minutes a run.
     "cifar16-degradation": Grid(
         "Plain and residual networks of 20 and 56 layers, on 10,000 pictures of CIFAR-10 at 16x16",
-        degradation(depths=(20, 56)),
-        {"name": "cifar10", "size": 16, "crop": 2, "flip": True, "limit": 10_000},
-        {**CIFAR_BN, "epochs": 10},
+        degradation(depths=(20, 56)), CIFAR_16, CIFAR_SHORT,
+    ),
+    "cifar16-shortcuts": Grid(
+        "ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth, on 10,000 pictures of "
+        "CIFAR-10 at 16x16", shortcuts(width=8), CIFAR_16, CIFAR_SHORT,
+    ),
+    "cifar16-densenet": Grid(
+        "DenseNet by growth rate, depth, and without bottleneck and compression, on 10,000 pictures of CIFAR-10 at "
+        "16x16", dense(22, (4, 8, 12, 16), 40, 8), CIFAR_16, {**CIFAR_SHORT, "batch_size": 64},
+    ),
+    "cifar32-vgg": Grid(
+        "VGG by depth, with and without BatchNorm, an eighth as wide, on 10,000 pictures of CIFAR-10",
+        vgg(width=0.125), CIFAR_10K, {**CIFAR_NO_BN, "epochs": 10},
+    ),
+    "cifar32-vgg-letters": Grid(
+        "VGG by each configuration of its paper, without BatchNorm, an eighth as wide, on 10,000 pictures of CIFAR-10",
+        vgg_letters(width=0.125), CIFAR_10K, {**CIFAR_ADAM, "batch_size": 128},
+    ),
+    "cifar16-alexnet": Grid(
+        "AlexNet by each of its choices, an eighth as wide, on 10,000 pictures of CIFAR-10 at 16x16",
+        alexnet(width=0.125, image_size=16), CIFAR_16, CIFAR_ADAM,
+    ),
+    "cifar16-inception": Grid(
+        "GoogLeNet of reduced or naive modules, with and without auxiliary heads, an eighth as wide, on 10,000 "
+        "pictures of CIFAR-10 at 16x16", inception(width=0.125), CIFAR_16, CIFAR_SHORT,
+    ),
+    "cifar16-se": Grid(
+        "ResNets, half as wide, with and without squeeze-and-excitation, on 10,000 pictures of CIFAR-10 at 16x16",
+        squeeze_excite(width=8), CIFAR_16, CIFAR_SHORT,
     ),
 
     # The small forms.
