@@ -12,13 +12,14 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from .. import runs
+from ..experiments.grids import GRIDS
 
 PACKAGES = ("cnnlib", "torch", "torchvision", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipywidgets",
             "jupyter-book", "sphinx", "sphinx-book-theme", "nbval")
 
 
 class Status(Directive):
-    """Tables written anew at each build: environment, notebooks, and the recorded runs of every experiment."""
+    """Tables written anew at each build: environment, notebooks, what is recorded and what is not, and every run."""
 
     def run(self):
         env = self.state.document.settings.env
@@ -28,6 +29,8 @@ class Status(Directive):
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
+            ("Experiments", ["experiment", "what", "recorded", "final test error", "device"],
+             [experiment_row(name, runs.load(name)) for name in GRIDS]),
         ]
         return [*(section(title, head, rows) for title, head, rows in tables),
                 *(recorded(name, runs.load(name)) for name in runs.experiments())]
@@ -60,6 +63,15 @@ def notebook_row(path):
                          for key in ("executed", "seconds", "python", "torch", "device"))]
 
 
+def experiment_row(name, found):
+    """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
+    plan = GRIDS[name]
+    errors = sorted(run.final["test_error"] for run in found)
+    return [name, plan.about, f"{len(found)} of {3 * len(plan.cases)}",
+            f"{errors[0]:.1%} to {errors[-1]:.1%}" if errors else "not yet",
+            ", ".join(sorted({run.device_name for run in found}))]
+
+
 RUN_HEAD = ["run", "final test error", "epochs", "seconds", "images/s", "device", "threads", "torch", "commit", "date"]
 
 
@@ -67,7 +79,7 @@ def recorded(name, found):
     """Section of one experiment: what its runs share in words, what differs in a table."""
     first = found[0]
     recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in first.recipe.items())
-    block = section(f"Recorded runs: {name}", RUN_HEAD, [run_row(run) for run in found])
+    block = section(f"Recorded runs: {name}", RUN_HEAD, [run_row(run) for run in found], fold=f"Runs: {len(found)}")
     block.insert(1, nodes.paragraph("", f"{first.data['variant']}; {recipe}; {first.precision}. Written by:"))
     command = re.sub(r"--seeds \d+", f"--seeds {len({run.seed for run in found})}", first.command)
     block.insert(2, nodes.literal_block(command, command, language="text"))
@@ -81,8 +93,8 @@ def run_row(run):
             run.date.partition("T")[0]]
 
 
-def section(title, head, rows):
-    """A titled section holding one table that scrolls sideways where the window is narrow."""
+def section(title, head, rows, fold=""):
+    """A titled section holding one table that scrolls sideways where the window is narrow, under `fold` if given."""
     block = nodes.section(ids=[nodes.make_id(title)])
     block += nodes.title(title, title)
     if not rows:
@@ -97,5 +109,7 @@ def section(title, head, rows):
     table = (f'<div class="wide-table" tabindex="0" role="region" aria-label="{html.escape(title)}">'
              '<table class="table">' + (f"<thead><tr>{top}</tr></thead>" if top else "")
              + f"<tbody>{''.join(map(cells, rows))}</tbody></table></div>")
+    if fold:
+        table = f"<details><summary>{html.escape(fold)}</summary>{table}</details>"
     block += nodes.raw("", table, format="html")
     return block
