@@ -66,18 +66,18 @@ def test_one_picture_is_not_enough():
         likeness(nn.Sequential(nn.ReLU()), torch.zeros(1, 3, 4, 4))
 
 
-@pytest.mark.parametrize("centre", [False, True])
-def test_a_prepared_start_has_size_1_and_if_centred_mean_0(centre):
+@pytest.mark.parametrize("centre, scale", [(False, True), (True, True), (True, False)])
+def test_a_prepared_start_has_size_1_if_scaled_and_mean_0_if_centred(centre, scale):
     torch.manual_seed(0)
     features = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 3), nn.ReLU())
     x = torch.rand(20, 1, 12, 12) * 5
-    prepare(features, x, centre)
+    prepare(features, x, centre, scale)
     outputs = []
     for layer in features:
         x = layer(x)
         outputs += [x] if isinstance(layer, nn.Conv2d) else []
     for out in outputs:
-        assert out.square().mean().item() == pytest.approx(1, rel=1e-4)
+        assert (abs(out.square().mean().item() - 1) < 1e-4) == scale
         means = out.mean((0, 2, 3))
         assert (means.abs().max().item() < 1e-4) == centre
 

@@ -56,18 +56,18 @@ def letter_c(answer):
 
 
 def average_pooling(answer):
-    """parameters of VGG-16 for 1000 classes with average pooling and one linear layer"""
-    right = of("vgg16", dense=0, grid=1).total_params
+    """parameters of VGG-19 for 1000 classes with average pooling and one linear layer"""
+    whole, right = of("vgg19").total_params, of("vgg19", dense=0, grid=1).total_params
     features = right - 513_000
     number(answer, right, "parameters", {
         features: "the linear layer at the end is missing: 512 averages, 1000 classes.",
         right - 1000: "each class has a bias.",
-        of("vgg16").total_params - 102_764_544: "both hidden dense layers go, not only the first.",
-        of("vgg16", dense=0).total_params: "the average of a map is one number, not 49.",
-        of("vgg16").total_params - right: "that is what is saved; the question is what is left.",
-        512_000 + features - 4224: "the biases are missing.",
+        whole - 102_764_544: "both hidden dense layers go, not only the first.",
+        of("vgg19", dense=0).total_params: "the average of a map is one number, not 49.",
+        whole - right: "that is what is saved; the question is what is left.",
+        of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
     })
-    return f"That is {right / of('vgg16').total_params:.0%} of VGG-16, with every convolution in place."
+    return f"That is {right / whole:.0%} of VGG-19, with every convolution in place."
 
 
 def picture_size(answer):

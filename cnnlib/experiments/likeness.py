@@ -59,11 +59,12 @@ def behind_relu(cosine):
     return (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / math.pi
 
 
-def prepare(features, pictures, centre):
-    """Give every convolution of `features` a start whose output for these pictures has size 1 (root mean square).
+def prepare(features, pictures, centre, scale=True):
+    """Give every convolution of `features` a better start for these pictures, layer by layer.
 
-    With `centre` each map also gets the bias that brings its mean to 0. That is what BatchNorm does, done once, before
-    training, and then left to itself. `features` (a chain of layers without BatchNorm) is changed in place.
+    With `scale` its output gets size 1 (root mean square), with `centre` each of its maps the bias that brings its
+    mean to 0. Both are what BatchNorm does, done once, before training, and then left to itself. `features` (a chain
+    of layers without BatchNorm) is changed in place.
     """
     x = pictures
     with torch.no_grad():
@@ -72,7 +73,7 @@ def prepare(features, pictures, centre):
                 layer.bias.zero_()
                 out = layer(x)
                 mean = out.mean((0, 2, 3)) if centre else torch.zeros_like(layer.bias)
-                size = (out - mean[:, None, None]).square().mean().sqrt()
+                size = (out - mean[:, None, None]).square().mean().sqrt() if scale else 1
                 layer.weight /= size
                 layer.bias -= mean / size
             x = layer(x)
