@@ -32,11 +32,15 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   const picture = chart({ options: plotOptions, describe });
   ui.defer(picture.stop);
 
-  /** The curves to draw: { kind, name, points: [{ epoch, x, mean, min, max }] }. */
+  /** What the seeds make of a mean, as text; nothing for the run made here. */
+  const spread = ({ seeds }, { min, max }) =>
+    (seeds > 1 ? ` (${show(min)} to ${show(max)})` : seeds === 1 ? " (one seed)" : "");
+
+  /** The curves to draw: { kind, name, seeds, points: [{ epoch, x, mean, min, max }] }. */
   function series() {
     const key = measure(), seconds = model.get("x_axis") === "seconds";
     const point = (epoch, second, mean, min, max) => ({ epoch, x: seconds ? second : epoch, mean, min, max });
-    const lines = recorded().map(({ kind, curve }) => ({ kind, name: curve.name,
+    const lines = recorded().map(({ kind, curve }) => ({ kind, name: curve.name, seeds: curve.seeds.length,
       points: curve.seconds.map((second, e) =>
         point(e + 1, second, curve[key].mean[e], curve[key].min[e], curve[key].max[e])) }));
     const { curve = [], name } = model.get("training");
@@ -51,8 +55,7 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     const steps = log && ticks(Math.min(...values.filter((value) => value > 0)), Math.max(...values));
     const least = steps[0], most = log ? steps.at(-1) : Math.max(...values);
     const y = (key) => (point) => (log ? Math.max(point[key] * factor, least) : point[key] * factor);
-    const title = ({ name }) => (point) =>
-      `${name}, epoch ${point.epoch}: ${show(point.mean)} (${show(point.min)} to ${show(point.max)})`;
+    const title = (each) => (point) => `${each.name}, epoch ${point.epoch}: ${show(point.mean)}${spread(each, point)}`;
     const last = Math.max(...all.flatMap(({ points }) => points.map(({ x }) => x)));
     const epochs = model.get("x_axis") === "epochs", every = Math.ceil(last / (width < 420 ? 6 : 12));
     return {
@@ -99,14 +102,15 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     const all = series();
     element.hidden = !all.length;
     if (!all.length) return;
-    legend.replaceChildren(...all.filter(({ kind }) => LOOKS[kind]).reverse().map(({ kind, name, points }) => {
-      const { mean, min, max } = points.at(-1);
+    legend.replaceChildren(...all.filter(({ kind }) => LOOKS[kind]).reverse().map((each) => {
+      const { kind, name, points } = each, last = points.at(-1);
       return h("p", { "data-curve": kind }, swatch(LOOKS[kind]), h("b", {}, name), " ",
-        h("span", { "data-value": `${kind}-mean` }, show(mean)),
-        kind === "live" ? null : h("span", { class: "curves-spread" }, ` (${show(min)} to ${show(max)})`));
+        h("span", { "data-value": `${kind}-mean` }, show(last.mean)),
+        h("span", { class: "curves-spread" }, spread(each, last)));
     }), all.some(({ kind }) => kind === "faint")
       ? h("p", { class: "curves-spread" }, "thin lines: the other configurations, listed in the table below") : "");
-    axis.replaceChildren(`${MEASURES[measure()]}${errors() ? ", %" : ""}: mean over seeds, band from lowest to highest`,
+    const seeded = all.some(({ seeds }) => seeds > 1) ? ": mean over seeds, band from lowest to highest" : "";
+    axis.replaceChildren(`${MEASURES[measure()]}${errors() ? ", %" : ""}${seeded}`,
       ...(on() ? ["; ", h("b", { "data-value": "recorded-on" }, `recorded on ${on()}`)] : []));
     picture.draw();
   };
