@@ -307,7 +307,7 @@ EXHIBITS = [
     Exhibit(
         id="D13",
         title="Three times a half",
-        task="Strided(cin, cout, stride): a bottleneck block whose output is `stride` times smaller.",
+        task="Strided(cin, cout, stride): a bottleneck block; with stride 2 its output is half as high and wide.",
         faulty=faulty.Strided,
         repaired=repaired.Strided,
         symptom=d13_symptom,

@@ -70,24 +70,6 @@ def _added():
     return parameters(blueprint("resnet34", shortcut="C")) - parameters(blueprint("resnet34", shortcut="B"))
 
 
-@exercise("bottleneck")
-def bottleneck(answer):
-    """weights of the convolutions of (a bottleneck 256-64-64-256, two 3×3 convolutions of 256 maps)"""
-    with torch.device("meta"):
-        blocks = Bottleneck(256, 64), BasicBlock(256, 256)
-    right = [sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d)) for block in blocks]
-    narrow, wide = right
-    numbers(answer, right, ("bottleneck", "two 3×3"), {
-        (wide, narrow): "the right numbers in the wrong order: the bottleneck comes first.",
-        (narrow, wide // 2): "two 3×3: there are two of them.",
-        (9 * 64 * 64, wide): "bottleneck: it has two 1×1 convolutions and, between them, a 3×3.",
-        (256 * 64 + 9 * 64 * 64, wide): "bottleneck: the 1×1 that leads back to 256 maps has weights, too.",
-        (narrow + 64 + 64 + 256, wide + 512): "only the weights are asked for; the convolutions have no biases.",
-        tuple(map(parameters, blocks)): "only the convolutions are asked for; that counts BatchNorm, too.",
-    })
-    return f"{wide / narrow:.1f} times as many, for maps of the same depth."
-
-
 @exercise("zero-pad")
 def zero_pad(answer):
     """zero_pad(x, channels, stride): (N, C, H, W) -> (N, channels, H/stride, W/stride), option A"""
@@ -168,23 +150,6 @@ def identity(answer):
     return "So a deeper residual network starts, if you like, exactly as good as the shallower one."
 
 
-@exercise("paths")
-def paths(answer):
-    """paths(n, low, high): how many of the 2^n paths through n blocks take at least low and at most high branches"""
-    cases = [(3, 0, 3), (3, 1, 2), (6, 2, 4), (8, 0, 0), (10, 9, 10), (54, 5, 17)]
-    right = {case: sum(comb(case[0], x) for x in range(case[1], case[2] + 1)) for case in cases}
-    _compare(answer, right, {
-        "the upper limit is left out: range stops before its end.":
-            lambda n, a, b: sum(comb(n, x) for x in range(a, b)),
-        "the lower limit is left out.": lambda n, a, b: sum(comb(n, x) for x in range(a + 1, b + 1)),
-        "those are all paths; the limits are ignored.": lambda n, a, b: 2**n,
-        "that counts the lengths, not the paths: several paths share a length.": lambda n, a, b: b - a + 1,
-        "that is the share of all paths; their number is wanted.":
-            lambda n, a, b: sum(comb(n, x) for x in range(a, b + 1)) / 2**n,
-    }, ("n", "low", "high"))
-    return f"{right[54, 5, 17]:,} of the {2**54:,} paths through 54 blocks have 5 to 17 branches."
-
-
 def _compare(answer, right, mistakes, names, close=False):
     """Compare a function with the right values; `mistakes` maps what led to them to wrong functions."""
     same = (lambda a, b: _is_close(a, b)) if close else (lambda a, b: a == b and not isinstance(a, bool))
@@ -208,19 +173,26 @@ def _is_close(a, b):
 
 @exercise("survivors")
 def survivors(answer):
-    """survivors(n, k, x): share of the paths with x of n branches that is left when k blocks are deleted"""
-    cases = [(3, 1, 1), (8, 3, 2), (54, 10, 5), (54, 10, 17), (54, 20, 17), (10, 8, 5), (6, 0, 3), (5, 2, 0)]
-    right = {(n, k, x): float(Fraction(comb(n - k, x), comb(n, x))) for n, k, x in cases}
+    """survivors(n, k, low, high): of the paths with low to high of n branches, the share left without k blocks"""
+    cases = [(3, 1, 1, 1), (3, 1, 0, 3), (8, 3, 2, 4), (54, 10, 5, 17), (54, 20, 5, 17), (10, 8, 1, 5), (6, 0, 3, 4)]
+
+    def left(n, k, lengths):
+        return float(Fraction(sum(comb(n - k, x) for x in lengths), sum(comb(n, x) for x in lengths)))
+
+    right = {(n, k, low, high): left(n, k, range(low, high + 1)) for n, k, low, high in cases}
     _compare(answer, right, {
-        "that is the share of all paths, 2^−k; long ones die more easily than short ones.": lambda n, k, x: 0.5**k,
-        "that is right for one branch only; each further branch has fewer blocks to choose from.":
-            lambda n, k, x: ((n - k) / n) ** x,
-        "that is the share that is lost.": lambda n, k, x: 1 - comb(n - k, x) / comb(n, x),
-        "that is a number of paths; the share of them is wanted.": lambda n, k, x: comb(n - k, x),
-        "k and x are exchanged in the denominator: all paths of length x are C(n, x).":
-            lambda n, k, x: comb(n - k, x) / comb(n, k),
-    }, ("n", "k", "x"), close=True)
-    return "A path survives if none of its branches is hit: the longer it is, the less likely."
+        "that is the share of all paths, 2^−k; long ones die more easily than short ones.": lambda n, k, a, b: 0.5**k,
+        "the upper limit is left out: range stops before its end.":
+            lambda n, k, a, b: left(n, k, range(a, b)) if a < b else 0,
+        "that is the mean of the shares; lengths with more paths count more. Divide sum by sum.":
+            lambda n, k, a, b: sum(left(n, k, [x]) for x in range(a, b + 1)) / (b - a + 1),
+        "that is the share that is lost.": lambda n, k, a, b: 1 - left(n, k, range(a, b + 1)),
+        "that is a number of paths; the share of them is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)),
+        "that is the share of all 2^n paths; the share of those of these lengths is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)) / 2**n,
+    }, ("n", "k", "low", "high"), close=True)
+    return f"Of the paths through 5 to 17 of 54 blocks ten deletions leave {right[54, 10, 5, 17]:.1%}."
 
 
 @exercise("mean-length")

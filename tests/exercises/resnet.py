@@ -68,6 +68,12 @@ def in_place(stage, index):
     return stage
 
 
+def left(n, k, lengths):
+    """Of the paths with so many of n branches, the share without k of the blocks; 0 if there are no lengths."""
+    lengths = list(lengths)
+    return sum(comb(n - k, x) for x in lengths) / max(1, sum(comb(n, x) for x in lengths))
+
+
 def weighted(n, r):
     return [comb(n, x) * r**x for x in range(n + 1)]
 
@@ -127,12 +133,6 @@ MUTANTS = [
     ("shortcut-cost", (0, 73984, 147712), "not 3×3"),
     ("shortcut-cost", (64, 8448, 16640), "nothing is learned there"),
     ("shortcut-cost", (0, 8448), "3 numbers are wanted"),
-    ("bottleneck", (1179648, 69632), "wrong order"),
-    ("bottleneck", (69632, 589824), "there are two of them"),
-    ("bottleneck", (36864, 1179648), "two 1×1 convolutions and, between them, a 3×3"),
-    ("bottleneck", (53248, 1179648), "leads back to 256"),
-    ("bottleneck", (70400, 1180672), "that counts BatchNorm"),
-    ("bottleneck", (69632, 1), "two 3×3: 1 is too few"),
     ("zero-pad", padded(steps, front=True), "behind the old ones"),
     ("zero-pad", padded(F.avg_pool2d), "not averaged"),
     ("zero-pad", padded(F.max_pool2d), "a window of one pixel"),
@@ -154,18 +154,15 @@ MUTANTS = [
     ("identity", nearly, "nearly the identity"),
     ("identity", lambda block: "done", "it should return the block"),
     ("identity", lambda block: block.bn3, "stops with AttributeError"),
-    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low, high)), "range stops before its end"),
-    ("paths", lambda n, low, high: 2**n, "the limits are ignored"),
-    ("paths", lambda n, low, high: high - low + 1, "several paths share a length"),
-    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low + 1, high + 1)), "the lower limit is left out"),
-    ("paths", lambda n, low, high: sum(comb(n, x) for x in range(low, high + 1)) / 2**n, "their number is wanted"),
-    ("paths", lambda n, low, high: comb(n, low), "cases differ from ours"),
-    ("survivors", lambda n, k, x: 0.5**k, "long ones die more easily"),
-    ("survivors", lambda n, k, x: ((n - k) / n) ** x, "right for one branch only"),
-    ("survivors", lambda n, k, x: 1 - comb(n - k, x) / comb(n, x), "the share that is lost"),
-    ("survivors", lambda n, k, x: comb(n - k, x), "the share of them is wanted"),
-    ("survivors", lambda n, k, x: comb(n - k, x) / comb(n, k), "exchanged in the denominator"),
-    ("survivors", lambda n, k, x: "few", "cases differ from ours"),
+    ("survivors", lambda n, k, low, high: 0.5**k, "long ones die more easily"),
+    ("survivors", lambda n, k, low, high: left(n, k, range(low, high)), "range stops before its end"),
+    ("survivors", lambda n, k, low, high: left(n, k, [(low + high) // 2]), "cases differ from ours"),
+    ("survivors", lambda n, k, low, high: sum(left(n, k, [x]) for x in range(low, high + 1)) / (high - low + 1),
+     "the mean of the shares"),
+    ("survivors", lambda n, k, low, high: 1 - left(n, k, range(low, high + 1)), "the share that is lost"),
+    ("survivors", lambda n, k, low, high: sum(comb(n - k, x) for x in range(low, high + 1)), "a number of paths"),
+    ("survivors", lambda n, k, low, high: sum(comb(n - k, x) for x in range(low, high + 1)) / 2**n, "of all 2^n paths"),
+    ("survivors", lambda n, k, low, high: "few", "cases differ from ours"),
     ("mean-length", lambda n, r: n / 2, "their weights are ignored"),
     ("mean-length", lambda n, r: n * r, "skipped with weight 1 − r"),
     ("mean-length", lambda n, r: sum(x * r**x for x in range(n + 1)) / sum(r**x for x in range(n + 1)),
