@@ -74,7 +74,8 @@ export function render({ model, el }) {
   const training = h("section", { class: "ex-training" },
     sources.length > 0 && h("p", { class: "ex-heading" }, "Training curves"),
     sources.length > 0 && h("div", { class: "cnn-controls" },
-      sources.length > 1 && ui.select("source", { label: "recorded on", options: sources.map(({ about }, i) => [i, about]) }),
+      sources.length > 1 && h("div", { class: "cnn-wide" }, ui.select("source", { label: "recorded on",
+        options: sources.map(({ about }, i) => [i, about]) })),
       figure.controls),
     unrecorded, figure.element, trainer({ ui, model, note }),
     ...(sources.length > 0 ? [everyCurve, h("details", {}, madeOn, origin.element)] : []));
