@@ -90,6 +90,7 @@ def execute(nb, folder):
 
     start = time.perf_counter()
     NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
+                   coalesce_streams=True,       # what a busy machine printed in pieces is one output
                    resources={"metadata": {"path": str(folder)}}).execute()
     nb.metadata["cnnlib"] = {
         "executed": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
