@@ -235,7 +235,7 @@ EXHIBITS = [
             "What is thrown away when training is over?",
         ),
         explanation=(
-            "The auxiliary heads are counted. They work in training only: nearly half of this GoogLeNet will never see a "
+            "The auxiliary heads are counted. They work in training only: nearly half of this GoogLeNet never sees a "
             "picture again. Both numbers have their use, in planning a training and in choosing a network, but a "
             "list must say which it means, and not mean one for one network and the other for the next."
         ),
