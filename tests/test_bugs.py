@@ -35,11 +35,11 @@ def test_all_exhibits_are_there():
         "lenet": ["D51", "D52", "D55", "D56", "D57", "D58", "D59"],
         "alexnet": ["D01", "D02", "D03", "D04", "D05", "D20", "D21", "D22", "D45", "D46", "D47", "D53"],
         "vgg": ["D06", "D07", "D08", "D54"],
-        "inception": ["D48", "D49", "D50"],
+        "inception": ["D48", "D49", "D50", "A05"],
         "resnet": ["D09", "D10", "D11", "D12", "D13", "D44"],
         "densenet": ["D14", "D15", "D16", "D17", "D18", "D19", "D24", "D36", "A04"],
     }
-    assert len(IDS) == len(set(IDS)) == 44
+    assert len(IDS) == len(set(IDS)) == 45
     with pytest.raises(ValueError, match="chapter is 'poetry', allowed: anatomy, lenet, alexnet"):
         bugs.list_exhibits("poetry")
 
@@ -232,6 +232,12 @@ def rounded_up(side):
     return 9408, -(-(side + 2 * 3 - 7) // 2) + 1, -(-(-(-(side + 2 * 3 - 7) // 2) + 1 + 2 - 3) // 2) + 1
 
 
+def without_its_heads(network):
+    for head in ("aux1", "aux2", "AuxLogits"):
+        network._modules.pop(head, None)
+    return parameters(network)
+
+
 def one_number_a_block(blocks, cin=256, cout=512, stride=2):
     again = models.BasicBlock(cout, cout)
     return nn.Sequential(models.BasicBlock(cin, cout, stride), *(blocks - 1) * [again])
@@ -273,6 +279,8 @@ def without_averages(channels, growth_rate=32):
         ("D48", rounded_up, "the sizes for any picture", "for a picture of 30 it says"),
         ("D49", lambda: nn.Sequential(nn.Conv2d(3, 64, 1), nn.Flatten()), "64 kernels of 3×3", "(64, 3, 1, 1)"),
         ("D50", lambda: models.Inception(192, 64, 96, 128, 32, 32, 32), "the weights of table 1", "179,200 weights"),
+        ("A05", without_its_heads, "the network is left as it was", "takes parts away"),
+        ("A05", lambda network: 6_998_552, "what answers when it is used", "for InceptionV3; 23,834,568"),
         ("D09", one_number_a_block, "every block brings", "four more add 0"),
         ("D10", lambda: models.ResNet(34), "224×224", "gives (2, 1000)"),
         ("D11", lambda cin, cout, stride: models.BasicBlock(cin, cout, stride, shortcut="A"), "no parameter too many",

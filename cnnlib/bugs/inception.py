@@ -1,13 +1,13 @@
-"""Exhibits of the Inception chapter: arithmetic that fits one size, an argument that is another, a twin module."""
+"""Exhibits of the Inception chapter: arithmetic for one size, an argument that is another, a twin, a count."""
 
 import torch
 from torch import nn
 
-from ..models import GoogLeNet, Inception
+from ..models import GoogLeNet, Inception, InceptionV3, ResNet
 from . import Exhibit
 from . import inception_faulty as faulty
 from . import inception_repaired as repaired
-from .tools import blueprint, layers, output_shape, sizes_problem
+from .tools import blueprint, layers, output_shape, parameters, sizes_problem
 
 # ---------------------------------------------------------------- D48: the stem by hand
 
@@ -107,6 +107,43 @@ def d50_google(program):
     return f"weights of GoogLeNet's 3a do not fit {odd[0]}." if odd else None
 
 
+# ---------------------------------------------------------------- A05: one number for a network
+
+
+def a05_symptom():
+    from torchvision.models import GoogLeNet_Weights, Inception_V3_Weights
+
+    lists = [weights.DEFAULT.meta["num_params"] for weights in (GoogLeNet_Weights, Inception_V3_Weights)]
+    ours = [faulty.size_of(blueprint(network)) for network in (GoogLeNet, InceptionV3)]
+    return (
+        f"GoogLeNet has {ours[0]:,} parameters, and its paper adds up to seven million. Inception-v3 has {ours[1]:,}, "
+        f"and its abstract promises fewer than 25 million. (torchvision's own list has {lists[1]:,} for Inception-v3, "
+        f"too; for its GoogLeNet it has {lists[0]:,}, and building that gives "
+        f"{faulty.size_of(blueprint(GoogLeNet, variant='torchvision')):,}.)"
+    )
+
+
+def a05_alone(program):
+    network = blueprint(ResNet, 18)
+    got, expected = program(network), parameters(network)
+    return None if got == expected else f"{got:,} for ResNet-18, expected {expected:,}."
+
+
+def a05_used(program):
+    for make in (GoogLeNet, InceptionV3):
+        got, expected = program(blueprint(make)), parameters(blueprint(make, aux_logits=False))
+        if got != expected:
+            return f"{got:,} for {make.__name__}; {expected:,} of them answer when it is used."
+    return None
+
+
+def a05_whole(program):
+    network = blueprint(GoogLeNet)
+    before = parameters(network)
+    program(network)
+    return None if parameters(network) == before else "it takes parts away; who counts must not change what is counted."
+
+
 EXHIBITS = [
     Exhibit(
         id="D48",
@@ -178,6 +215,29 @@ EXHIBITS = [
         explanation=(
             "The third branch should reduce to 16 maps and then look with 5×5; here it reduces to 32 and looks with "
             "3×3, like the second. Its output has the same shape and almost the same number of weights."
+        ),
+    ),
+    Exhibit(
+        id="A05",
+        title="One number for a network",
+        task="size_of(network) -> how many parameters the network has, for a list that compares networks in use.",
+        faulty=faulty.size_of,
+        repaired=repaired.size_of,
+        symptom=a05_symptom,
+        checks={
+            "a network without heads": a05_alone,
+            "what answers when it is used": a05_used,
+            "the network is left as it was": a05_whole,
+        },
+        exposed_by=("what answers when it is used",),
+        hints=(
+            "Ask the network which parts it has, and which of them work in evaluation mode.",
+            "What is thrown away when training is over?",
+        ),
+        explanation=(
+            "The auxiliary heads are counted. They work in training only: nearly half of this GoogLeNet never sees a "
+            "picture again. Both numbers have their use, in planning a training and in choosing a network, but a "
+            "list must say which it means, and not mean one for one network and the other for the next."
         ),
     ),
 ]

@@ -9,7 +9,8 @@ from ..models import Inception
 
 
 def stem(side):
-    # 7x7 convolution with stride 2 and padding 3 to 64 maps, then 3x3 pooling with stride 2 and padding 1
+    # a 7x7 with stride 2 and padding 3 to 64 maps, then a 3x3 pooling
+    # with stride 2 and padding 1
     weights = (7 + 7) * 64 * 3          # a 7x7 is a 7x1 and a 1x7
     after_convolution = (side + 2 * 3 - 7 + 1) / 2
     after_pooling = (after_convolution + 2 * 1 - 3 + 1) / 2
@@ -23,5 +24,11 @@ def flat_features():
 
 def module_3a():
     return Inception(
-        192, ch1x1=64, ch3x3red=96, ch3x3=128, ch5x5red=32, ch5x5=32, pool_proj=32, kernel_size=3
+        192, ch1x1=64, ch3x3red=96, ch3x3=128, ch5x5red=32, ch5x5=32,
+        pool_proj=32, kernel_size=3,
     )
+
+
+def size_of(network):
+    # what a list of networks says about each
+    return sum(p.numel() for p in network.parameters())

@@ -6,7 +6,8 @@ from ..models import Inception
 
 
 def stem(side):
-    # 7x7 convolution with stride 2 and padding 3 to 64 maps, then 3x3 pooling with stride 2 and padding 1
+    # a 7x7 with stride 2 and padding 3 to 64 maps, then a 3x3 pooling
+    # with stride 2 and padding 1
     weights = 7 * 7 * 3 * 64
     after_convolution = (side + 2 * 3 - 7) // 2 + 1
     after_pooling = (after_convolution + 2 * 1 - 3) // 2 + 1
@@ -19,4 +20,15 @@ def flat_features():
 
 
 def module_3a():
-    return Inception(192, ch1x1=64, ch3x3red=96, ch3x3=128, ch5x5red=16, ch5x5=32, pool_proj=32)
+    return Inception(
+        192, ch1x1=64, ch3x3red=96, ch3x3=128, ch5x5red=16, ch5x5=32,
+        pool_proj=32,
+    )
+
+
+def size_of(network):
+    # what a list of networks says about each: the network that is used
+    return sum(
+        p.numel() for name, p in network.named_parameters()
+        if not name.lower().startswith("aux")
+    )

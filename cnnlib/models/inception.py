@@ -53,23 +53,27 @@ class Inception(nn.Module):
     (N, in_channels, H, W) -> (N, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W).
 
     Args:
-        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj: as in a row of table 1.
+        in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj:
+            as in a row of table 1.
         kernel_size: of the third branch, 5 as published or 3 as in torchvision.
         batch_norm: BatchNorm in every convolution.
     """
 
-    def __init__(self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj, kernel_size=5,
-                 batch_norm=False):
+    def __init__(self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5,
+                 pool_proj, kernel_size=5, batch_norm=False):
         super().__init__()
-        widths(in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red, ch3x3=ch3x3,
-               ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj)
+        widths(in_channels=in_channels, ch1x1=ch1x1, ch3x3red=ch3x3red,
+               ch3x3=ch3x3, ch5x5red=ch5x5red, ch5x5=ch5x5, pool_proj=pool_proj)
         one_of("kernel_size", kernel_size, (5, 3))
         conv = partial(BasicConv2d, batch_norm=batch_norm)
         self.branch1 = conv(in_channels, ch1x1, 1)
-        self.branch2 = nn.Sequential(conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1))
+        self.branch2 = nn.Sequential(
+            conv(in_channels, ch3x3red, 1), conv(ch3x3red, ch3x3, 3, padding=1))
         self.branch3 = nn.Sequential(
-            conv(in_channels, ch5x5red, 1), conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2))
-        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1))
+            conv(in_channels, ch5x5red, 1),
+            conv(ch5x5red, ch5x5, kernel_size, padding=kernel_size // 2))
+        self.branch4 = nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1), conv(in_channels, pool_proj, 1))
         self.out_channels = ch1x1 + ch3x3 + ch5x5 + pool_proj
 
     def forward(self, x):
