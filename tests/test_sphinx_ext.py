@@ -52,9 +52,9 @@ def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     assert run.data["variant"] in shown and "batch size 128" in shown
     assert "python -m cnnlib record lenet-activation-pooling --seeds 1" in shown
     assert "<details><summary>Runs: 1</summary>" in shown
-    name, _, count, errors, device = status.experiment_row("lenet-1998", runs.load("lenet-1998"))
+    name, count, errors, device, _ = status.experiment_row("lenet-1998", runs.load("lenet-1998"))
     assert (name, count, device) == ("lenet-1998", "3 of 3", run.device_name) and errors.count("%") == 2
-    assert status.experiment_row("lenet-1998", [])[2:] == ["0 of 3", "not yet", ""]
+    assert status.experiment_row("lenet-1998", [])[1:4] == ["0 of 3", "not yet", ""]
 
 
 def test_a_page_loads_each_script_once_the_core_first_and_none_without_a_widget():

@@ -29,7 +29,7 @@ class Status(Directive):
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
-            ("Experiments", ["experiment", "what", "recorded", "final test error", "device"],
+            ("Experiments", ["experiment", "recorded", "final test error", "device", "what"],
              [experiment_row(name, runs.load(name)) for name in GRIDS]),
         ]
         return [*(section(title, head, rows) for title, head, rows in tables),
@@ -67,9 +67,9 @@ def experiment_row(name, found):
     """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
     plan = GRIDS[name]
     errors = sorted(run.final["test_error"] for run in found)
-    return [name, plan.about, f"{len(found)} of {3 * len(plan.cases)}",
+    return [name, f"{len(found)} of {3 * len(plan.cases)}",
             f"{errors[0]:.1%} to {errors[-1]:.1%}" if errors else "not yet",
-            ", ".join(sorted({run.device_name for run in found}))]
+            ", ".join(sorted({run.device_name for run in found})), plan.about]
 
 
 RUN_HEAD = ["run", "final test error", "epochs", "seconds", "images/s", "device", "threads", "torch", "commit", "date"]
