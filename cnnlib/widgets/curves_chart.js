@@ -125,11 +125,12 @@ function swatch({ color, dash, symbol }) {
     s("path", { d: shapes[symbol], style: `fill:${color}` }));
 }
 
-/** Steps of 1, 2, 5 in every decade, from the last one below `least` to the first one above `most`. */
+/** Steps of 1, 2, 5 in every decade, all nine where it is less than one, from the last step below `least` to the first
+ *  above `most`. */
 function ticks(least, most) {
-  const found = [];
+  const found = [], steps = most > 10 * least ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
   for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
-    found.push(...[1, 2, 5].map((step) => Number(`${step}e${power}`)));
+    found.push(...steps.map((step) => Number(`${step}e${power}`)));
   return found.slice(found.findLastIndex((value) => value <= least), found.findIndex((value) => value >= most) + 1);
 }
 

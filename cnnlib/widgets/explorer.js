@@ -75,7 +75,7 @@ export function render({ model, el }) {
     sources.length > 0 && h("p", { class: "ex-heading" }, "Training curves"),
     sources.length > 0 && h("div", { class: "cnn-controls" },
       sources.length > 1 && h("div", { class: "cnn-wide" }, ui.select("source", { label: "recorded on",
-        options: sources.map(({ about }, i) => [i, about]) })),
+        options: sources.map(({ on, about }, i) => [i, on ? `${on}: ${about}` : about]) })),
       figure.controls),
     unrecorded, figure.element, trainer({ ui, model, note }),
     ...(sources.length > 0 ? [everyCurve, h("details", {}, madeOn, origin.element)] : []));
