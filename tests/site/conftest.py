@@ -109,6 +109,13 @@ def settle(page):
     page.wait_for_timeout(150)
 
 
+def unfold(host):
+    """Open the folds around the widget, with the mouse and from outside in, as a reader does."""
+    for fold in host.locator("xpath=ancestor::details").all():
+        if fold.get_attribute("open") is None:
+            fold.locator("> summary").click()
+
+
 def stage(folder, *shown, theme="light"):
     """A page of its own with widgets, as a notebook's outputs stand in the book; returns its path for `visit`."""
     body = "".join(widget.to_html() for widget in shown)

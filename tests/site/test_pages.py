@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from .conftest import PHONE
+from .conftest import PHONE, unfold
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -95,6 +95,7 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(visit, page_path):
 def test_without_javascript_a_table_stands_where_a_widget_would(visit, page_path):
     with visit(page_path, javascript=False) as page:
         for host in page.locator(".cnnlib-widget").all():
+            unfold(host)
             assert host.locator(".cnnlib-fallback table tr").count() > 1
             assert host.locator(".cnnlib-fallback").is_visible()
 

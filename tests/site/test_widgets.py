@@ -12,7 +12,7 @@ from safetensors import safe_open
 from cnnlib import create_model, data, widgets
 
 from ..test_widgets import unpack
-from .conftest import pages, spec_of
+from .conftest import pages, spec_of, unfold
 
 SET_VALUE = """(control, value) => {
     control.focus();
@@ -174,6 +174,7 @@ def test_every_control_at_both_ends_and_the_middle(visit, path, number):
     with visit(path) as page:
         host = hosts(page)[number]
         assert host.get_attribute("data-mounted") == "static"
+        unfold(host)
         spec = spec_of(host)
         compared = moved = 0
 
