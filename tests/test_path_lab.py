@@ -86,8 +86,8 @@ def test_singles_and_pairs_are_all_on_the_page(page):
         sets = [deleted for deleted in page["grid"]["deleted"] if len(deleted.split()) <= most
                 and all(int(i) < blocks for i in deleted.split())]
         assert len(sets) == sum(math.comb(blocks, k) for k in range(most + 1))
-        assert not any(isinstance(unpack(page, {"depth": depth, "restat": False, "deleted": deleted}), str)
-                       for deleted in sets)
+        assert not any(isinstance(unpack(page, {"depth": depth, "restat": restat, "deleted": deleted}), str)
+                       for deleted in sets for restat in (False, True))
 
 
 def test_a_page_stays_small():

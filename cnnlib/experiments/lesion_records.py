@@ -18,10 +18,9 @@ from ..models.checks import one_of
 from ..paths import DATA
 from . import lesion
 
-# Up to how many blocks are deleted in all possible ways, with BatchNorm's statistics kept and with them reestimated: of
-# 9 blocks and 7, every set.
-NETWORKS = {"digits-resnet20": (9, 9), "digits-plain20": (7, 7), "digits-resnet56": (2, 1), "digits-plain56": (2, 1),
-            "digits-vgg16_bn": (2, 1), "digits-densenet_bc40_k4": (2, 1)}
+# Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
+NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2,
+            "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2}
 DRAWS = 12              # random sets of each size, and random exchanges of each number
 FEW = (1, 2, 3, 5, 7, 10, 15, 20)
 STATISTICS = ("kept", "reestimated")
@@ -71,7 +70,7 @@ class Lesions:
         return {name: self.error([name], statistics) for name in self.blocks}
 
     def pairs(self, statistics="kept"):
-        """{(block, later block): test error without the two}, as `lesion.pairs`; None where it was not evaluated."""
+        """{(block, later block): test error without the two}, as `lesion.pairs`."""
         return {pair: self.error(pair, statistics) for pair in combinations(self.blocks, 2)}
 
     def random_deletions(self, statistics="kept"):
@@ -111,7 +110,8 @@ def record(network, root=None, progress=True):
     split = dataset.test
     names = lesion.blocks(model, next(split.batches(2))[0])
     wrong, drawn = {}, {}
-    for statistics, most in zip(STATISTICS, NETWORKS[network], strict=True):
+    most = NETWORKS[network]
+    for statistics in STATISTICS:
         restat = dataset.train if statistics == "reestimated" else None
         ask = {"restat": restat, "progress": progress}
         sets = [each for many in range(most + 1) for each in combinations(range(len(names)), many)]

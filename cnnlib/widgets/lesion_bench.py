@@ -17,9 +17,9 @@ class LesionBench(BookWidget):
     """Shows the test error of a trained network without the blocks that the reader has clicked away.
 
     A residual and a plain network of one depth stand beside each other, trained on the digits by the same recipe; the
-    same blocks are deleted in both. What a page shows was evaluated with exactly these blocks deleted: every set of
-    them for the networks of 20 layers, every one and every two for those of 56. With a kernel any other set is
-    evaluated when it is asked for.
+    same blocks are deleted in both. What a page shows was evaluated with exactly these blocks deleted and with either
+    statistics: every set of them for the networks of 20 layers, every one and every two for those of 56. With a kernel
+    any other set is evaluated when it is asked for.
 
     Attributes:
         depth: 20 or 56 layers.
