@@ -36,8 +36,10 @@ def test_a_measured_ratio_is_added_to_those_of_the_page():
 
 
 def test_a_path_lab_refuses_what_it_cannot_show():
-    for values in ({"n": 0}, {"n": 201}, {"ratio": 0}, {"blocks": 3}):
-        with pytest.raises(ValueError):
+    for values, why in (({"n": 0}, "n is 0, allowed: 1 to 200"), ({"n": 201}, "n is 201, allowed: 1 to 200"),
+                        ({"ratio": 0}, "ratio is 0, allowed: 0.001 to 10"), ({"low": -1}, "low is -1, allowed: from 0"),
+                        ({"n": "many"}, "n.*many"), ({"blocks": 3}, "no blocks")):
+        with pytest.raises(ValueError, match=why):
             PathLab(**values)
 
 

@@ -9,6 +9,7 @@ same JavaScript. Without JavaScript (GitHub, print) a table of the current answe
 import html
 import itertools
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -58,7 +59,7 @@ class BookWidget(anywidget.AnyWidget):
         try:
             super().__init__(widget_name=type(self).__name__, grid=self.inputs, **values)
         except t.TraitError as problem:
-            raise ValueError(str(problem)) from None
+            raise ValueError(self._refusal(values, problem)) from None
         self._asked = self._told = 0                  # number of the last question, and of the last one answered
         self.answered = self.current()
         self.answer = self.compute(**self.answered)
@@ -98,7 +99,15 @@ class BookWidget(anywidget.AnyWidget):
             super().set_state(sync_data)
         except t.TraitError as problem:
             self.send_state(list(self.inputs))
-            self._say({"error": str(problem)})
+            self._say({"error": self._refusal(sync_data, problem)})
+
+    def _refusal(self, values, problem):
+        """What is allowed, if one of the values is a number beyond the bounds of its trait; else traitlets' words."""
+        for name, value in values.items():
+            low, high = (getattr(self.traits().get(name), bound, None) for bound in ("min", "max"))
+            if isinstance(value, (int, float)) and low is not None and not low <= value <= (high or math.inf):
+                return f"{name} is {value!r}, allowed: " + (f"from {low}." if high is None else f"{low} to {high}.")
+        return str(problem)
 
     def close(self):
         """Stop answering and release the view; safe to repeat."""

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
 from cnnlib.summary import of
+from cnnlib.widgets import LesionBench
 
 from .conftest import ROOT, is_local
 
@@ -35,6 +37,8 @@ from cnnlib.widgets import Explorer
 
 Explorer("lenet", {"kernel_size": None, "batch": [1, 128]}, train_epochs=2)
 """
+LABS = ["from cnnlib.widgets import LesionBench, PathLab", "LesionBench(depth=56)", "PathLab(n=3)",
+        'print("Python sees both labs")']
 READ_BACK = f"""\
 import gc
 
@@ -45,12 +49,9 @@ print("Python sees", [widget.{TRAIT} for widget in gc.get_objects() if issubclas
 
 
 @pytest.fixture
-def lab(tmp_path):
-    """Address of a JupyterLab that serves a copy of the chapter, and three cells: a function to explore, an Explorer,
-    and reading the widget back."""
-    nb = nbformat.read(CHAPTER, as_version=4)
-    nb.cells += [nbformat.v4.new_code_cell(code) for code in (EXPLORED, EXPLORER, READ_BACK)]
-    nbformat.write(nb, tmp_path / CHAPTER.name)
+def lab(browser, tmp_path):
+    """A JupyterLab: `with lab(cells) as page` has run them, the last of which says what Python sees, without an error,
+    and before them those of the chapter unless `chapter=False`. `page.refused` are the addresses outside asked for."""
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +63,37 @@ def lab(tmp_path):
     env = {**os.environ, "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
            "JUPYTER_DATA_DIR": str(tmp_path / "data"), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
            "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "IPYTHONDIR": str(tmp_path / "ipython")}
+
+    @contextmanager
+    def opened(cells, chapter=True):
+        nb = nbformat.read(CHAPTER, as_version=4)
+        nb.cells = (nb.cells if chapter else []) + [nbformat.v4.new_code_cell(code) for code in cells]
+        nbformat.write(nb, tmp_path / "notebook.ipynb")
+        context = browser.new_context(viewport={"width": 1400, "height": 1200})
+        page = context.new_page()
+        page.refused = []
+
+        def decide(route):
+            if is_local(route.request.url):
+                route.continue_()
+            else:
+                page.refused.append(route.request.url)
+                route.abort()
+
+        page.route("**/*", decide)
+        page.goto(f"http://127.0.0.1:{port}/lab/tree/notebook.ipynb?token={token}")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        page.get_by_text("| Idle").first.wait_for(timeout=60_000)      # cells sent before the kernel is there are lost
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        ran = page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-OutputArea-output", has_text="Python sees")
+        ran.or_(page.locator(ERROR)).first.wait_for(timeout=400_000)
+        assert page.locator(ERROR).all_inner_texts() == []
+        try:
+            yield page
+        finally:
+            context.close()
+
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
@@ -70,7 +102,7 @@ def lab(tmp_path):
             env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, tmp_path / "lab.log")
-        yield f"http://127.0.0.1:{port}/lab/tree/{CHAPTER.name}?token={token}"
+        yield opened
     finally:
         server.terminate()
         server.wait(20)
@@ -88,68 +120,67 @@ def wait_for(url, server, log, seconds=60):
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
-def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(browser, lab):
-    context = browser.new_context(viewport={"width": 1400, "height": 1200})
-    page = context.new_page()
-    refused = []
+def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(lab):
+    with lab([EXPLORED, EXPLORER, READ_BACK]) as page:
+        widget = page.locator(f".jp-OutputArea [data-widget={WIDGET}]").first
+        assert widget.locator("[data-value=origin]").inner_text() == "kernel"
+        slider = widget.locator(f"input[data-input={TRAIT}]")
+        before, shown = slider.input_value(), widget.locator("[data-value=output]").inner_text()
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("([slider, before]) => slider.value !== before", arg=[slider.element_handle(), before])
+        output = widget.locator("[data-value=output]")
+        page.wait_for_function("([output, shown]) => output.isConnected ? output.textContent !== shown : true",
+                               arg=[output.element_handle(), shown], timeout=20_000)
+        value = slider.get_attribute("aria-valuetext")
+        last = page.locator(".jp-Notebook .jp-CodeCell").last
+        last.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Control+Enter")
+        seen = re.compile(rf"Python sees .*\b{value}\b")
+        last.locator(".jp-OutputArea-output", has_text=seen).wait_for(timeout=20_000)
+        assert int(output.inner_text()) == int(shown) - 1          # one cell more under the kernel, one window less
 
-    def decide(route):
-        if is_local(route.request.url):
-            route.continue_()
-        else:
-            refused.append(route.request.url)
-            route.abort()
+        explored = page.locator(".jp-OutputArea [data-widget=Explore]")      # a value that no page would have
+        answer, error = explored.locator("[data-value='items.0.2']"), explored.locator("[data-value=error]")
+        for typed, says, refusal in (("9", "9,000", ""), ("99", "9,000", "cells is 99, allowed: 8 to 56.")):
+            explored.locator("input[type=number]").fill(typed)
+            explored.locator("input[type=number]").press("Enter")
+            expect(error).to_have_text(refusal, timeout=20_000)
+            expect(answer).to_have_text(says, timeout=20_000)
+        expect(explored.locator(".cnn-still")).to_have_text("Still shown: cells 9.")
 
-    page.route("**/*", decide)
-    page.goto(lab)
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-    page.get_by_text("| Idle").first.wait_for(timeout=60_000)      # cells sent before the kernel is there are lost
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    last = page.locator(".jp-Notebook .jp-CodeCell").last
-    ran = last.locator(".jp-OutputArea-output", has_text="Python sees")
-    ran.or_(page.locator(ERROR)).first.wait_for(timeout=240_000)
-    assert page.locator(ERROR).all_inner_texts() == []
-
-    widget = page.locator(f".jp-OutputArea [data-widget={WIDGET}]").first
-    assert widget.locator("[data-value=origin]").inner_text() == "kernel"
-    slider = widget.locator(f"input[data-input={TRAIT}]")
-    before, shown = slider.input_value(), widget.locator("[data-value=output]").inner_text()
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("([slider, before]) => slider.value !== before", arg=[slider.element_handle(), before])
-    output = widget.locator("[data-value=output]")
-    page.wait_for_function("([output, shown]) => output.isConnected ? output.textContent !== shown : true",
-                           arg=[output.element_handle(), shown], timeout=20_000)
-    value = slider.get_attribute("aria-valuetext")
-    last.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Control+Enter")
-    last.locator(".jp-OutputArea-output", has_text=re.compile(rf"Python sees .*\b{value}\b")).wait_for(timeout=20_000)
-    assert int(output.inner_text()) == int(shown) - 1          # one cell more under the kernel, one window less
-
-    explored = page.locator(".jp-OutputArea [data-widget=Explore]")      # a value that no page would have
-    answer, error = explored.locator("[data-value='items.0.2']"), explored.locator("[data-value=error]")
-    for typed, says, refusal in (("9", "9,000", ""), ("99", "9,000", "cells is 99, allowed: 8 to 56.")):
-        explored.locator("input[type=number]").fill(typed)
-        explored.locator("input[type=number]").press("Enter")
-        expect(error).to_have_text(refusal, timeout=20_000)
-        expect(answer).to_have_text(says, timeout=20_000)
-    expect(explored.locator(".cnn-still")).to_have_text("Still shown: cells 9.")
-
-    explorer = page.locator(".jp-OutputArea [data-widget=Explorer]").last
-    params, kept = explorer.locator(".ex-facts [data-value=params]"), explorer.locator(".ex-facts [data-kept]")
-    batch = explorer.get_by_label("pictures in a batch, typed")
-    for typed, refusal in (("77", ""), ("0", "batch is 0, allowed: whole numbers from 1 to 4096.")):
-        batch.fill(typed)
+        explorer = page.locator(".jp-OutputArea [data-widget=Explorer]").last
+        params, kept = explorer.locator(".ex-facts [data-value=params]"), explorer.locator(".ex-facts [data-kept]")
+        batch = explorer.get_by_label("pictures in a batch, typed")
+        for typed, refusal in (("77", ""), ("0", "batch is 0, allowed: whole numbers from 1 to 4096.")):
+            batch.fill(typed)
+            batch.press("Enter")
+            expect(explorer.locator("[data-value=error]")).to_have_text(refusal, timeout=20_000)
+            expect(params).to_have_text("61,706", timeout=20_000)
+            expect(kept).to_have_attribute("data-kept", str(of("lenet5_modern", (77, 1, 28, 28)).total_kept_bytes))
+        batch.fill("32")
         batch.press("Enter")
-        expect(explorer.locator("[data-value=error]")).to_have_text(refusal, timeout=20_000)
-        expect(params).to_have_text("61,706", timeout=20_000)
-        expect(kept).to_have_attribute("data-kept", str(of("lenet5_modern", (77, 1, 28, 28)).total_kept_bytes))
-    batch.fill("32")
-    batch.press("Enter")
-    explorer.get_by_role("button", name="Train here").click()
-    expect(explorer.get_by_role("button", name="Stop")).to_be_visible(timeout=20_000)
-    expect(explorer.get_by_role("button", name="Train here")).to_be_visible(timeout=120_000)
-    expect(explorer.locator(".cnn-chart[aria-label*='trained here']")).to_be_visible(timeout=20_000)
-    assert refused == []
-    context.close()
+        explorer.get_by_role("button", name="Train here").click()
+        expect(explorer.get_by_role("button", name="Stop")).to_be_visible(timeout=20_000)
+        expect(explorer.get_by_role("button", name="Train here")).to_be_visible(timeout=120_000)
+        expect(explorer.locator(".cnn-chart[aria-label*='trained here']")).to_be_visible(timeout=20_000)
+        assert page.refused == []
+
+
+def test_the_labs_evaluate_what_no_page_has(lab):
+    with lab(LABS, chapter=False) as page:
+        bench = page.locator(".jp-OutputArea [data-widget=LesionBench]")
+        for block in (3, 12, 20, 26):                          # no page has the error without these four
+            bench.locator(f".lesion-picture >> nth=0 >> [data-block='{block}']").click()
+        answer = LesionBench(depth=56, deleted="3 12 20 26").answer
+        expect(bench.locator("[data-value=residual_wrong]")).to_have_text(str(answer["residual_wrong"]), timeout=60_000)
+        expect(bench.locator("[data-value=plain_wrong]")).to_have_text(str(answer["plain_wrong"]), timeout=60_000)
+
+        paths = page.locator(".jp-OutputArea [data-widget=PathLab]")
+        typed = paths.locator("input[type=number]")
+        for blocks, total, refusal in (("7", "128", ""), ("201", "128", "n is 201, allowed: 1 to 200.")):
+            typed.fill(blocks)
+            typed.press("Enter")
+            expect(paths.locator("[data-value=error]")).to_have_text(refusal, timeout=20_000)
+            expect(paths.locator("[data-value=paths]")).to_have_text(total, timeout=20_000)
+        assert page.refused == []
