@@ -200,6 +200,11 @@ GRIDS = {
         "DenseNet by growth rate, depth, and without bottleneck and compression, on 10,000 pictures of CIFAR-10 at "
         "16x16", dense(22, (4, 8, 12, 16), 40, 8), CIFAR_16, {**CIFAR_SHORT, "batch_size": 64},
     ),
+    "cifar16-few": Grid(
+        "DenseNets and ResNets, half as wide, with few pictures: 5,000 of CIFAR-10 at 16x16 to train on",
+        equal_terms(dense(22, (4, 8, 12), 40, 4), width=8), {**CIFAR_16, "limit": 5000},
+        {**CIFAR_SHORT, "batch_size": 64, "epochs": 20},
+    ),
     "cifar32-vgg": Grid(
         "VGG by depth, with and without BatchNorm, an eighth as wide, on 10,000 pictures of CIFAR-10",
         vgg(width=0.125), CIFAR_10K, {**CIFAR_NO_BN, "epochs": 10},
