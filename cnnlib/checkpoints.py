@@ -104,6 +104,8 @@ class Checkpoint:
             remembered.setdefault(int(i), {})[key] = tensor
         self.model.load_state_dict(parts["model"])
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": remembered})
+        for weight, state in self.optimizer.state.items():      # in the same order in memory, as before
+            state |= {k: torch.empty_like(weight).copy_(v) for k, v in state.items() if v.shape == weight.shape}
         return metadata["position"], tensors["sums"]
 
     def _what_is_left(self):

@@ -89,9 +89,8 @@ def _train(args):
 
     from . import distributed, evaluation, training
 
-    with distributed.processes(args.device) as device:
+    with distributed.processes(training.device_of(args.device)) as device:
         say = print if distributed.place()[0] == 0 else lambda *text: None
-        training.device_of(device)
         _check_files(args.save, args.figure)
         load, dataset = _load(args, limit=args.limit, crop=args.crop, flip=args.flip)
         options = _options(args.model, dict(map(_option, args.option)), dataset)
@@ -204,7 +203,7 @@ augmentation, so that two evaluations agree. The intervals (Wilson, 95 %) say ho
 know. In the figure a row is a true class and a column an answer.""")
     p.add_argument("weights", help="file written by `train --save` or kept by `record`")
     _data_arguments(p, data=None)
-    p.add_argument("--batch-size", type=int, default=1000)
+    p.add_argument("--batch-size", type=int, help="1000 small images if not given, fewer large ones")
     p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
     p.add_argument("--figure", metavar="FILE", help="draw the confusion matrix here (png, svg, pdf)")
     p.set_defaults(run=_evaluate)

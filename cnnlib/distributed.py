@@ -13,21 +13,26 @@ from torch import distributed, nn
 
 
 @contextmanager
-def processes(device=None):
-    """Inside, the processes that torchrun started know each other. Yields the device of this one.
+def processes(device):
+    """Inside, the processes that torchrun started know each other. Yields the torch.device of this one.
 
     Started without torchrun there is one process, and nothing happens.
+
+    Raises:
+        ValueError: more processes than GPUs.
     """
     if "LOCAL_RANK" not in os.environ:
         yield device
         return
-    on_gpu = torch.cuda.is_available() if device is None else torch.device(device).type == "cuda"
-    if on_gpu:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    if device.type == "cuda":
+        number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= there:
+            raise ValueError(f"nproc-per-node is {number + 1} or more, allowed: up to {there}, the GPUs here.")
+        device = torch.device("cuda", number)
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield device if on_gpu else "cpu"
+        yield device
     finally:
         distributed.destroy_process_group()
 
@@ -43,8 +48,9 @@ def averaging(model):
     """The model with gradients that are averaged over all processes; the model itself if there is only one."""
     if place()[1] == 1:
         return model
-    # Blocks that stochastic depth skips have no gradient in that step; the others would wait for it.
-    skips = any(getattr(module, "survival", 1) < 1 for module in model.modules())
+    # What stochastic depth or drop-path skips has no gradient in that step; the other processes would wait for it.
+    skips = any(getattr(module, "survival", 1) < 1 or getattr(module, "drop_path", "none") != "none"
+                for module in model.modules())
     return nn.parallel.DistributedDataParallel(model, find_unused_parameters=skips)
 
 

@@ -129,7 +129,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         channels_last: order the memory by pixels. None: on a GPU.
         compile: let torch.compile translate the network first; takes a minute, pays on a GPU in long runs.
         seed: decides everything random but the initial weights, which are the caller's.
-        device: None takes the fastest.
+        device: None takes the fastest. The network is trained there, and afterwards is back where it was.
         checkpoint: file to go on from if it exists, written anew after every epoch. Ends bit by bit as if nothing had
             happened. On a GPU, cuDNN then uses its deterministic kernels only.
         checkpoint_seconds: write it within epochs, too, when so much time has passed.
@@ -162,7 +162,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         raise ValueError(f"batch_size is {batch_size}, allowed with {world_size} processes and {len(data.train):,} "
                          f"images: what leaves each of them one of the last batch, which has {last}.")
 
-    device = device_of(device)
+    device, home = device_of(device), next(model.parameters(), torch.empty(0)).device
     on_gpu = device.type == "cuda"
     if precision == "auto":
         precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
@@ -200,8 +200,6 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
 
     if not saved:
         save(1, 0, 0.0, sums)           # an unwritable folder is found before any work
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats(device)
     deterministic = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = deterministic or checkpoint is not None
     bar = tqdm(total=epochs * steps, initial=len(history) * steps + position["step"], unit="batch",
@@ -209,6 +207,8 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
     try:
         for epoch in range(position["epoch"], epochs + 1):
             done, seconds, sums = position["step"], position["seconds"], sums.to(device)
+            if on_gpu:
+                torch.cuda.reset_peak_memory_stats(device)
             start = time.perf_counter()
             model.train()
             batches = data.train.batches(batch_size, shuffle=True, seed=seed * 10_000 + epoch, rank=rank,
@@ -241,6 +241,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                     written = time.perf_counter()
             loss_sum, wrong = distributed.total(sums.tolist(), device)      # waits for the device, then the clock stops
             now = seconds + time.perf_counter() - start
+            peak = torch.cuda.max_memory_allocated(device) if on_gpu else None      # of training, without the test
             distributed.share_buffers(model)
             test_loss, correct = distributed.total(score(model, data.test, rank, world_size)[:2], device)
             for name, value in (("training", loss_sum), ("test", test_loss)):
@@ -253,7 +254,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 "train_loss": loss_sum / len(data.train), "train_error": wrong / len(data.train),
                 "test_loss": test_loss / len(data.test), "test_error": 1 - correct / len(data.test),
                 "images_per_second": len(data.train) / (now - (history[-1]["seconds"] if history else 0.0)),
-                "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+                "peak_memory_bytes": max(peak, history[-1]["peak_memory_bytes"]) if peak and history else peak,
             })
             bar.set_postfix(test_error=f"{history.final['test_error']:.2%}")
             sums = torch.zeros(2)
@@ -266,6 +267,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         history.interrupted = True
     finally:
         bar.close()
+        model.to(home)
         torch.backends.cudnn.deterministic = deterministic
     return history
 
@@ -281,8 +283,13 @@ def seed_of(*numbers):
 
 
 @torch.no_grad()
-def score(model, images, rank=0, world_size=1, batch_size=1000):
-    """(sum of the losses, number of correct answers, predictions int64 (n,)) of this process's share of a split."""
+def score(model, images, rank=0, world_size=1, batch_size=None):
+    """(sum of the losses, number of correct answers, predictions int64 (n,)) of this process's share of a split.
+
+    batch_size: None takes 1000 small images, or as many large ones as have a million pixels together.
+    """
+    if batch_size is None:
+        batch_size = max(world_size, min(1000, 2**20 // math.prod(images.shape[1:])))
     loss, correct, predictions = 0.0, 0, [torch.empty(0, dtype=torch.int64)]
     with evaluating(model):
         for x, y in images.batches(batch_size, rank=rank, world_size=world_size):
@@ -293,8 +300,11 @@ def score(model, images, rank=0, world_size=1, batch_size=1000):
     return loss, correct, torch.cat(predictions)
 
 
-def evaluate(model, images, batch_size=1000):
+def evaluate(model, images, batch_size=None):
     """Loss and error of `model` on a split, in evaluation mode; every module gets its own mode back afterwards.
+
+    Args:
+        batch_size: None takes 1000 small images, or as many large ones as have a million pixels together.
 
     Returns:
         dict with loss (mean cross-entropy), error and accuracy (fractions), correct and total (counts), and

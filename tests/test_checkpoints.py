@@ -93,6 +93,26 @@ def test_stopped_by_a_callback_and_resumed(tmp_path):
     assert without_clock(rest) == without_clock(train(None)[1]) and not rest.interrupted
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_what_the_optimiser_remembers_has_the_order_in_memory_of_the_weights(tmp_path, optimizer):
+    """A GPU works through both together, and slowly where the orders differ."""
+    model = network().to(memory_format=torch.channels_last)
+    made = training.make_optimizer(model, optimizer, 0.1, 0.9, 0.0)
+    model(torch.randn(4, 1, 8, 8)).sum().backward()
+    made.step()
+    Checkpoint(tmp_path / "run.safetensors", model, made, {}).save({"epoch": 1}, torch.zeros(2))
+    again = training.make_optimizer(model, optimizer, 0.1, 0.9, 0.0)
+    Checkpoint(tmp_path / "run.safetensors", model, again, {}).load()
+    compared = 0
+    for weight in model.parameters():
+        for key, value in again.state[weight].items():
+            assert torch.equal(value, made.state[weight][key]), key
+            if value.shape == weight.shape:
+                assert value.stride() == made.state[weight][key].stride() == weight.stride(), key
+                compared += 1
+    assert compared == len(list(model.parameters())) * (2 if optimizer == "adam" else 1)
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib import data, distributed, training
+from cnnlib import create_model, data, distributed, training
 
 SCRIPT = """
 import json, sys, torch
@@ -15,7 +15,7 @@ from torch import nn
 from cnnlib import data, distributed, training
 from tests.test_distributed import RECIPE, network
 torch.set_num_threads(1)
-with distributed.processes("cpu") as device:
+with distributed.processes(torch.device("cpu")) as device:
     model, digits = network(), data.load("digits", crop=1, flip=True, limit=1001)
     seen = []
     history = training.fit(model, digits, device=device, progress=False, checkpoint=sys.argv[1] + "/run.safetensors",
@@ -62,7 +62,25 @@ def test_a_last_batch_too_small_for_all_is_refused_before_any_work(monkeypatch):
 
 
 def test_alone_nothing_is_shared():
-    with distributed.processes("cpu") as device:
+    with distributed.processes(torch.device("cpu")) as device:
         model = network()
-        assert device == "cpu" and distributed.place() == (0, 1) and distributed.averaging(model) is model
+        assert device.type == "cpu" and distributed.place() == (0, 1) and distributed.averaging(model) is model
         assert distributed.total([1.5, 2], device) == [1.5, 2] and distributed.agreed(True, device)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="nproc-per-node is 2 or more, allowed: up to 1"):
+        with distributed.processes(torch.device("cuda")):
+            pass
+
+
+@pytest.mark.parametrize("name, options, skips", [
+    ("resnet20", {}, False), ("resnet20", {"stochastic_depth": 0.5}, True),
+    ("fractalnet", {}, False), ("fractalnet", {"drop_path": "local"}, True),
+])
+def test_processes_do_not_wait_for_gradients_of_what_was_skipped(monkeypatch, name, options, skips):
+    monkeypatch.setattr(distributed, "place", lambda: (0, 2))
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda model, **how: how)
+    assert distributed.averaging(create_model(name, **options)) == {"find_unused_parameters": skips}

@@ -80,6 +80,29 @@ def test_evaluate_changes_nothing_and_ignores_batch_mates(digits):
     assert small_batches["loss"] == pytest.approx(large["loss"], rel=1e-4)
 
 
+@pytest.mark.parametrize("side, expected", [(8, 1000), (32, 1000), (224, 20), (2000, 1)])
+def test_large_pictures_are_tested_few_at_a_time(side, expected):
+    """Else the test of an epoch needs more memory than its training."""
+    asked = []
+    images = types.SimpleNamespace(shape=(3, side, side), batches=lambda size, **share: asked.append(size) or [])
+    training.score(nn.Identity(), images)
+    assert asked == [expected]
+
+
+def test_the_network_goes_to_the_device_and_comes_back(digits):
+    class Traveller(nn.Sequential):
+        def to(self, *args, **kwargs):
+            places.append(args[0])
+            return super().to(*args, **kwargs)
+
+    places, model = [], Traveller(small())
+    home = next(model.parameters()).device
+    training.fit(model, digits, epochs=1, device="cpu", progress=False)
+    with pytest.raises(ZeroDivisionError):
+        training.fit(model, digits, epochs=1, device="cpu", progress=False, callback=lambda epoch: 1 / 0)
+    assert places == [torch.device("cpu"), home] * 2
+
+
 def test_callback_stops_and_sees_every_epoch(digits):
     seen = []
     history = training.fit(small(), digits, epochs=5, device="cpu", progress=False,

@@ -88,13 +88,16 @@ def gradient_norms(model, images, labels, *, seed=0):
     if not layers:
         raise ValueError(f"model is a {type(model).__name__} without convolutions and linear layers to train, allowed: "
                          "networks that have them.")
-    devices = [images.device] if images.is_cuda else []
+    device = next(model.parameters()).device
+    images, labels = images.to(device), labels.to(device)
+    devices = [device] if images.is_cuda else []
     with evaluating(model), unchanged_averages(model), torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(seed)
         model.train()                                   # `evaluating` gives every module its mode back
         answer = training.outputs(model(images))[0]
         gradients = torch.autograd.grad(F.cross_entropy(answer, labels), list(layers.values()), allow_unused=True)
-    return {name: 0.0 if gradient is None else gradient.double().norm().item()     # squares of 1e-25 are 0 in float32
+    # Squares of 1e-25 are 0 in float32, and not every device has float64.
+    return {name: 0.0 if gradient is None else gradient.cpu().double().norm().item()
             for name, gradient in zip(layers, gradients, strict=True)}
 
 

@@ -33,7 +33,7 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
     device = training.device_of(device)
     dataset = data.load(**plan.data, root=data_root)
     torch.manual_seed(seed)
-    model = create_model(case.model, **case.options)
+    model = create_model(case.model, **case.options).to(device)
     environment, load = runs.environment(device), runs.Load()
     history = training.fit(model, dataset, **plan.recipe, seed=seed, device=device, progress=progress,
                            checkpoint=checkpoint, checkpoint_seconds=None if checkpoint is None else 30)
@@ -99,8 +99,9 @@ def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=
             except FloatingPointError as error:
                 failed.append(f"{case.name}-seed{seed}: {error}")
                 continue
-            except BrokenProcessPool as error:
-                raise OSError("a job's process was killed, perhaps for want of memory: try fewer jobs.") from error
+            except (BrokenProcessPool, torch.OutOfMemoryError) as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise OSError("a job was ended, probably for want of memory: try fewer jobs.") from error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)      # else all the rest would be trained first
                 raise
