@@ -30,10 +30,10 @@ class Status(Directive):
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
-            ("Experiments", ["experiment", "recorded", overview.ERRORS, "device", "what"],
+            ("Experiments", ["experiment", "recorded", overview.ERRORS, "recorded on", "what"],
              [experiment_row(name, runs.load(name)) for name in GRIDS]),
         ]
-        return [*(section(title, head, rows, wraps=True) for title, head, rows in tables),
+        return [*(section(title, head, rows) for title, head, rows in tables),
                 *(recorded(name, runs.load(name)) for name in runs.experiments())]
 
 
@@ -106,10 +106,10 @@ def shared(head, rows):
     return said, [head[number] for number in keep], [[row[number] for number in keep] for row in rows]
 
 
-def section(title, head, rows, fold="", wraps=False):
+def section(title, head, rows, fold=""):
     """A titled section with one table, under `fold` if given; columns that are the same throughout are a sentence.
 
-    Where the window is narrow the table scrolls sideways; with `wraps` its cells break into lines first.
+    Where the window is narrow its cells break into lines, and then the table scrolls sideways.
     """
     block = nodes.section(ids=[nodes.make_id(title)])
     block += nodes.title(title, title)
@@ -125,7 +125,7 @@ def section(title, head, rows, fold="", wraps=False):
     if said:
         block += nodes.paragraph("", f"The same throughout: {said}.")
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head) if any(head) else ""
-    table = (f'<div class="wide-table{" wraps" if wraps else ""}" tabindex="0" role="region" '
+    table = (f'<div class="wide-table" tabindex="0" role="region" '
              f'aria-label="{html.escape(title)}"><table class="table">'
              + (f"<thead><tr>{top}</tr></thead>" if top else "")
              + f"<tbody>{''.join(map(cells, rows))}</tbody></table></div>")
