@@ -257,3 +257,17 @@ def test_the_command_line_says_what_is_wrong_and_fails(tmp_path, good, capsys):
         notebooks.main(["check", str(path)])
     assert stopped.value.code
     assert "x.ipynb: cell 3 (sum): was not executed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line, said", [
+    (["stamp", "foo"], "repository url is 'foo'"),
+    (["stamp", "http://example.org/a/b"], "allowed: empty, or https://HOST/OWNER/NAME"),
+    (["execute", "nofile.ipynb"], "no such notebook: nofile.ipynb"),
+    (["check", __file__], "not appear to be JSON"),
+])
+def test_a_mistyped_command_line_is_answered_in_one_line(line, said, capsys, monkeypatch, book):
+    monkeypatch.setattr(notebooks, "ROOT", book)
+    with pytest.raises(SystemExit) as stopped:
+        notebooks.main(line)
+    shown = capsys.readouterr()
+    assert stopped.value.code == 2 and said in shown.err and "Traceback" not in shown.err

@@ -6,6 +6,7 @@ import re
 import pytest
 from sphinx.errors import ExtensionError
 
+import cnnlib
 from cnnlib import runs
 from cnnlib.paths import CHECKOUT
 from cnnlib.sphinx_ext import status, timeline, widget_scripts
@@ -52,9 +53,22 @@ def test_the_status_page_reads_notebooks_and_runs(tmp_path):
     assert run.data["variant"] in shown and "batch size 128" in shown
     assert "python -m cnnlib record lenet-activation-pooling --seeds 1" in shown
     assert "<details><summary>Runs: 1</summary>" in shown
-    name, count, errors, device, _ = status.experiment_row("lenet-1998", runs.load("lenet-1998"))
-    assert (name, count, device) == ("lenet-1998", "3 of 3", run.device_name) and errors.count("%") == 2
+    found = runs.load("lenet-1998")
+    name, count, errors, device, _ = status.experiment_row("lenet-1998", found)
+    assert (name, count, device) == ("lenet-1998", "3 of 3", found[0].device_name)
+    assert errors == f"{sum(run.final['test_error'] for run in found) / 3:.1%} lenet5"
     assert status.experiment_row("lenet-1998", [])[1:4] == ["0 of 3", "not yet", ""]
+    assert ["cnnlib", cnnlib.__version__] in status.environment_rows()
+
+
+def test_what_is_the_same_in_all_rows_is_said_once():
+    rows = [["a", "1", "x", ""], ["a", "2", "x", "y"]]
+    said, head, rest = status.shared(["name", "n", "device", "date"], rows)
+    assert said == "device x; date y"
+    assert head == ["name", "n"] and rest == [["a", "1"], ["a", "2"]]
+    assert status.shared(["name", "n"], rows[:1]) == ("", ["name", "n"], rows[:1])
+    shown = status.section("T", ["name", "n", "device", "date"], rows).astext()
+    assert "The same throughout:" in shown and "<th scope=\"col\">device" not in shown
 
 
 def test_a_page_loads_each_script_once_the_core_first_and_none_without_a_widget():

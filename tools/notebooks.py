@@ -190,6 +190,15 @@ def main(argv=None):
     parser.add_argument("names", nargs="*", metavar="NOTEBOOK | URL")
     args = parser.parse_args(argv)
 
+    try:
+        problems = work(args)
+    except (OSError, ValueError) as error:          # a mistyped name or address, a file that is no notebook
+        parser.exit(2, f"notebooks.py: {error}\n")
+    sys.exit(bool(problems))
+
+
+def work(args):
+    """Do what the command line asks for; the problems that `check` found, which it has printed."""
     if args.command == "stamp":
         for url in args.names[:1]:
             set_address(ROOT / "_config.yml", url)
@@ -199,7 +208,9 @@ def main(argv=None):
     else:
         paths = [Path(name) for name in args.names] or sorted(ROOT.glob("book/*.ipynb"))
     if not paths:
-        sys.exit("no notebooks found in book/")
+        raise FileNotFoundError("no notebooks found in book/")
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise FileNotFoundError(f"no such notebook: {', '.join(missing)}")
 
     problems, stamped = [], {}
     for path in paths:
@@ -219,7 +230,7 @@ def main(argv=None):
     if args.command == "check":
         problems += check_addresses({name: url for name, url in stamped.items() if url is not None})
         print(*problems or [f"{len(paths)} notebooks: executed in order, clean, stamped"], sep="\n")
-        sys.exit(bool(problems))
+    return problems
 
 
 if __name__ == "__main__":

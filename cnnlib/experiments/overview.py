@@ -9,24 +9,29 @@ from ..paths import DATA
 from .grids import GRIDS
 
 BEGIN, END = "<!-- recordings: written by python -m cnnlib.experiments.overview -->", "<!-- end of recordings -->"
+ERRORS = "final test error, mean over seeds: best to worst case"
+
+
+def errors(recorded):
+    """Final test errors by one rule: best and worst case, each as the mean over the seeds of its runs; [] without."""
+    cases = {}
+    for run in recorded:
+        cases.setdefault(run.run.rpartition("-")[0], []).append(run.final["test_error"])
+    means = sorted((mean(found), name) for name, found in cases.items())
+    return [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
 
 
 def table(root=None):
     """Markdown: a row an experiment, with the best and the worst mean of its cases' final test errors."""
-    lines = ["| experiment | what | data | runs | seeds | recorded on | final test error |",
+    lines = [f"| experiment | what | data | runs | seeds | recorded on | {ERRORS} |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
     for experiment, plan in GRIDS.items():
         recorded = runs.load(experiment, root)
         devices = Counter(f"{run.device} ({run.device_name})" for run in recorded)
-        errors = {}
-        for run in recorded:
-            errors.setdefault(run.run.rpartition("-")[0], []).append(run.final["test_error"])
-        means = sorted((mean(found), name) for name, found in errors.items())
-        spread = [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
         lines.append(" | ".join([
             f"| `{experiment}`", plan.about, recorded[0].data["variant"] if recorded else plan.data["name"],
             f"{len(recorded)} of {3 * len(plan.cases)}", str(len({run.seed for run in recorded})),
-            ", ".join(devices) or "not yet", " to ".join(spread) or "–",
+            ", ".join(devices) or "not yet", " to ".join(errors(recorded)) or "–",
         ]) + " |")
     return "\n".join(lines)
 

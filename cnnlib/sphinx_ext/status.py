@@ -11,7 +11,8 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-from .. import runs
+from .. import __version__, runs
+from ..experiments import overview
 from ..experiments.grids import GRIDS
 
 PACKAGES = ("cnnlib", "torch", "torchvision", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipywidgets",
@@ -29,7 +30,7 @@ class Status(Directive):
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
-            ("Experiments", ["experiment", "recorded", "final test error", "device", "what"],
+            ("Experiments", ["experiment", "recorded", overview.ERRORS, "recorded on", "what"],
              [experiment_row(name, runs.load(name)) for name in GRIDS]),
         ]
         return [*(section(title, head, rows) for title, head, rows in tables),
@@ -43,7 +44,7 @@ def environment_rows():
         try:
             rows.append([name, version(name)])
         except PackageNotFoundError:
-            rows.append([name, "not installed"])
+            rows.append([name, __version__ if name == "cnnlib" else "not installed"])      # built from the checkout
     return [*rows, ["device", device()]]
 
 
@@ -66,9 +67,7 @@ def notebook_row(path):
 def experiment_row(name, found):
     """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
     plan = GRIDS[name]
-    errors = sorted(run.final["test_error"] for run in found)
-    return [name, f"{len(found)} of {3 * len(plan.cases)}",
-            f"{errors[0]:.1%} to {errors[-1]:.1%}" if errors else "not yet",
+    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(overview.errors(found)) or "not yet",
             ", ".join(sorted({run.device_name for run in found})), plan.about]
 
 
@@ -93,8 +92,25 @@ def run_row(run):
             run.date.partition("T")[0]]
 
 
+def shared(head, rows):
+    """What is the same in every row that has it, in words, and the head and rows without those columns.
+
+    The first column always stays; so does everything in a table of one row or without a head.
+    """
+    if len(rows) < 2 or not any(head):
+        return "", head, rows
+    found = [{cell for cell in column if cell} for column in zip(*rows, strict=True)]
+    keep = [number for number, cells in enumerate(found) if number == 0 or len(cells) > 1]
+    said = "; ".join(f"{head[number]} {found[number].pop()}" for number in range(len(head))
+                     if number not in keep and found[number])
+    return said, [head[number] for number in keep], [[row[number] for number in keep] for row in rows]
+
+
 def section(title, head, rows, fold=""):
-    """A titled section holding one table that scrolls sideways where the window is narrow, under `fold` if given."""
+    """A titled section with one table, under `fold` if given; columns that are the same throughout are a sentence.
+
+    Where the window is narrow its cells break into lines, and then the table scrolls sideways.
+    """
     block = nodes.section(ids=[nodes.make_id(title)])
     block += nodes.title(title, title)
     if not rows:
@@ -105,9 +121,13 @@ def section(title, head, rows, fold=""):
         first, *rest = (html.escape(cell) for cell in row)
         return f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
 
+    said, head, rows = shared(head, rows)
+    if said:
+        block += nodes.paragraph("", f"The same throughout: {said}.")
     top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head) if any(head) else ""
-    table = (f'<div class="wide-table" tabindex="0" role="region" aria-label="{html.escape(title)}">'
-             '<table class="table">' + (f"<thead><tr>{top}</tr></thead>" if top else "")
+    table = (f'<div class="wide-table" tabindex="0" role="region" '
+             f'aria-label="{html.escape(title)}"><table class="table">'
+             + (f"<thead><tr>{top}</tr></thead>" if top else "")
              + f"<tbody>{''.join(map(cells, rows))}</tbody></table></div>")
     if fold:
         table = f"<details><summary>{html.escape(fold)}</summary>{table}</details>"
