@@ -277,7 +277,7 @@ def test_answer_and_error_travel_together():
     assert {"answer": {"root": 1.0}, "answered": {"x": 1}, "error": ""} in line.sent
 
 
-@pytest.mark.parametrize("arguments, says", [({"size": 0}, "'size'"), ({"sise": 3}, "SizeRule has no sise")])
+@pytest.mark.parametrize("arguments, says", [({"size": 0}, "size is 0, allowed: 1 to 4096"), ({"sise": 3}, "SizeRule has no sise")])
 def test_bad_arguments_are_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         SizeRule(**arguments)
