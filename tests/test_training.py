@@ -274,11 +274,25 @@ def test_loss_that_explodes_is_an_error(digits):
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"clip": 0}, "clip is 0"),
         ({"accumulate": 0}, "accumulate is 0"),
+        ({"lr": "0.1"}, "lr is '0.1', allowed: numbers above 0"),
+        ({"weight_decay": "0"}, "weight_decay is '0', allowed: numbers from 0"),
+        ({"checkpoint": "x", "checkpoint_seconds": -1}, "checkpoint_seconds is -1, allowed: numbers from 0"),
+        ({"checkpoint_seconds": 5}, "checkpoint_seconds is 5, allowed without a checkpoint: None"),
     ],
 )
 def test_bad_arguments(digits, arguments, message):
     with pytest.raises(ValueError, match=message):
         training.fit(small(), digits, progress=False, **arguments)
+
+
+def test_what_is_trained_on_what(digits):
+    loader = torch.utils.data.DataLoader([1])
+    for model, given, message in [("resnet20", digits, "model is str, allowed: a torch.nn.Module"),
+                                  (small(), "digits", "data is str, allowed: a DataSet"),
+                                  (small(), loader, "data is DataLoader, allowed: a DataSet"),
+                                  (small(num_classes=5), digits, "allowed for these data: logits .* of 10 classes")]:
+        with pytest.raises(ValueError, match=message):
+            training.fit(model, given, device="cpu", progress=False)
 
 
 def test_weights_round_trip(tmp_path):
