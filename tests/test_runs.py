@@ -185,6 +185,9 @@ def test_spoilt_files_are_refused(tiny, tmp_path, spoil, message):
     path.write_text("{")
     with pytest.raises(ValueError, match="not JSON"):
         runs.read(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="no recorded run at .*json"):
+        runs.read(path)
 
 
 # -- what the repository holds -----------------------------------------------------------------------------

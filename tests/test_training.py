@@ -307,14 +307,15 @@ def test_weights_round_trip(tmp_path):
 
 
 def test_wrong_weights_are_refused_by_name(tmp_path):
-    training.save_weights(small(), tmp_path / "w.safetensors")
+    training.save_weights(small(), tmp_path / "w.safetensors", metadata={"model": {"name": "lenet5_modern"}})
     other = small(kernel_size=3)
     before = other.c1.weight.clone()
     with pytest.raises(ValueError, match=r"c1.weight has shape \(6, 1, 5, 5\), the model wants \(6, 1, 3, 3\)"):
         training.load_weights(other, tmp_path / "w.safetensors")
     assert torch.equal(other.c1.weight, before)
-    with pytest.raises(ValueError, match="c3.weight"):
-        training.load_weights(cnnlib.create_model("mnist_cnn"), tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="w.safetensors, which holds lenet5_modern, does not fit ResNet: ") as caught:
+        training.load_weights(cnnlib.create_model("resnet56"), tmp_path / "w.safetensors")
+    assert "; 342 differences in all." in str(caught.value) and len(str(caught.value)) < 400
     whole = (tmp_path / "w.safetensors").read_bytes()
     (tmp_path / "w.safetensors").write_bytes(whole[:1000])
     with pytest.raises(ValueError, match="truncated"):
