@@ -33,7 +33,8 @@ def load_weights(model, path):
         ValueError: the file is not safetensors, or its tensors are not those of this model.
     """
     state, metadata = read(path)
-    _check_names(path, model, state, metadata.get("model", {}).get("name"))
+    header = metadata.get("model")
+    _check_names(path, model, state, header.get("name") if isinstance(header, dict) else header)
     wanted = model.state_dict()
     model.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
     return metadata

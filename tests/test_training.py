@@ -297,8 +297,8 @@ def test_what_is_trained_on_what(digits):
 
 def test_weights_round_trip(tmp_path):
     a, b = small(0), small(1)
-    training.save_weights(a, tmp_path / "w.safetensors", metadata={"mean": [0.5], "note": "ours"})
-    assert training.load_weights(b, tmp_path / "w.safetensors") == {"mean": [0.5], "note": "ours"}
+    training.save_weights(a, tmp_path / "w.safetensors", metadata={"mean": [0.5], "model": "ours"})
+    assert training.load_weights(b, tmp_path / "w.safetensors") == {"mean": [0.5], "model": "ours"}
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     training.save_weights(a, tmp_path / "h.safetensors", dtype=torch.float16)
     training.load_weights(b, tmp_path / "h.safetensors")
