@@ -30,10 +30,11 @@ def load_weights(model, path):
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is not safetensors, or its tensors are not those of this model (all are named).
+        ValueError: the file is not safetensors, or its tensors are not those of this model.
     """
     state, metadata = read(path)
-    _check_names(path, model, state)
+    header = metadata.get("model")
+    _check_names(path, model, state, header.get("name") if isinstance(header, dict) else header)
     wanted = model.state_dict()
     model.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
     return metadata
@@ -92,7 +93,7 @@ class Checkpoint:
                 parts[part][rest] = tensor
         there = metadata["belongs_to"]
         if there.get("network") != self.belongs_to["network"]:
-            _check_names(self.path, self.model, parts["model"])
+            _check_names(self.path, self.model, parts["model"], there.get("network", "").partition(" ")[0])
         others = [f"{k} is {self.belongs_to.get(k)!r} here and {there.get(k)!r} there"
                   for k in {**there, **self.belongs_to} if self.belongs_to.get(k) != there.get(k)]
         if others:
@@ -118,15 +119,18 @@ def _fingerprint(model):
     return f"{type(model).__name__} {hashlib.sha256(layers.encode()).hexdigest()[:12]}"
 
 
-def _check_names(path, model, state):
-    """Raise ValueError, naming all that differs, unless `state` has the names and shapes of the model's state dict."""
+def _check_names(path, model, state, network):
+    """Raise ValueError unless `state`, of `network` as its file says (or not), has the names and shapes of the model's
+    state dict: the first three differences, and how many there are."""
     wanted = model.state_dict()
     problems = [f"{k} is missing" for k in wanted if k not in state]
     problems += [f"{k} is not in the model" for k in state if k not in wanted]
     problems += [f"{k} has shape {tuple(state[k].shape)}, the model wants {tuple(wanted[k].shape)}"
                  for k in wanted if k in state and state[k].shape != wanted[k].shape]
     if problems:
-        raise ValueError(f"{path} does not fit {type(model).__name__}: {'; '.join(problems)}.")
+        holds = f"{path}, which holds {network}," if network else path
+        more = f"; {len(problems)} differences in all" if len(problems) > 3 else ""
+        raise ValueError(f"{holds} does not fit {type(model).__name__}: {'; '.join(problems[:3])}{more}.")
 
 
 def _write(path, tensors, metadata):

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from . import create_model, models, summary
+from .models.checks import at_least
 
 
 def main(argv=None):
@@ -89,6 +90,8 @@ def _train(args):
 
     from . import distributed, evaluation, training
 
+    recipe = {name: getattr(args, name) for name in inspect.signature(training.check_recipe).parameters}
+    training.check_recipe(**recipe)
     with distributed.processes(training.device_of(args.device)) as device:
         say = print if distributed.place()[0] == 0 else lambda *text: None
         _check_files(args.save, args.figure)
@@ -98,13 +101,9 @@ def _train(args):
         model = create_model(args.model, **options)
         if args.weights:
             training.load_weights(model, args.weights)
-        say(summary(model, (1, *dataset.train.shape)))
+        say(_summary(model, dataset, args.model, options))
         history = training.fit(
-            model, dataset, epochs=args.epochs, batch_size=args.batch_size, accumulate=args.accumulate,
-            optimizer=args.optimizer, lr=args.lr, momentum=args.momentum, weight_decay=args.weight_decay,
-            schedule=args.schedule, label_smoothing=args.label_smoothing, clip=args.clip, seed=args.seed,
-            device=device, precision=args.precision, compile=args.compile, checkpoint=args.checkpoint,
-            checkpoint_seconds=args.checkpoint_seconds,
+            model, dataset, **recipe, seed=args.seed, device=device, compile=args.compile,
             callback=training.tensorboard(args.tensorboard) if args.tensorboard else None,
         )
         for epoch in history:
@@ -145,9 +144,23 @@ def _check_files(save, figure):
 
 def _options(model, options, dataset):
     """The options with the number of classes and of colour channels that the data has, if the network can be told."""
+    if "num_classes" in options:
+        at_least("num_classes", options["num_classes"], len(dataset.classes))
     allowed = inspect.signature(models._factory(model)).parameters
     fitting = {"num_classes": len(dataset.classes), "in_channels": dataset.train.shape[0]}
     return {**{k: v for k, v in fitting.items() if k in allowed and allowed[k].default != v}, **options}
+
+
+def _summary(model, dataset, name, options):
+    """What the network is made of for these images; where it cannot take them, ValueError with what would help."""
+    channels, height, width = dataset.train.shape
+    try:
+        return summary(model, (1, channels, height, width))
+    except ValueError as error:
+        wanted_channels, *wanted = models.standard_input(name, **options)
+        helps = ["--channels 3"] * (channels == 1 and wanted_channels == 3)
+        helps += [f"--size {wanted[0]}"] * (wanted != [height, width])
+        raise ValueError(f"{error}" + (f" Try {' '.join(helps)}." if helps else "")) from error
 
 
 def _option(text):
@@ -183,6 +196,8 @@ def _load(args, **more):
     given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels,
              "test_fraction": args.test_fraction}
     given = {**more, **{k: v for k, v in given.items() if v is not None}}
+    if args.workers is not None:
+        at_least("workers", args.workers, 0)
     dataset = data.load(**given, root=args.root)
     if args.workers is not None and isinstance(dataset.train, data.Photos):
         dataset.train.workers = dataset.test.workers = args.workers
@@ -229,6 +244,7 @@ def _evaluate(args):
                          f"these data have {', '.join(dataset.classes)}.")
     if dataset.variant != header.get("data"):
         print(f"trained on other data: {header.get('data')}")
+    _summary(model, dataset, header["model"]["name"], header["model"]["options"])      # can it take them?
     dataset.test.mean, dataset.test.std = header["mean"], header["std"]         # as in training
     result = training.evaluate(model.to(device), dataset.test, args.batch_size)
     if (highest := result["predictions"].max().item()) >= len(dataset.classes):

@@ -81,8 +81,11 @@ def read(path):
     """Read and check one run.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: not JSON, another schema, a missing or unknown key, epochs that are not 1, 2, 3, ...
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no recorded run at {path}.")
     try:
         content = json.loads(Path(path).read_text())
     except json.JSONDecodeError as error:

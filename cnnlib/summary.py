@@ -241,9 +241,10 @@ def summary(model, input_size):
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is {type(model).__name__}, allowed: a torch.nn.Module.")
-    shape = tuple(input_size)
+    shape = tuple(input_size) if isinstance(input_size, (tuple, list)) else ()
     if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"input_size is {input_size!r}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
+        given = "a Tensor" if isinstance(input_size, torch.Tensor) else repr(input_size)
+        raise ValueError(f"input_size is {given}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
 
     watch = _Watch(model)
     tracer = Tracer(model, watch)

@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from functools import partial
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from . import distributed
 from .checkpoints import Checkpoint, load_weights, save_weights
-from .models.checks import at_least, one_of, share
+from .models.checks import above_zero, at_least, from_zero, one_of, share
 from .models.inception import AUX_WEIGHT
 from .summary import evaluating
 
@@ -74,7 +75,6 @@ class History(list):
 
 def make_optimizer(model, optimizer, lr, momentum, weight_decay):
     """SGD with Nesterov momentum, or Adam, by name."""
-    one_of("optimizer", optimizer, ("sgd", "adam"))
     if optimizer == "adam":
         return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay)
     return torch.optim.SGD(
@@ -101,6 +101,27 @@ SCHEDULES = {
     "step": lambda step, steps: 0.1 ** ((2 * step >= steps) + (4 * step >= 3 * steps)),    # He et al., section 4.2
     "constant": lambda step, steps: 1.0,
 }
+
+
+def check_recipe(epochs, batch_size, optimizer, lr, momentum, weight_decay, schedule, label_smoothing, clip,
+                 accumulate, precision, checkpoint, checkpoint_seconds):
+    """Raise ValueError unless these arguments of `fit` are what it allows."""
+    at_least("epochs", epochs, 1)
+    at_least("batch_size", batch_size, 1)
+    at_least("accumulate", accumulate, 1)
+    one_of("optimizer", optimizer, ("sgd", "adam"))
+    one_of("schedule", schedule, tuple(SCHEDULES))
+    one_of("precision", precision, ("auto", "float32", "bfloat16"))
+    share("label_smoothing", label_smoothing)
+    share("momentum", momentum)
+    above_zero("lr", lr)
+    from_zero("weight_decay", weight_decay)
+    if clip is not None:
+        above_zero("clip", clip)
+    if checkpoint_seconds is not None:
+        from_zero("checkpoint_seconds", checkpoint_seconds)
+        if checkpoint is None:
+            raise ValueError(f"checkpoint_seconds is {checkpoint_seconds!r}, allowed without a checkpoint: None.")
 
 
 def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, momentum=0.9, weight_decay=0.0,
@@ -140,22 +161,17 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         a `History`. Ctrl-C (KeyboardInterrupt) ends training early and keeps what was done.
 
     Raises:
-        ValueError: an argument outside what is allowed, a checkpoint of another network, data set or recipe.
+        ValueError: an argument outside what is allowed, a network with fewer answers than the data have classes, a
+            checkpoint of another network, data set or recipe.
         OSError: the checkpoint cannot be written.
         FloatingPointError: the loss is no longer a number.
     """
-    at_least("epochs", epochs, 1)
-    at_least("batch_size", batch_size, 1)
-    at_least("accumulate", accumulate, 1)
-    one_of("schedule", schedule, tuple(SCHEDULES))
-    one_of("precision", precision, ("auto", "float32", "bfloat16"))
-    share("label_smoothing", label_smoothing)
-    share("momentum", momentum)
-    for name, value in (("lr", lr), ("clip", 1.0 if clip is None else clip)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value!r}, allowed: numbers above 0.")
-    if not 0 <= weight_decay < math.inf:
-        raise ValueError(f"weight_decay is {weight_decay!r}, allowed: numbers from 0.")
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is {type(model).__name__}, allowed: a torch.nn.Module, as create_model returns it.")
+    if not all(hasattr(data, part) for part in ("train", "test", "classes")):
+        raise ValueError(f"data is {type(data).__name__}, allowed: a DataSet, as cnnlib.data.load returns it.")
+    check_recipe(epochs, batch_size, optimizer, lr, momentum, weight_decay, schedule, label_smoothing, clip,
+                 accumulate, precision, checkpoint, checkpoint_seconds)
     rank, world_size = distributed.place()
     last = len(data.train) % batch_size or batch_size
     if last < world_size:
@@ -227,6 +243,9 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
                 for x_part, y_part in zip(x.tensor_split(parts), y.tensor_split(parts), strict=True):
                     with autocast():
                         logits, *heads = outputs(network(x_part))
+                        if logits.ndim != 2 or logits.shape[1] < len(data.classes):
+                            raise ValueError(f"model answers {tuple(logits.shape)}, allowed for these data: logits "
+                                             f"(N, classes) of {len(data.classes)} classes or more.")
                         loss, *more = (F.cross_entropy(answer, y_part, reduction="sum", label_smoothing=label_smoothing)
                                        for answer in (logits, *heads))
                         loss = loss + AUX_WEIGHT * sum(more)

@@ -50,6 +50,8 @@ def test_kept_weights_are_evaluated_with_the_data_that_are_named():
     path = str(paths.DATA / "weights" / "lenet5_modern.safetensors")
     done = cnnlib("evaluate", path)
     assert done.returncode == 2 and "was trained on MNIST" in done.stderr and "--data" in done.stderr
+    done = cnnlib("evaluate", path, "--data", "digits", "--device", "cpu")
+    assert done.returncode == 2 and done.stderr.endswith("got (1, 1, 8, 8). Try --size 28.\n")
     done = cnnlib("evaluate", path, "--data", "digits", "--size", "28", "--device", "cpu")
     assert done.returncode == 0 and "lenet5_modern on scikit-learn digits" in done.stdout
 
@@ -57,6 +59,8 @@ def test_kept_weights_are_evaluated_with_the_data_that_are_named():
 def test_record_lists_and_bench_runs():
     done = cnnlib("record", "digits-se", "--list")
     assert done.returncode == 0 and done.stdout.startswith("digits-se: 12 of 12 runs.")
+    done = cnnlib("record", "--again", "nofile.json")
+    assert done.returncode == 2 and done.stderr == "error: no recorded run at nofile.json.\n"
     done = cnnlib("record")
     assert done.returncode == 2 and "name one, or use --list or --again" in done.stderr
 
@@ -75,6 +79,13 @@ def test_help_teaches():
         (["train", "lenet55"], "Did you mean 'lenet5'"),
         (["train", "lenet5_modern", "--option", "tanh"], "--option is 'tanh', allowed: NAME=VALUE"),
         (["train", "lenet5_modern", "--epochs", "1"], r"lenet5_modern takes images of shape (N, 1, 28, 28)"),
+        (["train", "lenet5_modern"], "got (1, 1, 8, 8). Try --size 28."),
+        (["train", "resnet20", "--option", "num_classes=5"], "num_classes is 5, allowed: whole numbers from 10"),
+        (["train", "resnet8", "--epochs", "0"], "epochs is 0, allowed: whole numbers from 1"),
+        (["train", "resnet8", "--batch-size", "0"], "batch_size is 0, allowed: whole numbers from 1"),
+        (["train", "resnet8", "--lr", "-1"], "lr is -1.0, allowed: numbers above 0"),
+        (["train", "resnet8", "--workers", "-1"], "workers is -1, allowed: whole numbers from 0"),
+        (["train", "resnet8", "--checkpoint-seconds", "5"], "checkpoint_seconds is 5.0, allowed without a checkpoint"),
         (["train", "lenet5_modern", "--size", "28", "--lr", "0"], "lr is 0.0"),
         (["train", "resnet8", "--size", "0"], "size is 0, allowed: whole numbers from 1"),
         (["train", "resnet8", "--data", "mnist", "--test-fraction", "0.3"], "mnist, which has a test split"),
@@ -91,7 +102,7 @@ def test_bad_input_is_one_clear_line(args, message):
     done = cnnlib(*args)
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr
-    assert "epoch " not in done.stdout, "it was found out after the work"
+    assert done.stdout == "", "it was found out after the work"
 
 
 def test_weights_are_tested_as_in_training_and_only_on_their_classes(tmp_path):

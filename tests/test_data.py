@@ -388,6 +388,15 @@ def test_folder_refusals(folder, tmp_path):
         data.load("folder", tmp_path / "void")
 
 
+def test_a_data_set_says_what_it_is_in_a_line(folder):
+    assert repr(data.load("digits", size=16)) == (
+        "DataSet('digits', 1,442 + 355 images of shape (1, 16, 16), 10 classes: 0, 1, 2, ..., 9; "
+        "scikit-learn digits, 1,442 + 355, 8x8, resized and padded to 16x16)")
+    assert repr(data.load("digits", crop=1).train) == "Images(1,442 of shape (1, 8, 8), crop=1, flip=False)"
+    photos = data.load("folder", folder, size=65, crop="resized", flip=True).train
+    assert repr(photos) == f"Photos({len(photos)} of shape (3, 65, 65), crop='resized', flip=True)"
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -397,6 +406,8 @@ def test_folder_refusals(folder, tmp_path):
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
         ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
         ({"name": "digits", "crop": -1}, "crop is -1"),
+        ({"name": "digits", "crop": "big"}, "crop is 'big', allowed: whole numbers from 0, and 'resized' for photos"),
+        ({"name": "digits", "device": "gpu"}, "device is 'gpu', allowed: 'cuda', 'mps', 'cpu'"),
         ({"name": "digits", "flip": "yes"}, "flip is 'yes', allowed: False, True"),
         ({"name": "digits", "limit": 0}, "limit is 0"),
         ({"name": "folder"}, "root is None"),

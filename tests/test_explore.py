@@ -204,6 +204,7 @@ def many_bytes(a, b):
     (lambda: explore(lambda **_: 1, title="T", a=range(200), b=range(200)), "40,000 combinations, allowed: 20,000"),
     (lambda: explore(many_bytes, title="T", a=range(20), b=range(20)), r"400 combinations with [\d,]{7,} bytes"),
     (lambda: chart("pie", [1], [1]), "kind is 'pie', allowed: 'lines'"),
+    (lambda: explore(lambda a: a, title="T", a=3), "choices for a are 3, allowed: a list, a range, or a dict"),
     (lambda: chart("dots", [1, 2], {"a": [1]}), "series 'a' has 1 values for 2 places"),
     (lambda: chart("lines", [1], {"a": [1]}, marked=["b"]), "marked has b, allowed: series of a chart of lines"),
     (lambda: chart("bars", [1], {"a": [1]}, marked=["a"]), "marked has a, allowed: series of a chart of lines"),

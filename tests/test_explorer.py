@@ -162,7 +162,8 @@ def test_knobs_that_do_not_go_together_are_refused():
     ({"family": "vgg", "knobs": {"deepness": [1]}}, "knobs names 'deepness', allowed: depth"),
     ({"family": "vgg", "depht": 16}, "depht"),
     ({"family": "vgg", "depth": 12}, "depth is 12"),
-    ({"family": "resnet-cifar", "recorded": ["not-there"], "depth": 9}, "depth"),
+    ({"family": "resnet-cifar", "recorded": ["digits-se"], "depth": 9}, "depth"),
+    ({"family": "vgg", "recorded": ["nosuch"]}, "experiment 'nosuch' is not known. Allowed: lenet-activation-pooling"),
 ])
 def test_authors_are_told_what_is_wrong(arguments, says):
     with pytest.raises(ValueError, match=says):
@@ -238,7 +239,7 @@ def test_the_nearest_number_is_the_nearest_on_the_slider(tmp_path):
 
 
 def test_without_recordings_there_is_the_anatomy(tmp_path):
-    widget = Explorer("lenet", recorded=["not-there"], root=tmp_path)
+    widget = Explorer("lenet", recorded=["digits-se"], root=tmp_path)
     assert (widget.answer["recorded"], widget.answer["nearest"], widget.curves) == ([-1], [-1], [])
     assert (Explorer("lenet").answer["recorded"], Explorer("lenet").sources) == ([], [])
 

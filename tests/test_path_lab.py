@@ -1,6 +1,7 @@
 """Path lab and lesion bench without a browser: what they answer, and what a page gets."""
 
 import math
+import re
 
 import pytest
 from scipy.stats import binom
@@ -38,7 +39,8 @@ def test_a_measured_ratio_is_added_to_those_of_the_page():
 def test_a_path_lab_refuses_what_it_cannot_show():
     for values, why in (({"n": 0}, "n is 0, allowed: 1 to 200"), ({"n": 201}, "n is 201, allowed: 1 to 200"),
                         ({"ratio": 0}, "ratio is 0, allowed: 0.001 to 10"), ({"low": -1}, "low is -1, allowed: from 0"),
-                        ({"n": "many"}, "n.*many"), ({"blocks": 3}, "no blocks")):
+                        ({"n": "many"}, "n is 'many', allowed: 1 to 200"),
+                        ({"n": 3, "path": 99}, "path is 99, allowed with n = 3: 0 to 7"), ({"blocks": 3}, "no blocks")):
         with pytest.raises(ValueError, match=why):
             PathLab(**values)
 
@@ -113,9 +115,10 @@ def test_the_page_never_asks_for_what_was_not_recorded(monkeypatch):
     assert unpack(spec, {"depth": 56, "restat": False, "deleted": "0 1 2"}).startswith("These blocks together were not")
 
 
-@pytest.mark.parametrize("deleted", ["27", "3 3", "5 1", "03", "a", " 3", "-1", "3,5"])
+@pytest.mark.parametrize("deleted", ["27", "3 3", "5 1", "03", "a", " 3", "-1", "3,5", [3]])
 def test_what_are_no_blocks_is_refused(deleted):
-    with pytest.raises(ValueError, match="numbers of blocks, rising from 0 to 26"):
+    says = f"deleted is {re.escape(repr(deleted))}, allowed: a text of numbers of blocks, rising from 0 to 26"
+    with pytest.raises(ValueError, match=says):
         LesionBench(depth=56, deleted=deleted)
 
 

@@ -105,7 +105,8 @@ def test_show_says_what_is_missing_where_it_was_recorded_and_the_cost(tiny, tmp_
     recording.show(2, "cpu", ["tiny", "se"], tmp_path, lines.append)
     assert lines[0] == "tiny: 1 of 4 runs. two LeNets on digits." and lines[1].startswith("    1 on cpu (")
     assert "3 missing, about" in lines[2] and "the median rate of recorded runs on these data" in lines[2]
-    assert lines[3].startswith("se: 0 of 8 runs") and "the rate of ResNet-20 here and now" in lines[4]
+    assert lines[3].startswith("se: 0 of 8 runs") and lines[4] == "    measuring how fast this cpu trains …"
+    assert "the rate of ResNet-20 here and now" in lines[5] and len(lines) == 6
 
 
 def test_training_macs_by_hand(tiny):
@@ -184,6 +185,9 @@ def test_spoilt_files_are_refused(tiny, tmp_path, spoil, message):
         runs.read(path)
     path.write_text("{")
     with pytest.raises(ValueError, match="not JSON"):
+        runs.read(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="no recorded run at .*json"):
         runs.read(path)
 
 

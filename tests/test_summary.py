@@ -569,6 +569,8 @@ def test_text_and_html_show_every_row_and_the_totals():
     "model, size, message",
     [
         (nn.Linear(2, 2), (0, 2), "input_size is"),
+        (nn.Linear(2, 2), 32, "input_size is 32, allowed: whole numbers from 1, batch first"),
+        (nn.Linear(2, 2), torch.ones(1, 2), "input_size is a Tensor, allowed"),
         (nn.Linear(2, 2), (1, 3), "cannot take an input of 1×3"),
         ("resnet18", (1, 3, 224, 224), "model is str"),
     ],

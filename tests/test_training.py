@@ -274,6 +274,10 @@ def test_loss_that_explodes_is_an_error(digits):
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"clip": 0}, "clip is 0"),
         ({"accumulate": 0}, "accumulate is 0"),
+        ({"lr": "0.1"}, "lr is '0.1', allowed: numbers above 0"),
+        ({"weight_decay": "0"}, "weight_decay is '0', allowed: numbers from 0"),
+        ({"checkpoint": "x", "checkpoint_seconds": -1}, "checkpoint_seconds is -1, allowed: numbers from 0"),
+        ({"checkpoint_seconds": 5}, "checkpoint_seconds is 5, allowed without a checkpoint: None"),
     ],
 )
 def test_bad_arguments(digits, arguments, message):
@@ -281,10 +285,20 @@ def test_bad_arguments(digits, arguments, message):
         training.fit(small(), digits, progress=False, **arguments)
 
 
+def test_what_is_trained_on_what(digits):
+    loader = torch.utils.data.DataLoader([1])
+    for model, given, message in [("resnet20", digits, "model is str, allowed: a torch.nn.Module"),
+                                  (small(), "digits", "data is str, allowed: a DataSet"),
+                                  (small(), loader, "data is DataLoader, allowed: a DataSet"),
+                                  (small(num_classes=5), digits, "allowed for these data: logits .* of 10 classes")]:
+        with pytest.raises(ValueError, match=message):
+            training.fit(model, given, device="cpu", progress=False)
+
+
 def test_weights_round_trip(tmp_path):
     a, b = small(0), small(1)
-    training.save_weights(a, tmp_path / "w.safetensors", metadata={"mean": [0.5], "note": "ours"})
-    assert training.load_weights(b, tmp_path / "w.safetensors") == {"mean": [0.5], "note": "ours"}
+    training.save_weights(a, tmp_path / "w.safetensors", metadata={"mean": [0.5], "model": "ours"})
+    assert training.load_weights(b, tmp_path / "w.safetensors") == {"mean": [0.5], "model": "ours"}
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     training.save_weights(a, tmp_path / "h.safetensors", dtype=torch.float16)
     training.load_weights(b, tmp_path / "h.safetensors")
@@ -293,14 +307,15 @@ def test_weights_round_trip(tmp_path):
 
 
 def test_wrong_weights_are_refused_by_name(tmp_path):
-    training.save_weights(small(), tmp_path / "w.safetensors")
+    training.save_weights(small(), tmp_path / "w.safetensors", metadata={"model": {"name": "lenet5_modern"}})
     other = small(kernel_size=3)
     before = other.c1.weight.clone()
     with pytest.raises(ValueError, match=r"c1.weight has shape \(6, 1, 5, 5\), the model wants \(6, 1, 3, 3\)"):
         training.load_weights(other, tmp_path / "w.safetensors")
     assert torch.equal(other.c1.weight, before)
-    with pytest.raises(ValueError, match="c3.weight"):
-        training.load_weights(cnnlib.create_model("mnist_cnn"), tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="w.safetensors, which holds lenet5_modern, does not fit ResNet: ") as caught:
+        training.load_weights(cnnlib.create_model("resnet56"), tmp_path / "w.safetensors")
+    assert "; 342 differences in all." in str(caught.value) and len(str(caught.value)) < 400
     whole = (tmp_path / "w.safetensors").read_bytes()
     (tmp_path / "w.safetensors").write_bytes(whole[:1000])
     with pytest.raises(ValueError, match="truncated"):

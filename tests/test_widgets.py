@@ -215,7 +215,7 @@ def test_a_value_that_the_trait_refuses_is_taken_back_and_the_reason_shown(value
     root, line = Root(), Line()
     root.comm = line
     root.set_state({"x": value})
-    assert "'x' trait" in root.error
+    assert root.error == f"x is {value!r}, allowed: up to 1000."
     assert (root.x, root.answer, root.answered) == (4, {"root": 2.0}, {"x": 4})
     assert {"x": 4} in line.sent, "the page still shows the refused value"
 
@@ -277,7 +277,8 @@ def test_answer_and_error_travel_together():
     assert {"answer": {"root": 1.0}, "answered": {"x": 1}, "error": ""} in line.sent
 
 
-@pytest.mark.parametrize("arguments, says", [({"size": 0}, "size is 0, allowed: 1 to 4096"), ({"sise": 3}, "SizeRule has no sise")])
+@pytest.mark.parametrize("arguments, says", [({"size": 0}, "size is 0, allowed: 1 to 4096"),
+                                             ({"sise": 3}, "SizeRule has no sise")])
 def test_bad_arguments_are_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         SizeRule(**arguments)
@@ -387,14 +388,21 @@ def test_one_configuration_of_another_network(tmp_path):
 
 
 def test_missing_runs_are_said_with_the_command(folder, tmp_path):
-    empty = RecordedCurves("not-there", root=tmp_path)
-    assert "python -m cnnlib record not-there" in empty.answer["reason"]
-    assert "python -m cnnlib record not-there" in empty.to_html()
+    empty = RecordedCurves("digits-se", root=tmp_path)
+    assert "python -m cnnlib record digits-se" in empty.answer["reason"]
+    assert "python -m cnnlib record digits-se" in empty.to_html()
     for path in (folder / "made-up").glob("tanh-max-*"):
         path.unlink()
     hole = RecordedCurves("made-up", root=folder, activation="tanh", pooling="max")
     assert hole.answer["chosen"] == -1
     assert "No runs of tanh and max are recorded yet" in hole.answer["reason"]
+
+
+def test_curves_of_nothing_are_refused(folder):
+    with pytest.raises(ValueError, match="experiment 'nosuch' is not known. Allowed: lenet-activation-pooling"):
+        RecordedCurves("nosuch")
+    with pytest.raises(ValueError, match="activation is 'gelu', allowed: .*'tanh'.*[.]$"):
+        RecordedCurves("made-up", root=folder, activation="gelu")
 
 
 def test_runs_of_different_length_are_refused(folder):

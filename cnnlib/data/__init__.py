@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from ..models.checks import at_least, one_of
+from ..training import device_of
 from .cache import decoded
 from .images import Images, balanced, split_per_class
 from .photos import Photos
@@ -36,6 +37,10 @@ class DataSet:
 
     def __iter__(self):
         return iter((self.train, self.test))
+
+    def __repr__(self):
+        return (f"DataSet({self.name!r}, {len(self.train):,} + {len(self.test):,} images of shape {self.train.shape}, "
+                f"{len(self.classes)} classes: {shortened(self.classes)}; {self.variant})")
 
     @property
     def mean(self):
@@ -72,7 +77,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
         test_fraction: another share of each class for testing, rounded down, where the data set has no split of its
             own (pets: in place of it).
-        device: where the batches are.
+        device: where the batches are. None takes the fastest.
 
     Raises:
         ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
@@ -81,6 +86,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     one_of("data set", name, NAMES)
     one_of("channels", channels, (None, 3))
     one_of("flip", flip, (False, True))
+    device = device_of(device)
     at_least("pad", pad, 0)
     for argument, value in (("size", size), ("limit", limit)):
         if value is not None:
@@ -91,8 +97,9 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     size = 224 if size is None and name in PHOTOS else size
     from_files = name in (*PHOTOS, "folder") and size is not None and size > HELD
-    if not (from_files and crop == "resized"):
-        at_least("crop", crop, 0)
+    if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):
+        raise ValueError(f"crop is {crop!r}, allowed: whole numbers from 0, and 'resized' for photos of more than "
+                         f"{HELD} pixels.")
     if from_files and pad:
         raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
 
@@ -108,6 +115,12 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         if (size, pad) != (None, 0):
             source.variant += f", resized and padded to {train.shape[1]}x{train.shape[2]}"
     return DataSet(name, source.variant, source.classes, train, test).to(device)
+
+
+def shortened(names):
+    """The first three of a list and the last: "0, 1, 2, ..., 9"; a list of four is shown whole."""
+    shown = names if len(names) <= 4 else [*names[:3], "...", names[-1]]
+    return ", ".join(map(str, shown))
 
 
 def _photos(source, size, crop, flip):

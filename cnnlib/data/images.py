@@ -26,6 +26,9 @@ class Images:
     def __len__(self):
         return len(self.labels)
 
+    def __repr__(self):
+        return f"Images({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
+
     @property
     def shape(self):
         """(C, H, W) of every image."""

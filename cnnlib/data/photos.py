@@ -37,6 +37,9 @@ class Photos:
     def __len__(self):
         return len(self.labels)
 
+    def __repr__(self):
+        return f"Photos({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
+
     @property
     def shape(self):
         """(C, H, W) of every image of a batch."""

@@ -8,10 +8,13 @@ Each chapter has a file with one judge an exercise: a function of the answer tha
 raises `Wrong`. Right values come from the library, and no message gives them away.
 """
 
+import dis
+import inspect
 import operator
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 __all__ = ["Verdict", "Wrong", "call", "check", "judge", "list_exercises", "number", "numbers"]
 
@@ -85,7 +88,7 @@ def _must_be_answered(value):
 
 
 def call(function, *args):
-    """Call what the reader wrote. Dots left in it mean no answer yet, an exception of its own a wrong one."""
+    """Call what the reader wrote. A stub means no answer yet, an exception of its own a wrong one."""
     name = getattr(function, "__name__", type(function).__name__)
     if not callable(function):
         raise Wrong(f"a function or a class is wanted here, this is {function!r}.")
@@ -95,8 +98,18 @@ def call(function, *args):
         raise NotAnswered from None
     except Exception as error:      # whatever a reader's program may raise
         raise Wrong(f"{name} stops with {type(error).__name__}: {error}") from None
+    if value is None and not _is_stub(function):
+        raise Wrong(f"{name} returns None: is `return` missing, or are there dots left?")
     _must_be_answered(value)
     return value
+
+
+def _is_stub(function):
+    """Does a function, or what a module does with its input, consist of dots alone?"""
+    written = type(function).forward if isinstance(function, nn.Module) else function
+    code = getattr(inspect.unwrap(written), "__code__", None)
+    idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    return code is not None and all(step.opname in idle for step in dis.get_instructions(code))
 
 
 def number(answer, right, what, mistakes=None):
@@ -115,7 +128,7 @@ def number(answer, right, what, mistakes=None):
 def numbers(answer, right, names, mistakes=None):
     """Compare a tuple of whole numbers, one by one; `mistakes` maps wrong tuples to what led to them."""
     if not isinstance(answer, (tuple, list)) or len(answer) != len(right):
-        raise Wrong(f"{len(right)} numbers are wanted, ({', '.join(names)}); this is {answer!r}.")
+        raise Wrong(f"{len(right)} numbers are wanted ({'; '.join(names)}), this is {answer!r}.")
     if tuple(answer) in (mistakes or {}):
         raise Wrong(mistakes[tuple(answer)])
     for value, expected, name in zip(answer, right, names, strict=True):

@@ -170,7 +170,9 @@ def show(seeds=3, device=None, experiments=None, root=None, say=print):
         if todo:
             rate, origin = recorded_rate(plan, device, root), "the median rate of recorded runs on these data"
             if rate is None:
-                measured = measured or measured_rate(device)
+                if measured is None:
+                    say(f"    measuring how fast this {device} trains …")
+                    measured = measured_rate(device)
                 rate, origin = measured, "the rate of ResNet-20 here and now"
             macs = {case.name: training_macs(plan, case) for case in {c.name: c for c, _ in todo}.values()}
             seconds = sum(macs[case.name] for case, _ in todo) / rate

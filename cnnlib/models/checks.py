@@ -39,10 +39,18 @@ def odd(name, value):
     return value
 
 
-def above_zero(name, value, most):
-    """Raise ValueError unless `value` is a number above 0 and not above `most`; return it."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
-        raise ValueError(f"{name} is {value!r}, allowed: above 0 up to {most}.")
+def above_zero(name, value, most=math.inf):
+    """Raise ValueError unless `value` is a finite number above 0 and not above `most`; return it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most or value == math.inf:
+        allowed = "numbers above 0" if most == math.inf else f"above 0 up to {most}"
+        raise ValueError(f"{name} is {value!r}, allowed: {allowed}.")
+    return value
+
+
+def from_zero(name, value):
+    """Raise ValueError unless `value` is 0 or a finite number above; return it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} is {value!r}, allowed: numbers from 0.")
     return value
 
 

@@ -9,7 +9,6 @@ same JavaScript. Without JavaScript (GitHub, print) a table of the current answe
 import html
 import itertools
 import json
-import math
 import re
 import sys
 from collections import Counter
@@ -21,6 +20,8 @@ import traitlets as t
 HERE = Path(__file__).parent
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
 LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")                 # of a name, see progressions
+KINDS = {t.Int: "whole numbers", t.Float: "numbers", t.Bool: "False, True", t.Unicode: "text", t.List: "lists",
+         t.Dict: "dicts"}
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -102,11 +103,13 @@ class BookWidget(anywidget.AnyWidget):
             self._say({"error": self._refusal(sync_data, problem)})
 
     def _refusal(self, values, problem):
-        """What is allowed, if one of the values is a number beyond the bounds of its trait; else traitlets' words."""
-        for name, value in values.items():
-            low, high = (getattr(self.traits().get(name), bound, None) for bound in ("min", "max"))
-            if isinstance(value, (int, float)) and low is not None and not low <= value <= (high or math.inf):
-                return f"{name} is {value!r}, allowed: " + (f"from {low}." if high is None else f"{low} to {high}.")
+        """The value that its trait refuses, and what is allowed; traitlets' words if there is none."""
+        for name in filter(self.has_trait, values):
+            trait = self.traits()[name]
+            try:
+                trait._validate(self, values[name])
+            except t.TraitError:
+                return f"{name} is {values[name]!r}, allowed: {allowed(trait)}."
         return str(problem)
 
     def close(self):
@@ -157,6 +160,16 @@ class BookWidget(anywidget.AnyWidget):
         if "google.colab" in sys.modules:             # there is always a kernel there: offer the live view alone
             return data, metadata
         return {**data, "text/plain": repr(self), "text/html": self.to_html()}, metadata
+
+
+def allowed(trait):
+    """What a trait takes, in words."""
+    low, high = getattr(trait, "min", None), getattr(trait, "max", None)
+    if isinstance(trait, t.Enum):
+        return ", ".join(map(repr, trait.values))
+    if low is None and high is None:
+        return KINDS.get(type(trait), trait.info())
+    return f"up to {high}" if low is None else f"from {low}" if high is None else f"{low} to {high}"
 
 
 def pack_answers(answers):

@@ -10,6 +10,7 @@ import inspect
 import io
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 import traitlets as t
@@ -145,6 +146,8 @@ def fitting(fn, choices):
 
 def offered(name, values):
     """What an argument may be: choice -> value, the choice being a label or the value itself."""
+    if values is not bool and (isinstance(values, str) or not isinstance(values, Iterable)):
+        raise ValueError(f"choices for {name} are {values!r}, allowed: a list, a range, or a dict of label -> value.")
     choices = [plain(value) for value in ([False, True] if values is bool else values)]
     kinds = {type(choice) if isinstance(choice, (bool, str)) else float if is_number(choice) and math.isfinite(choice)
              else None for choice in choices}

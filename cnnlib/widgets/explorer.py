@@ -8,7 +8,7 @@ from itertools import chain, product
 import traitlets as t
 
 from .. import data, runs
-from ..experiments.grids import GRIDS
+from ..experiments.grids import GRIDS, grid
 from ..models import standard_input
 from ..summary import of
 from .base import html_table
@@ -150,6 +150,8 @@ class Explorer(TrainsHere):
         curves, sources = [], []
         for source, experiment in enumerate([experiments] if isinstance(experiments, str) else experiments):
             found = runs.load(experiment, root)
+            if not found:
+                grid(experiment)        # is it declared at least?
             groups = {}
             for run in found:
                 key = self._key(run.model["name"], run.model["options"])

@@ -40,6 +40,10 @@ class LesionBench(BookWidget):
     images = t.Int().tag(sync=True)
 
     def __init__(self, **values):
+        blocks = blocks_of(one_of("depth", values.get("depth", 56), DEPTHS))
+        if positions(values.get("deleted", ""), len(blocks)) is None:
+            raise ValueError(f"deleted is {values['deleted']!r}, allowed: a text of numbers of blocks, rising from 0 "
+                             f"to {len(blocks) - 1}, with spaces.")
         records, drawn = {}, {}
         for depth in DEPTHS:
             names = blocks_of(depth)
@@ -64,8 +68,9 @@ class LesionBench(BookWidget):
             ValueError: another depth, or no positions of its blocks.
         """
         one_of("depth", depth, DEPTHS)
-        names, gone = blocks_of(depth), positions(deleted)
-        if gone is None or not all(0 <= i < len(names) for i in gone):
+        names = blocks_of(depth)
+        gone = positions(deleted, len(names))
+        if gone is None:
             raise ValueError(f"deleted must be numbers of blocks, rising from 0 to {len(names) - 1}, with spaces.")
         fixed = [names[i] for i in gone if not self.drawn[str(depth)][i]["plain"]]
         answer = {"count": len(gone), "residual_paths": f"{2 ** (len(names) - len(gone)):,}", "plain_paths": "1",
@@ -102,13 +107,15 @@ class LesionBench(BookWidget):
                           ["deleted", "residual", "plain"], rows)
 
 
-def positions(deleted):
-    """"3 17" -> [3, 17]; None for anything that is not written so."""
+def positions(deleted, count):
+    """"3 17" -> [3, 17]; None for anything that is not written so, or beyond `count` blocks."""
+    if not isinstance(deleted, str):
+        return None
     words = deleted.split(" ") if deleted else []
     if not all(word.isdecimal() and str(int(word)) == word for word in words):
         return None
     gone = [int(word) for word in words]
-    return gone if gone == sorted(set(gone)) else None
+    return gone if gone == sorted(set(gone)) and all(i < count for i in gone) else None
 
 
 def blocks_of(depth):
@@ -135,6 +142,7 @@ def evaluated(name, deleted, restat):
     """Wrong answers of a network of `data/weights` without these blocks, evaluated here."""
     model, dataset = network(name)
     depth = int(name.removeprefix("digits-").lstrip("abcdefghijklmnopqrstuvwxyz"))
-    gone = [blocks_of(depth)[i] for i in positions(deleted)]
+    names = blocks_of(depth)
+    gone = [names[i] for i in positions(deleted, len(names))]
     error = lesion.test_error(model, dataset.test, delete=gone, restat=dataset.train if restat else None)
     return round(error * len(dataset.test))

@@ -31,6 +31,11 @@ class PathLab(BookWidget):
     low = t.Int(0, min=0).tag(sync=True)
     high = t.Int(200, min=0).tag(sync=True)
 
+    def __init__(self, **values):
+        super().__init__(**values)
+        if self.path >= 2**self.n:
+            raise ValueError(f"path is {self.path}, allowed with n = {self.n}: 0 to {2**self.n - 1}.")
+
     def compute(self, n, ratio):
         """`counts` are the exact numbers of paths of each length, as texts; `gradient` the share of each length in the
         gradient, if every branch scales it by `ratio`, rounded to six digits, and `from_length` to `to_length` the

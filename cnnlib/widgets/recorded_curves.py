@@ -5,7 +5,7 @@ import re
 import traitlets as t
 
 from .. import data, runs
-from ..experiments.grids import GRIDS
+from ..experiments.grids import GRIDS, grid
 from ..models import create_model
 from ..summary import summary
 from .base import html_table
@@ -32,6 +32,9 @@ class RecordedCurves(TrainsHere):
         compare: position in `curves` of a second configuration to show, or -1.
         curves: one dict a configuration: name, model, seeds, seconds, and for each measure the lists
             mean, min, max over the seeds, one value an epoch. Errors are fractions.
+
+    Raises:
+        ValueError: an experiment that is neither recorded nor declared, or values that it does not have.
     """
 
     page_origin = "recorded"
@@ -46,6 +49,8 @@ class RecordedCurves(TrainsHere):
 
     def __init__(self, experiment="lenet-activation-pooling", *, root=None, input_size=(1, 1, 28, 28), **values):
         recorded = runs.load(experiment, root)
+        if not recorded:
+            grid(experiment)            # is it declared at least?
         self.inputs = option_axes(recorded, experiment)
         self.input_size = tuple(input_size)
         self._recipe = recorded[0].recipe if recorded else {}

@@ -87,6 +87,34 @@ def test_the_right_value_is_not_given_away_by_a_wrong_number():
     assert not re.search(r"\b10\b|\b18\b", judge("lenet/receptive-field", (9, 17)).message)
 
 
+def test_a_forgotten_return_is_no_stub():
+    def forgotten(x):
+        x + 1
+
+    class Forgotten(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+
+        def forward(self, x):
+            x + 1
+
+    class Stub(Forgotten):
+        @torch.no_grad()
+        def forward(self, x):
+            ...
+
+    for key, answer, name in (("lenet/scaled-tanh", forgotten, "forgotten"), ("resnet/block", Forgotten, "Forgotten")):
+        verdict = judge(key, answer)
+        assert verdict.status == "wrong"
+        assert verdict.message == f"{key}: {name} returns None: is `return` missing, or are there dots left?"
+    assert judge("resnet/block", Stub).status == "open"
+
+
+def test_wanted_numbers_are_told_apart():
+    told = judge("anatomy/strides", (1, 2)).message
+    assert "6 numbers are wanted (to the right, NCHW; down, NCHW; channel, NCHW; to the right, channels-last;" in told
+
+
 def test_an_unknown_exercise_is_named():
     with pytest.raises(ValueError, match="exercise 'lenet/none' is not known, allowed: anatomy/strides, .*lenet/shar"):
         judge("lenet/none", 1)
