@@ -28,7 +28,7 @@ def main(argv=None):
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; finished runs are kept.", file=sys.stderr)
+        print("stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)
 
 
@@ -379,13 +379,15 @@ def _grade(args):
         raise ValueError(f"file is {absent[0]!r}, allowed: a notebook that is there.")
     _check_files(args.csv, None)
     marks = {}
-    for file in args.files:
-        marks[file] = grading.grade(file, seconds=args.seconds)
-        print(file)
-        for mark in marks[file]:
-            print(f"  {mark.key:26} {mark.status:8} {mark.message}")
-        statuses = [mark.status for mark in marks[file] if mark.key]
-        print(f"  {statuses.count('correct')} of {len(statuses)} correct", flush=True)
-    if args.csv:
-        grading.write_csv(marks, args.csv)
-        print(f"table: {args.csv}")
+    try:
+        for file in args.files:
+            marks[file] = grading.grade(file, seconds=args.seconds)
+            print(file)
+            for mark in marks[file]:
+                print(f"  {mark.key:26} {mark.status:8} {mark.message}")
+            statuses = [mark.status for mark in marks[file] if mark.key]
+            print(f"  {statuses.count('correct')} of {len(statuses)} correct", flush=True)
+    finally:                # Ctrl-C, too, leaves what was graded
+        if args.csv and marks:
+            grading.write_csv(marks, args.csv)
+            print(f"table: {args.csv}")

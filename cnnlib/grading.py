@@ -70,6 +70,8 @@ def grade(path, seconds=120):
             stopped = "the program ended Python or ran out of memory"
         except nbclient.exceptions.CellTimeoutError:
             stopped = f"a cell took longer than {seconds} seconds and could not be interrupted"
+        except AssertionError:          # nbclient's own: Ctrl-C has ended its kernel
+            raise KeyboardInterrupt from None
         if not verdicts.exists():
             raise ImportError(f"the kernel python3 cannot import cnnlib: {_error(first, seconds)}")
         found = {key: Mark(key, status, _line(message.removeprefix(f"{key}: ")))

@@ -206,6 +206,23 @@ def test_a_class_is_graded_whatever_is_handed_in(tmp_path, capsys, monkeypatch):
     assert rows[5][:3] == (eve, "", "error") and rows[5][3].startswith("not a notebook: ")
 
 
+def test_what_was_graded_before_ctrl_c_is_kept(tmp_path, capsys, monkeypatch):
+    for name in ("ada.ipynb", "bob.ipynb"):
+        (tmp_path / name).touch()
+
+    def grade(path, seconds):
+        if "bob" in path:
+            raise KeyboardInterrupt
+        return [grading.Mark("vgg/stack", "correct", "correct.")]
+
+    monkeypatch.setattr(grading, "grade", grade)
+    with pytest.raises(SystemExit, match="130"):
+        cli.main(["grade", *map(str, sorted(tmp_path.iterdir())), "--csv", str(tmp_path / "grades.csv")])
+    assert "what was finished is kept" in capsys.readouterr().err
+    assert (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()[1:] == [
+        f"{tmp_path / 'ada.ipynb'},vgg/stack,correct,correct."]
+
+
 @pytest.mark.parametrize(("args", "message"), [
     (["none.ipynb"], "file is 'none.ipynb', allowed: a notebook that is there."),
     ([__file__, "--seconds", "0"], "seconds is 0, allowed: 1 or more."),
