@@ -1,6 +1,7 @@
-"""`python -m cnnlib train | evaluate | record | bench`: the book's training from the command line.
+"""`python -m cnnlib train | evaluate | record | bench | assign | grade`: the book from the command line.
 
 Begin with:  python -m cnnlib train resnet20 --data digits --epochs 6
+Teachers:    python -m cnnlib assign vgg --to homework.ipynb
 """
 
 import argparse
@@ -19,7 +20,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_train_parser, _evaluate_parser, _record_parser, _bench_parser):
+    for add in (_train_parser, _evaluate_parser, _record_parser, _bench_parser, _assign_parser, _grade_parser):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -28,7 +29,7 @@ def main(argv=None):
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; finished runs are kept.", file=sys.stderr)
+        print("stopped; what was finished is kept.", file=sys.stderr)
         sys.exit(130)
 
 
@@ -325,3 +326,84 @@ def _bench(args):
     from . import bench
 
     bench.main(args.bench, quick=args.quick, device=args.device)
+
+
+# -- assign ---------------------------------------------------------------------------------------------------------
+
+
+def _assign_parser(commands):
+    p = commands.add_parser(
+        "assign", help="write exercises of the book into a notebook for students, or one with solutions",
+        formatter_class=_Help, epilog="""examples:
+  python -m cnnlib assign --list
+  python -m cnnlib assign vgg resnet/block resnet/delete --to homework.ipynb
+  python -m cnnlib assign vgg resnet/block resnet/delete --to solutions.ipynb --solutions
+
+The notebook has the texts and stubs of the chapters, in the order of the book; each stub ends in the check that tells
+students what is wrong. `grade` marks what they hand in. The solutions stand in the chapters for all to read: these
+exercises are for learning, not for exams.""")
+    p.add_argument("names", nargs="*", metavar="EXERCISE", help="a key such as vgg/stack, or a chapter such as vgg")
+    p.add_argument("--list", action="store_true", help="show the exercises (of these names) instead: key, title, text")
+    p.add_argument("--to", metavar="FILE", help="the notebook to write")
+    p.add_argument("--solutions", action="store_true", help="with each solution in the place of the stub")
+    p.add_argument("--force", action="store_true", help="overwrite FILE")
+    p.set_defaults(run=_assign)
+
+
+def _assign(args):
+    from . import assignments
+
+    if args.list:
+        for exercise in assignments.select(args.names) if args.names else assignments.load().values():
+            print(f"{exercise.key:26} {exercise.heading}: {exercise.first_sentence}")
+    elif args.names and args.to:
+        chosen = assignments.assign(args.names, args.to, solutions=args.solutions, force=args.force)
+        print(f"{args.to}: {len(chosen)} exercise{'s' * (len(chosen) != 1)}{', solved' * args.solutions}")
+    else:
+        raise ValueError("exercises or --to FILE is missing: `assign vgg --to homework.ipynb`, or use --list.")
+
+
+# -- grade ----------------------------------------------------------------------------------------------------------
+
+
+def _grade_parser(commands):
+    p = commands.add_parser(
+        "grade", help="run notebooks that students handed in and say which answers are right", formatter_class=_Help,
+        epilog="""examples:
+  python -m cnnlib grade homework-*.ipynb
+  python -m cnnlib grade homework-*.ipynb --csv grades.csv --seconds 30
+
+Every notebook is run from top to bottom in a fresh kernel and an empty folder; the file stays as it is, and outputs
+stored in it are ignored. Verdicts: correct, wrong, open (the dots are still there), error (the cell stopped) and
+missing (no check was run). If an exercise is checked several times, the last verdict counts.
+
+Handed-in programs run with YOUR rights: they can read and delete what you can. Python's connections to other machines
+are refused, but this is no sandbox, and a program written to deceive the check can. Grade strangers' notebooks in a
+container or on an account that has nothing to lose, and look into what seems too good.""")
+    p.add_argument("files", nargs="+", metavar="FILE", help="a notebook, written by `assign` and filled in")
+    p.add_argument("--csv", metavar="FILE", help="write file, key, status and message here, over what was there")
+    p.add_argument("--seconds", type=int, default=120, help="limit for one cell")
+    p.set_defaults(run=_grade)
+
+
+def _grade(args):
+    from . import grading
+
+    if args.seconds < 1:
+        raise ValueError(f"seconds is {args.seconds}, allowed: 1 or more.")
+    if absent := [file for file in args.files if not Path(file).is_file()]:
+        raise ValueError(f"file is {absent[0]!r}, allowed: a notebook that is there.")
+    _check_files(args.csv, None)
+    marks = {}
+    try:
+        for file in args.files:
+            marks[file] = grading.grade(file, seconds=args.seconds)
+            print(file)
+            for mark in marks[file]:
+                print(f"  {mark.key:26} {mark.status:8} {mark.message}")
+            statuses = [mark.status for mark in marks[file] if mark.key]
+            print(f"  {statuses.count('correct')} of {len(statuses)} correct", flush=True)
+    finally:                # Ctrl-C, too, leaves what was graded
+        if args.csv and marks:
+            grading.write_csv(marks, args.csv)
+            print(f"table: {args.csv}")
