@@ -304,7 +304,7 @@ def test_what_was_not_recorded():
 
 
 def test_recording_writes_what_is_evaluated(tmp_path, monkeypatch):
-    monkeypatch.setattr(lesion_records, "NETWORKS", {"digits-plain20": (1, 0)})
+    monkeypatch.setattr(lesion_records, "NETWORKS", {"digits-plain20": 1})
     monkeypatch.setattr(lesion_records, "DRAWS", 1)
     monkeypatch.setattr(lesion_records, "FEW", (1,))
     written = lesion_records.record("digits-plain20", tmp_path, progress=False)
