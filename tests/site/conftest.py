@@ -62,6 +62,20 @@ def browser():
         browser.close()
 
 
+def stay_here(page):
+    """Let the page reach this machine only; what else it asks for is listed in `page.refused`."""
+    page.refused = []
+
+    def decide(route):
+        if is_local(route.request.url):
+            route.continue_()
+        else:
+            page.refused.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", decide)
+
+
 def is_local(url):
     return urlsplit(url).scheme in {"file", "data", "blob"} or urlsplit(url).hostname in {"127.0.0.1", "localhost"}
 
@@ -77,16 +91,8 @@ def visit(browser, build):
         context = browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=javascript,
                                       **{"reduced_motion": "reduce", **media})
         page = context.new_page()
-        page.refused, page.errors, page.scripts = [], [], []
-
-        def decide(route):
-            if is_local(route.request.url):
-                route.continue_()
-            else:
-                page.refused.append(route.request.url)
-                route.abort()
-
-        page.route("**/*", decide)
+        page.errors, page.scripts = [], []
+        stay_here(page)
         page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("requestfailed", lambda request: page.errors.append(f"not loaded: {request.url}"))

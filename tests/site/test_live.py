@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from cnnlib.summary import of
 from cnnlib.widgets import LesionBench
 
-from .conftest import ROOT, is_local
+from .conftest import ROOT, stay_here
 
 CHAPTER = ROOT / "book" / "01-lenet.ipynb"
 WIDGET, TRAIT = "SizeRule", "kernel"
@@ -71,16 +71,7 @@ def lab(browser, tmp_path):
         nbformat.write(nb, tmp_path / "notebook.ipynb")
         context = browser.new_context(viewport={"width": 1400, "height": 1200})
         page = context.new_page()
-        page.refused = []
-
-        def decide(route):
-            if is_local(route.request.url):
-                route.continue_()
-            else:
-                page.refused.append(route.request.url)
-                route.abort()
-
-        page.route("**/*", decide)
+        stay_here(page)
         page.goto(f"http://127.0.0.1:{port}/lab/tree/notebook.ipynb?token={token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.get_by_text("| Idle").first.wait_for(timeout=60_000)      # cells sent before the kernel is there are lost
