@@ -99,7 +99,7 @@ def _train(args):
         load, dataset = _load(args, limit=args.limit, crop=args.crop, flip=args.flip)
         options = _options(args.model, dict(map(_option, args.option)), dataset)
         torch.manual_seed(args.seed)
-        model = create_model(args.model, **options)
+        model = create_model(args.model, **options).to(device)
         if args.weights:
             training.load_weights(model, args.weights)
         say(_summary(model, dataset, args.model, options))

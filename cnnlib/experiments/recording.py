@@ -99,11 +99,10 @@ def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=
             except FloatingPointError as error:
                 failed.append(f"{case.name}-seed{seed}: {error}")
                 continue
-            except (BrokenProcessPool, torch.OutOfMemoryError) as error:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise OSError("a job was ended, probably for want of memory: try fewer jobs.") from error
-            except BaseException:
+            except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)      # else all the rest would be trained first
+                if isinstance(error, (BrokenProcessPool, torch.OutOfMemoryError)):
+                    raise OSError("a job was ended, probably for want of memory: try fewer jobs.") from error
                 raise
             written.append(run)
             target = grid(experiment).target.get(run.run.rpartition("-")[0])
