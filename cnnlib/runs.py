@@ -126,6 +126,14 @@ def load(experiment, root=None):
     return [read(path) for path in sorted((Path(root or DATA / "runs") / experiment).glob("*.json"))]
 
 
+def by_case(experiment, root=None):
+    """The recorded runs of an experiment by what was trained: {case of its grid: runs, in the order of their seeds}."""
+    cases = {}
+    for run in sorted(load(experiment, root), key=lambda run: run.seed):
+        cases.setdefault(run.run.rpartition("-seed")[0], []).append(run)
+    return cases
+
+
 def minimal(model, options):
     """`options` of `create_model` without those that repeat a default: the form in which a network is looked up."""
     defaults = inspect.signature(models._factory(model)).parameters

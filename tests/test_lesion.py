@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import random
 from itertools import combinations
 
@@ -27,6 +28,16 @@ def digits():
 @pytest.fixture(scope="module")
 def trained():
     return lesion.load("digits-resnet20")[0]
+
+
+def at_hand(name):
+    """A recorded network and its data, where its very pictures are: photographs are no part of the project."""
+    if not name.startswith("digits-") and "CNNLIB_DATA" not in os.environ:
+        pytest.skip("CNNLIB_DATA names no folder with data sets")
+    model, dataset = lesion.load(name)
+    if dataset.variant != lesion_records.recorded(name).data:
+        pytest.skip(f"recorded on another copy: {lesion_records.recorded(name).data}")
+    return model, dataset
 
 
 def seeded(build, seed=0):
@@ -167,8 +178,9 @@ def test_tau_needs_an_order():
 
 @pytest.mark.parametrize("name", lesion_records.NETWORKS)
 def test_without_a_lesion_the_recorded_error_comes_out(name):
-    model, dataset = lesion.load(name)
-    assert lesion.test_error(model, dataset.test) == lesion.recorded_error(name)
+    model, dataset = at_hand(name)
+    assert abs(lesion.test_error(model, dataset.test) - lesion.recorded_error(name)) * len(dataset.test) <= (
+        0 if name.startswith("digits-") else 5)         # of 10,000; another processor may take one or two differently
 
 
 def test_an_error_is_that_of_the_lesioned_network(trained, digits):
@@ -263,15 +275,16 @@ def test_recorded_lesions_come_out_again(name):
     """Some of them, drawn anew every time the file changes; another processor may take one image differently."""
     found = lesion_records.recorded(name)
     assert found.weights == hashlib.sha256((lesion.WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()
-    model, dataset = lesion.load(name)
-    assert found.blocks == lesion.blocks(model, next(dataset.test.batches(2))[0])
-    assert found.error() == lesion.recorded_error(name)
+    model, dataset = at_hand(name)
+    test, train = lesion_records.some(dataset.test), lesion_records.some(dataset.train)
+    assert found.images == len(test) and found.blocks == lesion.blocks(model, next(test.batches(2))[0])
+    assert found.error() == lesion.recorded_error(name) or len(test) < len(dataset.test)
     draw = random.Random(found.weights)
     for statistics, how_many in (("kept", 6), ("reestimated", 2)):
-        restat = dataset.train if statistics == "reestimated" else None
+        restat = train if statistics == "reestimated" else None
         for key in draw.sample(sorted(found.wrong[statistics]), how_many):
             deleted = [found.blocks[int(i)] for i in key.split()]
-            error = lesion.test_error(model, dataset.test, delete=deleted, restat=restat)
+            error = lesion.test_error(model, test, delete=deleted, restat=restat)
             assert abs(found.error(deleted, statistics) - error) * found.images <= 1.01, (statistics, key)
 
 
@@ -286,7 +299,8 @@ def test_every_set_that_was_promised_is_recorded(name):
         assert all(len(errors) == lesion_records.DRAWS for errors in found.random_deletions(statistics).values())
         assert len(found.singles(statistics)) == len(found.blocks)
         assert len(found.pairs(statistics)) == math.comb(len(found.blocks), 2)
-    assert {row["swaps"] for row in found.random_swaps()} == (set() if "densenet" in name else set(lesion_records.FEW))
+    dense = "densenet" in name or "bc40" in name
+    assert {row["swaps"] for row in found.random_swaps()} == (set() if dense else set(lesion_records.FEW))
     assert found.error(found.blocks[:1]) == found.error(found.blocks[0]) == found.singles()[found.blocks[0]]
 
 
@@ -297,7 +311,7 @@ def test_what_was_not_recorded():
         found.error("layer9.0")
     with pytest.raises(ValueError, match="statistics is 'new'"):
         found.singles("new")
-    with pytest.raises(ValueError, match="network is 'resnet56', allowed: digits-"):
+    with pytest.raises(ValueError, match="network is 'resnet56', allowed: .*digits-vgg16_bn"):
         lesion_records.recorded("resnet56")
     with pytest.raises(ValueError, match="network is 'resnet56', allowed: 'digits-resnet20'"):
         lesion_records.record("resnet56")

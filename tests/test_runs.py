@@ -235,6 +235,21 @@ def test_no_curve_is_constant_or_copied():
             assert seen.setdefault(curve, decisive) == decisive, f"{experiment}/{run.run} is a copy"
 
 
+def test_runs_by_case_are_all_runs():
+    cases = runs.by_case("digits-degradation")
+    assert {case: [run.seed for run in seeds] for case, seeds in cases.items()} == {
+        case.name: [0, 1, 2] for case in sorted(grids.GRIDS["digits-degradation"].cases, key=lambda case: case.name)}
+    assert all(run.run == f"{case}-seed{run.seed}" for case, seeds in cases.items() for run in seeds)
+    assert runs.by_case("nothing") == {}
+
+
+@pytest.mark.parametrize("experiment", sorted(name for name, plan in grids.GRIDS.items() if plan.target))
+def test_recorded_runs_come_within_a_point_and_a_half_of_what_was_expected(experiment):
+    for case, seeds in runs.by_case(experiment).items():
+        for run in seeds:
+            assert run.final["test_error"] < grids.GRIDS[experiment].target.get(case, 1) + 0.015, run.run
+
+
 def test_overview_is_current():
     text = (paths.DATA / "README.md").read_text()
     assert overview.replaced(text) == text, "run: python -m cnnlib.experiments.overview"

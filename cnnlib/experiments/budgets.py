@@ -48,12 +48,8 @@ def entries(experiment, start="", root=None, **options):
         options: of `create_model`, for the costs only: `memory_efficient=True` gives the same network and the same
             training, which keep less.
     """
-    cases = {}
-    for run in runs.load(experiment, root):
-        case = run.run.rsplit("-seed", 1)[0]
-        if case.startswith(start):
-            cases.setdefault(case, []).append(run)
-    return [_entry(case, group, options) for case, group in cases.items()]
+    return [_entry(case, group, options) for case, group in runs.by_case(experiment, root).items()
+            if case.startswith(start)]
 
 
 def _entry(case, group, options):

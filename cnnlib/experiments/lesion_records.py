@@ -8,19 +8,22 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
 from .. import runs
 from ..atomic import whole
+from ..data.images import balanced
 from ..models.checks import one_of
 from ..paths import DATA
 from . import lesion
 
 # Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
 NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2,
-            "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2}
+            "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2, "cifar10-short-resnet56": 1,
+            "cifar10-short-vgg16_bn-quarter": 1, "cifar10-short-bc40-k12": 1}
+MOST = 1500             # images of either split, chosen evenly: all of the digits, and enough photographs
 DRAWS = 12              # random sets of each size, and random exchanges of each number
 FEW = (1, 2, 3, 5, 7, 10, 15, 20)
 STATISTICS = ("kept", "reestimated")
@@ -31,7 +34,7 @@ class Lesions:
     """What was recorded of one network.
 
     Attributes:
-        network: the name of its weights. weights: their SHA-256. data: the variant. images: of the test split.
+        network: the name of its weights. weights: their SHA-256. data: the variant. images: how many of the test split.
         environment: where, when and with what it was evaluated, as in a recorded run, and the command.
         blocks: the names of those that can be deleted, in the order of the network.
         wrong: statistics -> set -> count of wrong answers; a set is written as positions in `blocks`: "", "3", "3 7".
@@ -102,22 +105,29 @@ def recorded(network, root=None):
     return Lesions(**json.loads((folder / f"{network}.json").read_text()))
 
 
+def some(split):
+    """MOST of the images of a split, or all: what the lesions are tested on, and BatchNorm's averages estimated."""
+    chosen = balanced(split.labels, MOST)
+    return replace(split, images=split.images[chosen], labels=split.labels[chosen])
+
+
 def record(network, root=None, progress=True):
     """Evaluate all lesions of a network of `data/weights` and write them; returns the Lesions."""
     one_of("network", network, tuple(NETWORKS))
     started = time.perf_counter()
     model, dataset = lesion.load(network)
-    split = dataset.test
+    split, train = some(dataset.test), some(dataset.train)
     names = lesion.blocks(model, next(split.batches(2))[0])
     wrong, drawn = {}, {}
     most = NETWORKS[network]
     for statistics in STATISTICS:
-        restat = dataset.train if statistics == "reestimated" else None
+        restat = train if statistics == "reestimated" else None
         ask = {"restat": restat, "progress": progress}
         sets = [each for many in range(most + 1) for each in combinations(range(len(names)), many)]
         errors = lesion.test_errors(model, split, [[names[i] for i in each] for each in sets], **ask)
         wrong[statistics] = {key(each): round(error * len(split)) for each, error in zip(sets, errors, strict=True)}
-        k = None if restat is None else [many for many in FEW if many <= len(names)]
+        every = restat is None and len(dataset.test) <= MOST        # every number of blocks where that is soon done
+        k = None if every else [many for many in FEW if many <= len(names)]
         errors = lesion.random_deletions(model, split, k, DRAWS, **ask)
         drawn[statistics] = {str(k): [round(error * len(split)) for error in found] for k, found in errors.items()}
     try:

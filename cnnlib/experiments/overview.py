@@ -12,12 +12,10 @@ BEGIN, END = "<!-- recordings: written by python -m cnnlib.experiments.overview 
 ERRORS = "final test error, mean over seeds: best to worst case"
 
 
-def errors(recorded):
+def errors(experiment, root=None):
     """Final test errors by one rule: best and worst case, each as the mean over the seeds of its runs; [] without."""
-    cases = {}
-    for run in recorded:
-        cases.setdefault(run.run.rpartition("-")[0], []).append(run.final["test_error"])
-    means = sorted((mean(found), name) for name, found in cases.items())
+    means = sorted((mean(run.final["test_error"] for run in seeds), case)
+                   for case, seeds in runs.by_case(experiment, root).items())
     return [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
 
 
@@ -31,7 +29,7 @@ def table(root=None):
         lines.append(" | ".join([
             f"| `{experiment}`", plan.about, recorded[0].data["variant"] if recorded else plan.data["name"],
             f"{len(recorded)} of {3 * len(plan.cases)}", str(len({run.seed for run in recorded})),
-            ", ".join(devices) or "not yet", " to ".join(errors(recorded)) or "–",
+            ", ".join(devices) or "not yet", " to ".join(errors(experiment, root)) or "–",
         ]) + " |")
     return "\n".join(lines)
 

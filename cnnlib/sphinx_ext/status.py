@@ -31,7 +31,7 @@ class Status(Directive):
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in notebooks]),
             ("Experiments", ["experiment", "recorded", overview.ERRORS, "recorded on", "what"],
-             [experiment_row(name, runs.load(name)) for name in GRIDS]),
+             [experiment_row(name) for name in GRIDS]),
         ]
         return [*(section(title, head, rows) for title, head, rows in tables),
                 *(recorded(name, runs.load(name)) for name in runs.experiments())]
@@ -64,10 +64,10 @@ def notebook_row(path):
                          for key in ("executed", "seconds", "python", "torch", "device"))]
 
 
-def experiment_row(name, found):
+def experiment_row(name):
     """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
-    plan = GRIDS[name]
-    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(overview.errors(found)) or "not yet",
+    plan, found = GRIDS[name], runs.load(name)
+    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(overview.errors(name)) or "not yet",
             ", ".join(sorted({run.device_name for run in found})), plan.about]
 
 
