@@ -193,11 +193,11 @@ GRIDS = {
     # targets are those above plus two points for that. The paper on DenseNet has none for BC with 40 layers: no worse
     # than ResNet-20, which has half as many weights again.
     "cifar10-short": Grid(
-        "Networks as published, and a VGG as light as ResNet-56, on all of CIFAR-10 in ten epochs",
-        [Case("resnet56", "resnet56"), Case("bc40-k12", "densenet_cifar", {"depth": 40}), Case("resnet20", "resnet20"),
-         NARROW_VGG], CIFAR, {**CIFAR_SHORT, "precision": "bfloat16", "channels_last": True},
+        "Networks of 20 to 56 layers as published, a VGG as light as ResNet-56, on all of CIFAR-10 in ten epochs",
+        [*degradation(depths=(20, 56)), NARROW_VGG, Case("bc40-k12", "densenet_cifar", {"depth": 40})], CIFAR,
+        {**CIFAR_SHORT, "precision": "bfloat16", "channels_last": True},
         keep={f"{net}-seed0": f"cifar10-short-{net}.safetensors"
-              for net in ("resnet20", "resnet56", "bc40-k12", "vgg16_bn-quarter")},
+              for net in ("plain20", "resnet20", "resnet56", "vgg16_bn-quarter", "bc40-k12")},
         target={"resnet20": 0.110, "resnet56": 0.097, "bc40-k12": 0.110},
     ),
 
