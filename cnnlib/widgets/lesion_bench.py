@@ -40,10 +40,7 @@ class LesionBench(BookWidget):
     images = t.Int().tag(sync=True)
 
     def __init__(self, **values):
-        blocks = blocks_of(one_of("depth", values.get("depth", 56), DEPTHS))
-        if positions(values.get("deleted", ""), len(blocks)) is None:
-            raise ValueError(f"deleted is {values['deleted']!r}, allowed: a text of numbers of blocks, rising from 0 "
-                             f"to {len(blocks) - 1}, with spaces.")
+        positions(values.get("deleted", ""), len(blocks_of(one_of("depth", values.get("depth", 56), DEPTHS))))
         records, drawn = {}, {}
         for depth in DEPTHS:
             names = blocks_of(depth)
@@ -70,8 +67,6 @@ class LesionBench(BookWidget):
         one_of("depth", depth, DEPTHS)
         names = blocks_of(depth)
         gone = positions(deleted, len(names))
-        if gone is None:
-            raise ValueError(f"deleted must be numbers of blocks, rising from 0 to {len(names) - 1}, with spaces.")
         fixed = [names[i] for i in gone if not self.drawn[str(depth)][i]["plain"]]
         answer = {"count": len(gone), "residual_paths": f"{2 ** (len(names) - len(gone)):,}", "plain_paths": "1",
                   "unfit": ", ".join(fixed), "evaluated": "recorded"}
@@ -108,14 +103,13 @@ class LesionBench(BookWidget):
 
 
 def positions(deleted, count):
-    """"3 17" -> [3, 17]; None for anything that is not written so, or beyond `count` blocks."""
-    if not isinstance(deleted, str):
-        return None
-    words = deleted.split(" ") if deleted else []
-    if not all(word.isdecimal() and str(int(word)) == word for word in words):
-        return None
-    gone = [int(word) for word in words]
-    return gone if gone == sorted(set(gone)) and all(i < count for i in gone) else None
+    """"3 17" -> [3, 17]; a ValueError for anything that is not written so, or beyond `count` blocks."""
+    words = deleted.split(" ") if isinstance(deleted, str) and deleted else []
+    gone = [int(word) if word.isdecimal() else -1 for word in words]
+    if " ".join(map(str, sorted(set(gone)))) != deleted or any(not 0 <= i < count for i in gone):
+        raise ValueError(f"deleted is {deleted!r}, allowed: a text of numbers of blocks, rising from 0 to {count - 1}, "
+                         "with spaces.")
+    return gone
 
 
 def blocks_of(depth):
