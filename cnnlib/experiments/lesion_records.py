@@ -23,7 +23,7 @@ from . import lesion
 NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2,
             "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2, "cifar10-short-resnet56": 1,
             "cifar10-short-vgg16_bn-quarter": 1, "cifar10-short-bc40-k12": 1}
-MOST = 1500             # images of either split, chosen evenly: all of the digits, and enough photographs
+LARGE, SOME = 2000, 1000    # of a split of more images than 2,000 some are taken, chosen evenly
 DRAWS = 12              # random sets of each size, and random exchanges of each number
 FEW = (1, 2, 3, 5, 7, 10, 15, 20)
 STATISTICS = ("kept", "reestimated")
@@ -106,8 +106,8 @@ def recorded(network, root=None):
 
 
 def some(split):
-    """MOST of the images of a split, or all: what the lesions are tested on, and BatchNorm's averages estimated."""
-    chosen = balanced(split.labels, MOST)
+    """The images of a split on which lesions are tested, or BatchNorm's averages estimated: all, or SOME of many."""
+    chosen = balanced(split.labels, SOME if len(split) > LARGE else len(split))
     return replace(split, images=split.images[chosen], labels=split.labels[chosen])
 
 
@@ -126,7 +126,7 @@ def record(network, root=None, progress=True):
         sets = [each for many in range(most + 1) for each in combinations(range(len(names)), many)]
         errors = lesion.test_errors(model, split, [[names[i] for i in each] for each in sets], **ask)
         wrong[statistics] = {key(each): round(error * len(split)) for each, error in zip(sets, errors, strict=True)}
-        every = restat is None and len(dataset.test) <= MOST        # every number of blocks where that is soon done
+        every = restat is None and len(dataset.test) <= LARGE        # every number of blocks where that is soon done
         k = None if every else [many for many in FEW if many <= len(names)]
         errors = lesion.random_deletions(model, split, k, DRAWS, **ask)
         drawn[statistics] = {str(k): [round(error * len(split)) for error in found] for k, found in errors.items()}

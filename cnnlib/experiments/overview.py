@@ -1,4 +1,4 @@
-"""The table of recordings in `data/README.md`: `python -m cnnlib.experiments.overview` writes it from the files."""
+"""The tables of recordings in `data/README.md`: `python -m cnnlib.experiments.overview` writes them from the files."""
 
 from collections import Counter
 from statistics import mean
@@ -34,10 +34,21 @@ def table(root=None):
     return "\n".join(lines)
 
 
+def expected(root=None):
+    """Markdown: what was expected of a network, stated in its grid before it was recorded, beside what came out."""
+    lines = ["| experiment | network | expected test error | recorded, each seed |", "| --- | --- | --- | --- |"]
+    for experiment, plan in GRIDS.items():
+        cases = runs.by_case(experiment, root)
+        for case in sorted(cases.keys() & plan.target.keys()):
+            came = ", ".join(f"{run.final['test_error']:.1%}" for run in cases[case])
+            lines.append(f"| `{experiment}` | {case} | {plan.target[case]:.1%} | {came} |")
+    return "\n".join(lines)
+
+
 def replaced(text, root=None):
-    """The text with the present table between its two marks."""
+    """The text with the present tables between their two marks."""
     before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{table(root)}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n{table(root)}\n\n{expected(root)}\n{END}{rest.partition(END)[2]}"
 
 
 if __name__ == "__main__":
