@@ -173,7 +173,8 @@ def fits(block, place):
 def reestimated(model, images, batch_size=500):
     """While open, BatchNorm's running averages are those of `images` in the network as it now is; None: as they were.
 
-    Means over all batches, of the activations in training mode without anything random (dropout stays off).
+    Means over all batches, of the activations in training mode without anything random (dropout stays off). Images that
+    are cut and mirrored in training are here, too: the averages that this replaces were those of such images.
     """
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.running_mean
              is not None] if images is not None else []
@@ -186,7 +187,7 @@ def reestimated(model, images, batch_size=500):
                 norm.training = True
             if norms:
                 images = images.to(norms[0].running_mean.device)
-                for x, _ in images.batches(batch_size):
+                for x, _ in images.batches(batch_size, shuffle=bool(images.crop or images.flip), seed=0):
                     model(x)
         yield
     finally:
