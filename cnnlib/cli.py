@@ -284,6 +284,7 @@ examples:
     p.add_argument("--again", metavar="FILE",
                    help="train a recorded run again and say whether the result is one that another seed might have had")
     p.add_argument("--seeds", type=int, default=3, help="how many seeds: 0, 1, 2, ...")
+    p.add_argument("--case", action="append", metavar="NAME", help="only this one of its networks; may be repeated")
     p.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     p.add_argument("--threads", type=int, help="CPU threads a run; the cores divided by the jobs if not given")
     p.add_argument("--resume", action="store_true", help="keep checkpoints, and go on with runs that were cut off")
@@ -300,8 +301,8 @@ def _record(args):
     elif args.again:
         recording.again(args.again, data_root=args.root, device=args.device)
     elif args.experiment:
-        recording.record(args.experiment, seeds=args.seeds, jobs=args.jobs, threads=args.threads, data_root=args.root,
-                         device=args.device, resume=args.resume)
+        recording.record(args.experiment, seeds=args.seeds, cases=args.case, jobs=args.jobs, threads=args.threads,
+                         data_root=args.root, device=args.device, resume=args.resume)
     else:
         raise ValueError("experiment is missing: name one, or use --list or --again FILE.")
 

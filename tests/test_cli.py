@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnlib import paths
+from cnnlib import paths, training
+from cnnlib.models import create_model
 
 
 def cnnlib(*args, **kwargs):
@@ -46,9 +47,13 @@ def test_train_evaluate_and_go_on(tmp_path):
     assert other.returncode == 2 and "lr is 0.2 here and 0.05 there" in other.stderr
 
 
-def test_kept_weights_are_evaluated_with_the_data_that_are_named():
+def test_kept_weights_are_evaluated_with_the_data_that_are_named(tmp_path):
     path = str(paths.DATA / "weights" / "lenet5_modern.safetensors")
-    done = cnnlib("evaluate", path)
+    model = create_model("lenet5_modern")
+    header = training.load_weights(model, path)
+    del header["load"]          # as in a file whose data set has no name, such as a folder of one's own
+    training.save_weights(model, tmp_path / "of-mnist.safetensors", metadata=header)
+    done = cnnlib("evaluate", str(tmp_path / "of-mnist.safetensors"))
     assert done.returncode == 2 and "was trained on MNIST" in done.stderr and "--data" in done.stderr
     done = cnnlib("evaluate", path, "--data", "digits", "--device", "cpu")
     assert done.returncode == 2 and done.stderr.endswith("got (1, 1, 8, 8). Try --size 28.\n")
@@ -61,6 +66,8 @@ def test_record_lists_and_bench_runs():
     assert done.returncode == 0 and done.stdout.startswith("digits-se: 12 of 12 runs.")
     done = cnnlib("record", "--again", "nofile.json")
     assert done.returncode == 2 and done.stderr == "error: no recorded run at nofile.json.\n"
+    done = cnnlib("record", "digits-se", "--case", "se_resnet8")
+    assert done.returncode == 2 and "case is 'se_resnet8', allowed: " in done.stderr
     done = cnnlib("record")
     assert done.returncode == 2 and "name one, or use --list or --again" in done.stderr
 

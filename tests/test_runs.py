@@ -46,6 +46,9 @@ def test_record_write_read(tiny, tmp_path):
 def test_only_what_is_missing_is_recorded(tiny, tmp_path):
     recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path, progress=False)
     assert [(c.name, s) for c, s in recording.missing("tiny", 2, tmp_path)] == [("max", 0), ("avg", 1), ("max", 1)]
+    assert [(c.name, s) for c, s in recording.missing("tiny", 2, tmp_path, ["max"])] == [("max", 0), ("max", 1)]
+    with pytest.raises(ValueError, match="case is 'min', allowed: 'avg', 'max'"):
+        recording.missing("tiny", 1, tmp_path, ["min"])
     with pytest.raises(ValueError, match="experiment 'huge' is not known. Allowed: lenet"):
         recording.missing("huge", 1)
     with pytest.raises(ValueError, match="seeds is 0"):

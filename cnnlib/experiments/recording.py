@@ -16,16 +16,19 @@ from torch.nn import functional as F
 
 from .. import data, runs, training
 from ..models import create_model
-from ..models.checks import at_least
+from ..models.checks import at_least, one_of
 from ..paths import DATA
 from ..summary import summary
 from .grids import GRIDS, Case, Grid, grid
 
 
-def missing(experiment, seeds, root=None):
-    """(case, seed) pairs of the grid that have no recorded run yet: the first seed of all before the second of any."""
-    return [(case, seed) for seed in range(at_least("seeds", seeds, 1)) for case in grid(experiment).cases
-            if not runs.path_of(experiment, f"{case.name}-seed{seed}", root).exists()]
+def missing(experiment, seeds, root=None, cases=None):
+    """(case, seed) pairs of the grid that have no recorded run yet: the first seed of all before the second of any.
+    `cases` names those wanted; None means all."""
+    known = {case.name: case for case in grid(experiment).cases}
+    return [(known[name], seed) for seed in range(at_least("seeds", seeds, 1))
+            for name in (known if cases is None else [one_of("case", each, known) for each in cases])
+            if not runs.path_of(experiment, f"{name}-seed{seed}", root).exists()]
 
 
 def train(experiment, plan, case, seed, *, data_root=None, device=None, progress=True, jobs=1, checkpoint=None):
@@ -72,23 +75,25 @@ def record_one(experiment, case, seed, *, root=None, resume=False, **options):
     return run
 
 
-def record(experiment, *, seeds=3, jobs=1, threads=None, data_root=None, device=None, root=None, resume=False,
-           say=print):
-    """Write what is missing of an experiment's grid. `jobs` processes share the device; each run is written whole.
+def record(experiment, *, seeds=3, cases=None, jobs=1, threads=None, data_root=None, device=None, root=None,
+           resume=False, say=print):
+    """Write what is missing of an experiment's grid, or of the `cases` named, in their order. `jobs` processes share
+    the device; each run is written whole.
 
     With `resume` a run leaves a checkpoint beside it until it is finished, and goes on from one that was left.
     Returns the runs written, in the order in which they finished being asked for.
 
     Raises:
-        ValueError: an unknown experiment or device, jobs or threads below 1.
+        ValueError: an unknown experiment, case or device, jobs or threads below 1.
         FloatingPointError: runs whose loss was no number any more; all others are recorded first.
         OSError: data that are not found, a folder that cannot be written; nothing more is begun then.
     """
     at_least("jobs", jobs, 1)
     training.device_of(device)
     threads = max(1, (os.cpu_count() or 1) // jobs) if threads is None else at_least("threads", threads, 1)
-    todo = missing(experiment, seeds, root)
-    say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases) * seeds} runs to record.")
+    todo = missing(experiment, seeds, root, cases)
+    say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases if cases is None else cases) * seeds} runs to "
+        f"record.")
     written, failed = [], []
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
         futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
