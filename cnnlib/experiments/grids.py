@@ -204,7 +204,7 @@ GRIDS = {
         [*degradation(depths=(20, 56)), NARROW_VGG, Case("bc40-k12", "densenet_cifar", {"depth": 40})], CIFAR,
         {**CIFAR_SHORT, **ON_CPU},
         keep={f"{net}-seed0": f"cifar10-short-{net}.safetensors"
-              for net in ("plain20", "resnet20", "resnet56", "vgg16_bn-quarter", "bc40-k12")},
+              for net in ("plain20", "resnet20", "plain56", "resnet56", "vgg16_bn-quarter", "bc40-k12")},
         target={"resnet20": 0.110, "resnet56": 0.097, "bc40-k12": 0.110},
     ),
 
