@@ -130,7 +130,7 @@ def fit(model, data, *, epochs=10, batch_size=128, optimizer="sgd", lr=0.05, mom
         compile: let torch.compile translate the network first; takes a minute, pays on a GPU in long runs.
         seed: decides everything random but the initial weights, which are the caller's.
         device: None takes the fastest. The network is trained there, and afterwards is back where it was.
-        checkpoint: file to go on from if it exists, written anew after every epoch. Ends bit by bit as if nothing had
+        checkpoint: file to go on from if it exists, written anew after every epoch. Ends bit for bit as if nothing had
             happened. On a GPU, cuDNN then uses its deterministic kernels only.
         checkpoint_seconds: write it within epochs, too, when so much time has passed.
         callback: called with the dict of each finished epoch, in process 0; if it returns True, training stops there.

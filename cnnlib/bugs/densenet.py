@@ -102,10 +102,11 @@ def d17_symptom():
     written = layer(x)
     usual = nn.functional.conv2d(layer.reduce(x)[..., 1:-1, 1:-1], layer.grow.weight, layer.grow.bias, padding=1)
     apart = (written - usual).abs()
+    inside = apart[..., 1:-1, 1:-1].max().item()
     kinds = " and ".join(type(part).__name__ for part in layer.children())
     return (
         f"It is {kinds}, nothing else, and the maps keep their size. Compared with the same weights in a layer that "
-        f"pads its 3×3, the inside agrees up to {apart[..., 1:-1, 1:-1].max().item():.0e}, the border differs by "
+        f"pads its 3×3, the inside agrees {f'up to {inside:.0e}' if inside else 'exactly'}, the border differs by "
         f"{apart[..., 0, :].max().item():.2g}, where the spread of the output is {written.std().item():.2g}."
     )
 
@@ -307,7 +308,7 @@ def a04_symptom():
     same = all(map(torch.equal, [y, *gradients], [expected, *right]))
     wrong = [name for name, value in averages.items() if not torch.equal(value, wanted[name])]
     return (
-        f"After three steps of training, outputs and gradients are those of the plain layer, bit by bit: {same}. But "
+        f"After three steps of training, outputs and gradients are those of the plain layer, bit for bit: {same}. But "
         f"{len(wrong)} of its {len(averages)} buffers differ, and the first BatchNorm has counted "
         f"{int(averages['norm1.num_batches_tracked'])} batches."
     )

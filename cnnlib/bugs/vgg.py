@@ -31,7 +31,7 @@ def sides_problem(program, picture):
 
 def d06_symptom():
     return (
-        f"The network runs. But {sides_problem(faulty.sides, 227)} It took nobody's notice, because both rows end in "
+        f"The network runs. But {sides_problem(faulty.sides, 227)} Nobody noticed, because both rows end in "
         "the 7 that the dense layers are built for."
     )
 

@@ -95,7 +95,7 @@ def field(answer):
         tuple(behind_the_last(name, "Conv2d") for name in names):
             "those are the fields of the last convolution; its pooling looks at two by two of its units.",
         (27, 37, 43): "behind a pooling neighbours are twice as far apart: its window and all later ones count double.",
-        (224, 224, 224): "a unit of the last maps does not see the whole picture; only the dense layers do.",
+        (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
         tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
     })
     return "Most of a field is made by the last stages: their windows lie on maps of few, distant units."

@@ -371,7 +371,7 @@ def compared(plain, efficient, steps=3, size=32):
 
     Returns:
         a dict: `buffers`, how many there are; `differ`, the names of those that differ after training; `outputs` and
-        `gradients`, whether those of every step are equal bit by bit; `weights`, the same of those in the end;
+        `gradients`, whether those of every step are equal bit for bit; `weights`, the same of those in the end;
         `batches`, how many batches the first BatchNorm of the first dense layer has counted in each.
     """
     torch.manual_seed(0)

@@ -128,7 +128,7 @@ class EuclideanRBF(nn.Module):
 class LeNet5(nn.Module):
     """LeNet-5 of 1998: 60,000 trainable parameters, checked layer by layer.
 
-    Input (N, 1, 32, 32), a 28x28 digit with two pixels of paper on each side.
+    Input (N, 1, 32, 32): a field of 28x28 with the digit in its middle, and two pixels of paper on each side.
     Output (N, 10) scores.
     """
 

@@ -61,7 +61,7 @@ class Statistics:
     mean = deviation = torch.empty(0)
 
     def normalise(self, norm, x):
-        """`norm(x)` in training, bit by bit, for a second run: the averages stay.
+        """`norm(x)` in training, bit for bit, for a second run: the averages stay.
 
         Where that is not certain to come out in every bit, `norm` itself works again: on a GPU, in another memory
         format, in mixed precision.

@@ -108,7 +108,7 @@ MUTANTS = [
     ("picture-size", (193, 224), "not up"),
     ("field", (134, 196, 252), "the last convolution"),
     ("field", (27, 37, 43), "twice as far apart"),
-    ("field", (224, 224, 224), "only the dense layers do"),
+    ("field", (224, 224, 224), "whether or not the picture ends"),
     ("field", (150, 212), "3 numbers are wanted"),
     ("count", counting(bias=0), "each map has a bias"),
     ("count", counting(channels=3), "sees the channels of the picture"),

@@ -141,7 +141,7 @@ def train(model, batches):
 
 
 def differences(plain, efficient, size=16, steps=3, batch=4, like=None):
-    """Names of the buffers that differ after training both alike, and whether all else is equal bit by bit."""
+    """Names of the buffers that differ after training both alike, and whether all else is equal bit for bit."""
     torch.manual_seed(0)
     batches = [(torch.randn(batch, 3, size, size), torch.randint(5, (batch,))) for _ in range(steps)]
     if like is not None:
