@@ -255,3 +255,9 @@ def test_without_javascript_there_is_a_table_of_the_opening_answer():
     assert all(text in fallback for text in ("A &lt;T&gt;", "1,007", "x&lt;y", '<th scope="row">7</th>'))
     assert widget.to_html() == explore(widget._fn, title="A <T>", a=[7]).to_html()
     assert repr(widget) == "explore('A <T>': a=7)"
+
+
+@pytest.mark.parametrize("recorded, origin", [(False, "computed"), (True, "recorded")])
+def test_a_page_says_whether_its_answers_were_recorded(recorded, origin):
+    widget = explore(lambda n: n, title="n", n=[1, 2], recorded=recorded)
+    assert widget.static_spec()["state"]["origin"] == origin and widget.origin == "kernel"

@@ -23,7 +23,7 @@ DIGITS = 6                       # significant digits of floats
 BLUE, ORANGE = (0, 114, 178), (213, 94, 0)
 
 
-def explore(fn, *, title, labels=None, **choices):
+def explore(fn, *, title, labels=None, recorded=False, **choices):
     """A widget that shows what `fn` returns for the choices that the reader makes.
 
         explore(lambda kernel, channels: kernel ** 2 * channels ** 2,
@@ -40,6 +40,7 @@ def explore(fn, *, title, labels=None, **choices):
             * a dict of these, label -> value, or a list of these.
         title: what the widget is called: on the page, by screen readers, and in the page's address.
         labels: argument -> what its knob is called; the name without underscores by default.
+        recorded: do the answers come from recorded runs? The page then says so where it else says *computed*.
         choices: for each argument of `fn` what may be chosen: numbers (a list or a range: a slider), texts (a list: a
             menu), [False, True] (a box), or label -> any value (a menu of the labels). With a kernel a range takes any
             integer between its ends. The widget opens with the defaults of `fn`, else with the first choices.
@@ -49,7 +50,7 @@ def explore(fn, *, title, labels=None, **choices):
             combinations, or 200,000 bytes of answers); or what `fn` raises for the opening choices.
         TypeError: an answer that cannot be shown.
     """
-    return Explore(fn, title, labels or {}, choices)
+    return Explore(fn, title, labels or {}, choices, "recorded" if recorded else "computed")
 
 
 class Explore(BookWidget):
@@ -59,7 +60,7 @@ class Explore(BookWidget):
     labels = t.Dict().tag(sync=True)
     typed = t.List(help="the inputs that take any integer between their ends, with a kernel").tag(sync=True)
 
-    def __init__(self, fn, title, labels, choices):
+    def __init__(self, fn, title, labels, choices, page_origin="computed"):
         if not isinstance(title, str) or not title.strip():
             raise ValueError(f"title is {title!r}; a widget needs one for those who cannot see what it is.")
         if taken := [name for name in choices if hasattr(Explore, name)]:
@@ -67,7 +68,7 @@ class Explore(BookWidget):
         if strange := sorted(set(labels) - set(choices)):
             raise ValueError(f"labels has {', '.join(strange)}, allowed: {', '.join(choices)}.")
         defaults = fitting(fn, choices)
-        self._fn, self._known = fn, {}
+        self._fn, self._known, self.page_origin = fn, {}, page_origin
         self._values = {name: offered(name, values) for name, values in choices.items()}
         self.inputs = {name: list(values) for name, values in self._values.items()}
         combinations = math.prod(map(len, self.inputs.values()))
