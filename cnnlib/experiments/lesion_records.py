@@ -21,7 +21,8 @@ from . import lesion
 
 # Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
 NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2,
-            "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2, "cifar10-short-resnet56": 1,
+            "digits-vgg16_bn": 2, "digits-densenet_bc40_k4": 2, "cifar10-short-resnet20": 3,
+            "cifar10-short-plain20": 3, "cifar10-short-resnet56": 1, "cifar10-short-plain56": 1,
             "cifar10-short-vgg16_bn-quarter": 1, "cifar10-short-densenet_bc40_k12": 1}
 LARGE, SOME = 2000, 1000    # of a split of more images than 2,000 some are taken, chosen evenly
 DRAWS = 12              # random sets of each size, and random exchanges of each number
