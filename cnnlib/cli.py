@@ -187,6 +187,7 @@ def _data_arguments(parser, data):
     group.add_argument("--pad", type=int, help="pixels of 0 added around each image")
     group.add_argument("--channels", type=int, choices=(3,), help="3 repeats grey images to RGB")
     group.add_argument("--test-fraction", type=float, help="share for testing, where the data has no split of its own")
+    group.add_argument("--jpeg", type=int, help="save every image once more as JPEG of this quality, 1 to 100")
     group.add_argument("--workers", type=int, help="processes that open photos; one a core if not given")
 
 
@@ -195,7 +196,7 @@ def _load(args, **more):
     from . import data
 
     given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels,
-             "test_fraction": args.test_fraction}
+             "test_fraction": args.test_fraction, "jpeg": args.jpeg}
     given = {**more, **{k: v for k, v in given.items() if v is not None}}
     if args.workers is not None:
         at_least("workers", args.workers, 0)

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import pickle
 import shutil
 from functools import partial
@@ -14,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import fft
 from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10, OxfordIIITPet
 
 from cnnlib import data
-from cnnlib.data import sources
+from cnnlib.data import images, sources
 
 from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
@@ -193,6 +195,34 @@ def test_cifar10_is_torchvisions(cifar):
         assert np.array_equal(split.images.permute(0, 2, 3, 1).numpy(), oracle.data)
         assert split.labels.tolist() == oracle.targets
     assert data.load("cifar10", cifar, size=16).train.shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_saved_once_more_as_jpeg_cosines_are_rounded(quality):
+    """Of a grey picture JPEG keeps the cosine transforms of squares of 8x8, rounded to multiples in a table."""
+    pictures = torch.randint(0, 256, (200, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    Image.new("L", (8, 8)).save(file := io.BytesIO(), "JPEG", quality=quality)
+    table = np.array(Image.open(file).quantization[0]).reshape(8, 8)
+    framed = np.pad(pictures[:, 0].numpy(), ((0, 0), (4, 4), (4, 4)), mode="edge") - 128.0
+    squares = framed.reshape(-1, 2, 8, 2, 8).swapaxes(2, 3)
+    kept = (fft.dctn(squares, axes=(3, 4), norm="ortho") / table).round() * table
+    read = fft.idctn(kept, axes=(3, 4), norm="ortho").swapaxes(2, 3).reshape(-1, 16, 16)[:, 4:-4, 4:-4] + 128
+    away = np.abs(read.clip(0, 255) - images.saved_as_jpeg(pictures, quality)[:, 0].numpy())
+    assert (away < 2).mean() > 0.94 and away.mean() < 0.6       # libjpeg's whole numbers: a few round otherwise
+
+
+def test_saved_once_more_as_jpeg_colours_lose_more_than_light(cifar):
+    """A checkerboard of one pixel survives in grey; in colours of one lightness it is averaged away."""
+    board = torch.tensor([[0, 1] * 8, [1, 0] * 8] * 8, dtype=torch.bool)
+    grey = torch.where(board, 255, 0).to(torch.uint8).expand(1, 3, 16, 16)
+    red, blue = torch.tensor([120, 0, 0]), torch.tensor([0, 0, 255])            # 36 and 29 in grey
+    coloured = torch.where(board[..., None], red, blue).to(torch.uint8).permute(2, 0, 1)[None]
+    spread = [images.saved_as_jpeg(each, 95)[0, 0].float().std().item() for each in (grey, coloured)]
+    assert spread[0] > 120 and spread[1] < 15
+    plain, lossy = (data.load("cifar10", cifar, jpeg=jpeg) for jpeg in (None, 75))
+    assert lossy.train.images.shape == plain.train.images.shape and lossy.train.images.is_contiguous()
+    assert lossy.variant == f"{plain.variant}, saved once more as JPEG of quality 75"
+    assert not torch.equal(lossy.train.images, plain.train.images)
 
 
 def test_only_the_published_batches_are_unpickled(cifar, tmp_path):
@@ -410,6 +440,9 @@ def test_a_data_set_says_what_it_is_in_a_line(folder):
         ({"name": "digits", "device": "gpu"}, "device is 'gpu', allowed: 'cuda', 'mps', 'cpu'"),
         ({"name": "digits", "flip": "yes"}, "flip is 'yes', allowed: False, True"),
         ({"name": "digits", "limit": 0}, "limit is 0"),
+        ({"name": "digits", "jpeg": 0}, "jpeg is 0, allowed: whole numbers from 1"),
+        ({"name": "digits", "jpeg": 101}, "jpeg is 101, allowed: whole numbers from 1 to 100"),
+        ({"name": "flowers", "jpeg": 75}, "jpeg is 75, allowed: .* for photos of more than 64 pixels None"),
         ({"name": "folder"}, "root is None"),
         ({"name": "cifar10", "crop": "resized"}, "crop is 'resized', allowed: whole numbers from 0"),
         ({"name": "flowers", "pad": 2}, "pad is 2, allowed for photos of more than 64 pixels: 0"),

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ..devices import device_of
 from ..models.checks import at_least, one_of
 from .cache import decoded
-from .images import Images, balanced, split_per_class
+from .images import Images, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos
 from .sources import SOURCES, DataNotFound
 
@@ -55,7 +55,7 @@ class DataSet:
 
 
 def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
-         device="cpu"):
+         jpeg=None, device="cpu"):
     """Load a data set.
 
     Args:
@@ -77,6 +77,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
         test_fraction: another share of each class for testing, rounded down, where the data set has no split of its
             own (pets: in place of it).
+        jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
 
     Raises:
@@ -103,6 +104,10 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     if from_files and pad:
         raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
 
+    if jpeg is not None and (from_files or not 1 <= at_least("jpeg", jpeg, 1) <= 100):
+        raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
+                         "pixels None.")
+
     source = SOURCES[name](root, test_fraction)
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
@@ -111,7 +116,9 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         source.variant += f", at {size}x{size}"
         train, test = _photos(source, size, crop, flip)
     else:
-        train, test = _images(source, size, pad, channels, crop, flip)
+        train, test = _images(source, size, pad, channels, crop, flip, jpeg)
+        if jpeg:
+            source.variant += f", saved once more as JPEG of quality {jpeg}"
         if (size, pad) != (None, 0):
             source.variant += f", resized and padded to {train.shape[1]}x{train.shape[2]}"
     return DataSet(name, source.variant, source.classes, train, test).to(device)
@@ -129,11 +136,13 @@ def _photos(source, size, crop, flip):
             for index, mirrored in ((source.train, flip), (source.test, False))]
 
 
-def _images(source, size, pad, channels, crop, flip):
+def _images(source, size, pad, channels, crop, flip, jpeg):
     """Both splits as Images, normalised by the statistics of the training split."""
     pictures = source.pictures
     if isinstance(pictures, list):
         pictures, _ = decoded(source.folder, pictures, size)
+    if jpeg:
+        pictures = saved_as_jpeg(pictures, jpeg)
     splits = [(_prepare(pictures.index_select(0, index), size, pad, channels), source.labels[index])
               for index in (source.train, source.test)]
     statistics = mean_std(splits[0][0])

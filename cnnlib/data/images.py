@@ -1,8 +1,11 @@
 """Small images, held whole on the device as one uint8 tensor, and augmented there a batch at a time."""
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 
+import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from ..models.checks import at_least
@@ -113,6 +116,22 @@ def mirror(images, which):
     """Mirror left and right those of (n, C, H, W) whose entry in `which`, bool (n,), is true."""
     both = torch.cat((images, images.flip(-1)))
     return both.index_select(0, torch.arange(len(images), device=images.device) + len(images) * which)
+
+
+def saved_as_jpeg(images, quality):
+    """uint8 (N, C, H, W) as they are read after JPEG of this quality, colours at half the resolution; C is 1 or 3.
+
+    A frame of four pixels, gone afterwards, moves the squares of 8x8 that JPEG works on: on those of an earlier JPEG,
+    next to nothing more would be lost.
+    """
+    framed = np.pad(images.permute(0, 2, 3, 1).numpy(), ((0, 0), (4, 4), (4, 4), (0, 0)), mode="edge")
+    colours = {"subsampling": "4:2:0"} if images.shape[1] == 3 else {}
+    read = np.empty_like(framed)
+    for i, picture in enumerate(framed):
+        file = BytesIO()
+        Image.fromarray(picture.squeeze()).save(file, "JPEG", quality=quality, **colours)
+        read[i] = np.asarray(Image.open(file)).reshape(picture.shape)
+    return torch.from_numpy(read[:, 4:-4, 4:-4]).permute(0, 3, 1, 2).contiguous()
 
 
 def on(device, *channels):

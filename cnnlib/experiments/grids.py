@@ -209,6 +209,12 @@ GRIDS = {
         target={"resnet20": 0.110, "resnet56": 0.097, "bc40-k12": 0.110},
     ),
 
+    # What the lossy copy of CIFAR-10 may have cost: the same training on pictures that have lost as much once more.
+    "cifar10-jpeg": Grid(
+        "ResNet-20 as published, on all of CIFAR-10 saved once more as JPEG, in ten epochs",
+        [Case("resnet20", "resnet20")], {**CIFAR, "jpeg": 75}, {**CIFAR_SHORT, **ON_CPU},
+    ),
+
     # Real pictures, but small and few, and narrow networks: what a CPU records in minutes a run.
     "cifar16-degradation": Grid(
         "Plain and residual networks of 20 and 56 layers, on 10,000 pictures of CIFAR-10 at 16x16",
