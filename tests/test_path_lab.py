@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import product
 
 import pytest
 from scipy.stats import binom
@@ -55,43 +56,45 @@ def page():
 
 def test_every_answer_of_the_page_was_recorded_for_these_very_blocks(page):
     """All of them, from the files, not from the widget's own table; where nothing was recorded there is no number."""
-    answered = 0
-    for depth in page["grid"]["depth"]:
+    answered = {"digits": 0, "cifar10-short": 0}
+    for pictures, depth in product(page["grid"]["pictures"], page["grid"]["depth"]):
+        grid = {"digits": "digits", "CIFAR-10": "cifar10-short"}[pictures]
         names = [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range((depth - 2) // 6)]
-        for restat in (False, True):
-            for deleted in page["grid"]["deleted"]:
-                answer = unpack(page, {"depth": depth, "restat": restat, "deleted": deleted})
-                places = [int(i) for i in deleted.split()]
-                if max(places, default=0) >= len(names):
-                    assert "numbers of blocks" in answer
+        for restat, deleted in product((False, True), page["grid"]["deleted"]):
+            answer = unpack(page, {"pictures": pictures, "depth": depth, "restat": restat, "deleted": deleted})
+            places = [int(i) for i in deleted.split()]
+            if max(places, default=0) >= len(names):
+                assert "numbers of blocks" in answer
+                continue
+            gone = [names[i] for i in places]
+            for kind, family in (("residual", "resnet"), ("plain", "plain")):
+                found = lesion_records.recorded(f"{grid}-{family}{depth}")
+                if not set(gone) <= set(found.blocks):
+                    assert kind == "plain"
+                    assert isinstance(answer, str) or answer["plain_error"] == answer["plain_wrong"] == ""
+                    assert isinstance(answer, str) or answer["unfit"]
                     continue
-                gone = [names[i] for i in places]
-                for kind, family in (("residual", "resnet"), ("plain", "plain")):
-                    found = lesion_records.recorded(f"digits-{family}{depth}")
-                    if not set(gone) <= set(found.blocks):
-                        assert kind == "plain"
-                        assert isinstance(answer, str) or answer["plain_error"] == answer["plain_wrong"] == ""
-                        assert isinstance(answer, str) or answer["unfit"]
-                        continue
-                    error = found.error(gone, "reestimated" if restat else "kept")
-                    if isinstance(answer, str):
-                        assert error is None or found.network.startswith("digits-plain")
-                        continue
-                    assert answer[f"{kind}_error"] == pytest.approx(error, abs=1e-6)
-                    assert answer[f"{kind}_wrong"] == round(error * 355)
-                    assert answer["evaluated"] == "recorded"
-                    answered += 1
-    assert answered > 2 * 512 + 2 * 128 + 379 + 326
+                error = found.error(gone, "reestimated" if restat else "kept")
+                if isinstance(answer, str):
+                    assert error is None or kind == "plain"
+                    continue
+                assert answer[f"{kind}_error"] == pytest.approx(error, abs=1e-6)
+                assert answer[f"{kind}_wrong"] == round(error * (355 if pictures == "digits" else 1000))
+                assert answer["evaluated"] == "recorded"
+                answered[grid] += 1
+    assert answered["digits"] > 2 * 512 + 2 * 128 + 379 + 326
+    assert answered["cifar10-short"] == 2 * (130 + 64 + 28 + 26)
 
 
-def test_singles_and_pairs_are_all_on_the_page(page):
-    for depth, most in ((20, 9), (56, 2)):
+def test_small_sets_are_all_on_the_page(page):
+    for pictures, depth, most in (("digits", 20, 9), ("digits", 56, 2), ("CIFAR-10", 20, 3), ("CIFAR-10", 56, 1)):
         blocks = (depth - 2) // 2
         sets = [deleted for deleted in page["grid"]["deleted"] if len(deleted.split()) <= most
                 and all(int(i) < blocks for i in deleted.split())]
         assert len(sets) == sum(math.comb(blocks, k) for k in range(most + 1))
-        assert not any(isinstance(unpack(page, {"depth": depth, "restat": restat, "deleted": deleted}), str)
-                       for deleted in sets for restat in (False, True))
+        asked = [{"pictures": pictures, "depth": depth, "restat": restat, "deleted": deleted}
+                 for deleted in sets for restat in (False, True)]
+        assert not any(isinstance(unpack(page, each), str) for each in asked)
 
 
 def test_a_page_stays_small():
@@ -112,7 +115,16 @@ def test_with_a_kernel_any_set_is_evaluated():
 def test_the_page_never_asks_for_what_was_not_recorded(monkeypatch):
     monkeypatch.setattr(lesion_bench, "evaluated", None)
     spec = LesionBench().static_spec()
-    assert unpack(spec, {"depth": 56, "restat": False, "deleted": "0 1 2"}).startswith("These blocks together were not")
+    for pictures, deleted in (("digits", "0 1 2"), ("CIFAR-10", "0 1")):
+        asked = {"pictures": pictures, "depth": 56, "restat": False, "deleted": deleted}
+        assert unpack(spec, asked) == "These blocks together were not evaluated."
+
+
+def test_on_photographs_a_kernel_has_what_was_recorded():
+    bench = LesionBench(pictures="CIFAR-10", depth=20, deleted="2 5 8")
+    assert bench.answer["evaluated"] == "recorded" and bench.answer["residual_wrong"] <= 1000
+    bench.deleted = "2 5 7 8"
+    assert bench.error == "These blocks together were not evaluated." and bench.answered["deleted"] == "2 5 8"
 
 
 @pytest.mark.parametrize("deleted", ["27", "3 3", "5 1", "03", "a", " 3", "-1", "3,5", [3]])
@@ -122,12 +134,16 @@ def test_what_are_no_blocks_is_refused(deleted):
         LesionBench(depth=56, deleted=deleted)
 
 
-def test_a_depth_without_records_is_refused():
+def test_what_has_no_records_is_refused():
     with pytest.raises(ValueError, match="depth is 110, allowed: 20, 56"):
         LesionBench(depth=110)
+    with pytest.raises(ValueError, match="pictures is 'flowers', allowed: 'digits', 'CIFAR-10'"):
+        LesionBench(pictures="flowers")
 
 
 def test_without_javascript_a_table_says_it():
-    html = LesionBench(depth=20).fallback_html()
-    assert html.count("<tr>") == 1 + 1 + 9 and html.count("cannot be deleted") == 2
+    for pictures in ("digits", "CIFAR-10"):
+        html = LesionBench(pictures=pictures, depth=20).fallback_html()
+        assert html.count("<tr>") == 1 + 1 + 9 and html.count("cannot be deleted") == 2
+        assert f"Test error on {pictures} of trained" in html
     assert "length" in PathLab(n=54).fallback_html()

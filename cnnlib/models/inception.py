@@ -77,8 +77,7 @@ class Inception(nn.Module):
         self.out_channels = ch1x1 + ch3x3 + ch5x5 + pool_proj
 
     def forward(self, x):
-        branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
-        return torch.cat(branches, 1)
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
 
 
 class NaiveInception(nn.Module):
@@ -97,8 +96,7 @@ class NaiveInception(nn.Module):
         self.out_channels = ch1x1 + ch3x3 + ch5x5 + in_channels
 
     def forward(self, x):
-        branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
-        return torch.cat(branches, 1)
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
 
 
 class InceptionAux(nn.Module):
@@ -210,10 +208,9 @@ class GoogLeNet(nn.Module):
 
         def sides(size):
             """Sides of the maps in modules 4 and 5, for a picture of this size."""
-            windows = (3, 3) if small else (3, 3, 3)
             side = size if small else (size + 1) // 2
-            for window in windows:
-                side = (side - window + 1) // 2 + 1         # rounded up
+            for _ in range(2 if small else 3):              # windows of 3, rounded up
+                side = (side - 2) // 2 + 1
             return side, (side - form.last_pool + 1) // 2 + 1
 
         self.smallest = next(size for size in count(1) if sides(size)[1] > 0)
@@ -232,8 +229,7 @@ class GoogLeNet(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, x):
-        smallest = self.smallest_training if self.training else self.smallest
-        images("googlenet", x, self.in_channels, smallest)
+        images("googlenet", x, self.in_channels, self.smallest_training if self.training else self.smallest)
         x = self.norm1(self.maxpool1(self.conv1(x)))            # (N, 64, 56, 56)
         x = self.norm2(self.conv3(self.conv2(x)))               # (N, 192, 56, 56)
         x = self.maxpool2(x)                                    # (N, 192, 28, 28)

@@ -8,24 +8,32 @@ const ABOVE = { residual: 24, plain: 4 };               // the blocks, where the
 
 export function render({ model, el }) {
   const ui = widget({ model, el, title: "Lesion bench" });
-  const live = model.get("origin") === "kernel", images = model.get("images");
-  const depths = model.get("grid").depth;
-  const depth = h("select", { "data-input": "depth", ...quiet,
-    onchange: () => { chosen = []; ui.ask({ depth: depths[depth.selectedIndex], deleted: "" }); } },
-    depths.map((layers) => h("option", {}, `${layers} layers, ${(layers - 2) / 2} blocks`)));
-  ui.bound("depth", () => { depth.selectedIndex = depths.indexOf(model.get("depth")); });
+  const live = model.get("origin") === "kernel", grid = model.get("grid");
+  // Another depth has other blocks. With other pictures the blocks stay out where that was evaluated, too.
+  const choice = (name, label, text) => {
+    const box = h("select", { "data-input": name, ...quiet, onchange: () => {
+      const to = { ...ui.shown(), [name]: grid[name][box.selectedIndex] };
+      chosen = name === "pictures" && known(chosen, to) ? chosen : [];
+      ui.ask({ [name]: to[name], deleted: key(chosen) });
+    } }, grid[name].map((value) => h("option", {}, text(value))));
+    ui.bound(name, () => { box.selectedIndex = grid[name].indexOf(model.get(name)); });
+    return h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, label), box);
+  };
   const back = button("put all blocks back", () => take([]), { hidden: true });
-  ui.controls.append(h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, "two networks of"), depth),
+  ui.controls.append(choice("depth", "two networks of", (layers) => `${layers} layers, ${(layers - 2) / 2} blocks`),
+    choice("pictures", "trained on", String),
     ui.checkbox("restat", { label: "BatchNorm’s statistics estimated anew" }), back);
 
+  // What was recorded: set of blocks -> wrong answers.
+  const recorded = (kind, { pictures, depth, restat } = ui.shown()) =>
+    model.get("records")[pictures][depth][kind][restat ? "reestimated" : "kept"];
   const read = () => {
-    const { depth: layers, restat, deleted, answer } = ui.shown(), statistics = restat ? "reestimated" : "kept";
-    const wrong = (kind) => model.get("records")[layers][kind][statistics];
-    return { layers, blocks: model.get("drawn")[layers], answer, gone: positions(deleted), wrong };
+    const { pictures, depth: layers, answer } = ui.shown();
+    return { layers, blocks: model.get("drawn")[pictures][layers], images: model.get("images")[pictures], answer, wrong: recorded };
   };
   // What is clicked away; the model has it, too, unless the page has no answer to it.
   let chosen = positions(model.get("deleted"));
-  const known = (set) => live || model.get("grid").deleted.includes(key(set)) && key(set) in read().wrong("residual");
+  const known = (set, inputs = ui.shown()) => live && inputs.pictures === "digits" || key(set) in recorded("residual", inputs);
   const take = (set) => {
     chosen = set;
     if (known(set)) ui.ask({ deleted: key(set) });
@@ -62,9 +70,10 @@ export function render({ model, el }) {
     back.hidden = !chosen.length;
     missing.hidden = evaluated;
     missing.textContent = evaluated ? "" : `Without ${names} together the networks were not evaluated for this page, `
-      + "and nothing is made up from what is known of fewer. Put a block back, or run the notebook: there any set is evaluated.";
+      + "and nothing is made up from what is known of fewer. Put a block back"
+      + (ui.shown().pictures === "digits" ? ", or run the notebook: there any set is evaluated." : ".");
     figures.hidden = paths.hidden = !evaluated;
-    figures.replaceChildren(...Object.entries(KINDS).map(([kind, name]) => figure(now, kind, `${name}-${now.layers}`, images)));
+    figures.replaceChildren(...Object.entries(KINDS).map(([kind, name]) => figure(now, kind, `${name}-${now.layers}`)));
     const all = number(2 ** blocks.length);
     paths.textContent = (chosen.length
       ? `Without ${names} the residual network has ${answer.residual_paths} of its ${all} paths left.`
@@ -75,7 +84,7 @@ export function render({ model, el }) {
       const width = picture.clientWidth;
       if (!width) continue;                             // not on the page yet
       picture.replaceChildren(h("p", { class: "lesion-name" }, `${KINDS[kind]}-${now.layers}`),
-        drawNetwork({ ...now, kind, chosen, images, current: current[kind] }, width, (i) => { current[kind] = i; toggle(i); }));
+        drawNetwork({ ...now, kind, chosen, current: current[kind] }, width, (i) => { current[kind] = i; toggle(i); }));
       if (focused) picture.querySelector(`[data-block="${focused}"]`)?.focus({ preventScroll: true });
     }
     const bars = next(now, "residual", chosen).some((wrong) => wrong !== undefined);
@@ -105,14 +114,14 @@ function next({ wrong, blocks }, kind, chosen) {
 }
 
 /** The test error, and what it was with all blocks. */
-function figure({ answer, wrong }, kind, name, images) {
+function figure({ answer, wrong, images }, kind, name) {
   const whole = wrong(kind)[""], without = answer[`${kind}_error`];
   return h("div", { class: `lesion-figure lesion-${kind}` },
     h("p", { class: "lesion-of" }, `test error of ${name}`),
     without === "" ? h("p", { class: "lesion-error" }, "–")
       : h("p", { class: "lesion-error" }, h("b", { "data-value": `${kind}_error` }, percent(without))),
     h("p", { class: "lesion-of" }, without === "" ? "does not work without it"
-      : [h("span", { "data-value": `${kind}_wrong` }, String(answer[`${kind}_wrong`])), ` of ${images} wrong; `
+      : [h("span", { "data-value": `${kind}_wrong` }, String(answer[`${kind}_wrong`])), ` of ${number(images)} wrong; `
         + `${percent(whole / images)} with all blocks`]));
 }
 

@@ -134,6 +134,34 @@ def test_every_set_of_the_small_networks_is_there(staged):
         assert shown(page, "residual_wrong") == str(everything)
 
 
+def test_other_pictures_show_the_same_blocks_gone_where_that_was_evaluated(staged):
+    with staged(LesionBench(depth=20)) as page:
+        root, pictures = page.locator(".cnnlib-widget"), page.locator("[data-input=pictures]")
+        for i in (1, 5, 7):
+            block(page, "residual", i).click()
+        pictures.select_option("CIFAR-10")
+        assert compare(root, LesionBench(pictures="CIFAR-10", depth=20, deleted="1 5 7").answer) >= 4
+        assert page.locator("[aria-pressed=true]").count() == 6
+        assert " of 1,000 wrong; " in page.locator(".lesion-residual").text_content()
+        assert "64 × 8 × 8" in page.locator(".lesion-picture >> nth=0").text_content()      # as published
+        block(page, "residual", 8).click()
+        said = shown(page, "missing")
+        assert said.startswith("Without layer1.1, layer2.2, layer3.1, layer3.2 together") and "notebook" not in said
+        pictures.select_option("digits")                # there every set was evaluated
+        assert compare(root, LesionBench(depth=20, deleted="1 5 7 8").answer) >= 4
+        pictures.select_option("CIFAR-10")              # here not: all blocks are back
+        assert compare(root, LesionBench(pictures="CIFAR-10", depth=20).answer) >= 4
+        assert page.locator("[aria-pressed=true]").count() == 0
+        page.locator("[data-input=depth]").select_option("56 layers, 27 blocks")
+        for i, deleted in ((20, "20"), (4, None)):
+            block(page, "plain", i).click()
+            if deleted:
+                answer = LesionBench(pictures="CIFAR-10", depth=56, deleted=deleted).answer
+                assert compare(root, answer) >= 4
+        assert page.locator("[data-value=missing]").is_visible()
+        assert page.errors == []
+
+
 def test_bars_say_the_recorded_errors(staged):
     singles = lesion_records.recorded("digits-resnet56").singles()
     with staged(LesionBench(depth=56)) as page:
@@ -157,8 +185,9 @@ def test_blocks_are_reached_by_keyboard(staged):
 
 
 def test_the_address_opens_a_bench_as_it_was(staged):
-    with staged(LesionBench(), fragment="lesion-bench?depth=20&restat=false&deleted=2 5") as page:
-        assert compare(page.locator(".cnnlib-widget"), LesionBench(depth=20, deleted="2 5").answer) >= 4
+    with staged(LesionBench(), fragment="lesion-bench?pictures=CIFAR-10&depth=20&restat=false&deleted=2 5") as page:
+        answer = LesionBench(pictures="CIFAR-10", depth=20, deleted="2 5").answer
+        assert compare(page.locator(".cnnlib-widget"), answer) >= 4
         assert page.locator("[aria-pressed=true]").count() == 4
 
 
