@@ -161,8 +161,7 @@ class GoogLeNet(nn.Module):
         self.standard_size = 32 if small else 224
         conv = partial(BasicConv2d, batch_norm=batch_norm)
 
-        c64, c192 = int(64 * width), int(192 * width)
-        reached = c192                                      # channels, module after module
+        c64, reached = int(64 * width), int(192 * width)    # reached: channels, module after module
 
         def module(*row):
             nonlocal reached
@@ -182,7 +181,7 @@ class GoogLeNet(nn.Module):
         self.maxpool1 = half(3)
         self.norm1 = lrn()
         self.conv2 = conv(c64, c64, 1)
-        self.conv3 = conv(c64, c192, 3, padding=1)
+        self.conv3 = conv(c64, reached, 3, padding=1)
         self.norm2 = lrn()
         self.maxpool2 = nn.Identity() if small else half(3)
         # Table 1:                 1x1 red.  3x3 red.  5x5 pool     out
@@ -229,7 +228,8 @@ class GoogLeNet(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, x):
-        images("googlenet", x, self.in_channels, self.smallest_training if self.training else self.smallest)
+        smallest = self.smallest_training if self.training else self.smallest
+        images("googlenet", x, self.in_channels, smallest)
         x = self.norm1(self.maxpool1(self.conv1(x)))            # (N, 64, 56, 56)
         x = self.norm2(self.conv3(self.conv2(x)))               # (N, 192, 56, 56)
         x = self.maxpool2(x)                                    # (N, 192, 28, 28)

@@ -133,8 +133,9 @@ const VIEWS = {
   },
 };
 
-const write = (value) => (value == null ? "–" : typeof value === "number"
-  ? number(value, { maximumSignificantDigits: Number.isInteger(value) ? 21 : 6 }) : value);
+const write = (value) => (value == null ? "–" : typeof value !== "number" ? value
+  : value && Math.abs(value) < 1e-4 ? value.toExponential(2).replace(/\.?0+e/, "e")           // 4.44e-27, 1e-5
+    : number(value, { maximumSignificantDigits: Number.isInteger(value) ? 21 : 6 }));
 
 function describe({ kind, x, series, labels }) {
   return series.map(([name, values]) => {
