@@ -17,7 +17,7 @@ export function render({ model, el }) {
       ui.ask({ [name]: to[name], deleted: key(chosen) });
     } }, grid[name].map((value) => h("option", {}, text(value))));
     ui.bound(name, () => { box.selectedIndex = grid[name].indexOf(model.get(name)); });
-    return h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, label), box);
+    return h("label", { class: "cnn-field cnn-long" }, h("span", { class: "cnn-label" }, label), box);
   };
   const back = button("put all blocks back", () => take([]), { hidden: true });
   ui.controls.append(choice("depth", "two networks of", (layers) => `${layers} layers, ${(layers - 2) / 2} blocks`),

@@ -147,8 +147,8 @@ export function widget({ model, el, title }) {
       options.map(([, text]) => h("option", {}, text)));
     knobOf(name, box, label, (value) => options.find((option) => option[0] === value)?.[1] ?? value);
     bound(name, () => { box.selectedIndex = options.findIndex(([value]) => value === model.get(name)); });
-    const long = options.some(([, text]) => text.length > 14) && "cnn-long";        // a whole row on a phone
-    return h("label", { class: `cnn-field ${long || ""}` }, h("span", { class: "cnn-label" }, label), box);
+    const long = options.some(([, text]) => text.length > 14) ? "cnn-long" : "";     // a whole row on a phone
+    return h("label", { class: `cnn-field ${long}` }, h("span", { class: "cnn-label" }, label), box);
   }
 
   function checkbox(name, { label }) {
