@@ -104,7 +104,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     if from_files and pad:
         raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
 
-    if jpeg is not None and (from_files or not 1 <= at_least("jpeg", jpeg, 1) <= 100):
+    if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
         raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
                          "pixels None.")
 

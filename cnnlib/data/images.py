@@ -5,7 +5,6 @@ from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from ..models.checks import at_least
@@ -124,6 +123,8 @@ def saved_as_jpeg(images, quality):
     A frame of four pixels, gone afterwards, moves the squares of 8x8 that JPEG works on: on those of an earlier JPEG,
     next to nothing more would be lost.
     """
+    from PIL import Image
+
     framed = np.pad(images.permute(0, 2, 3, 1).numpy(), ((0, 0), (4, 4), (4, 4), (0, 0)), mode="edge")
     colours = {"subsampling": "4:2:0"} if images.shape[1] == 3 else {}
     read = np.empty_like(framed)

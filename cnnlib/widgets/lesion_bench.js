@@ -8,20 +8,14 @@ const ABOVE = { residual: 24, plain: 4 };               // the blocks, where the
 
 export function render({ model, el }) {
   const ui = widget({ model, el, title: "Lesion bench" });
-  const live = model.get("origin") === "kernel", grid = model.get("grid");
-  // Another depth has other blocks. With other pictures the blocks stay out where that was evaluated, too.
-  const choice = (name, label, text) => {
-    const box = h("select", { "data-input": name, ...quiet, onchange: () => {
-      const to = { ...ui.shown(), [name]: grid[name][box.selectedIndex] };
-      chosen = name === "pictures" && known(chosen, to) ? chosen : [];
-      ui.ask({ [name]: to[name], deleted: key(chosen) });
-    } }, grid[name].map((value) => h("option", {}, text(value))));
-    ui.bound(name, () => { box.selectedIndex = grid[name].indexOf(model.get(name)); });
-    return h("label", { class: "cnn-field cnn-long" }, h("span", { class: "cnn-label" }, label), box);
-  };
+  const live = model.get("origin") === "kernel";
   const back = button("put all blocks back", () => take([]), { hidden: true });
-  ui.controls.append(choice("depth", "two networks of", (layers) => `${layers} layers, ${(layers - 2) / 2} blocks`),
-    choice("pictures", "trained on", String),
+  const put = (set) => { chosen = set; return { deleted: key(set) }; };
+  ui.controls.append(
+    ui.select("depth", { label: "two networks of", also: () => put([]),     // another depth has other blocks
+      options: model.get("grid").depth.map((layers) => [layers, `${layers} layers, ${(layers - 2) / 2} blocks`]) }),
+    ui.select("pictures", { label: "trained on",        // the blocks stay out where that was evaluated, too
+      also: (pictures) => put(known(chosen, { ...ui.shown(), pictures }) ? chosen : []) }),
     ui.checkbox("restat", { label: "BatchNorm’s statistics estimated anew" }), back);
 
   // What was recorded: set of blocks -> wrong answers.

@@ -140,10 +140,12 @@ export function widget({ model, el, title }) {
       h("label", {}, h("span", { class: "cnn-label" }, label, field ? null : text), range), field);
   }
 
-  /** A choice among the recorded values of `name`, or among `options` ([value, text] pairs). */
-  function select(name, { label, options = model.get("grid")[name].map((value) => [value, String(value)]) }) {
+  /** A choice among the recorded values of `name`, or among `options` ([value, text] pairs); `also(value)` are other
+   *  traits to be set with it. */
+  function select(name, { label, options = model.get("grid")[name].map((value) => [value, String(value)]), also }) {
+    const chosen = () => options[box.selectedIndex][0];
     const box = h("select", { "data-input": name, ...quiet,
-      onchange: () => ask({ [name]: options[box.selectedIndex][0] }) },
+      onchange: () => ask({ [name]: chosen(), ...also?.(chosen()) }) },
       options.map(([, text]) => h("option", {}, text)));
     knobOf(name, box, label, (value) => options.find((option) => option[0] === value)?.[1] ?? value);
     bound(name, () => { box.selectedIndex = options.findIndex(([value]) => value === model.get(name)); });
