@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from . import create_model, models, summary
-from .models.checks import at_least
+from .checks import at_least
 
 
 def main(argv=None):
@@ -89,7 +89,8 @@ def _train_parser(commands):
 def _train(args):
     import torch
 
-    from . import distributed, evaluation, training
+    from . import training
+    from .training import distributed, evaluation
 
     recipe = {name: getattr(args, name) for name in inspect.signature(training.check_recipe).parameters}
     training.check_recipe(**recipe)
@@ -131,7 +132,7 @@ def _train(args):
 
 def _check_files(save, figure):
     """Raise before any work what would be raised after it: a file that cannot be written, a picture of unknown kind."""
-    from .evaluation import picture_format
+    from .training.evaluation import picture_format
 
     if figure is not None:
         picture_format(figure)
@@ -227,8 +228,9 @@ know. In the figure a row is a true class and a column an answer.""")
 
 
 def _evaluate(args):
-    from . import evaluation, training
-    from .checkpoints import read
+    from . import training
+    from .training import evaluation
+    from .training.checkpoints import read
 
     device = training.device_of(args.device)
     _check_files(None, args.figure)
@@ -269,7 +271,7 @@ def _evaluate(args):
 
 
 def _record_parser(commands):
-    from .experiments.grids import GRIDS
+    from .records.grids import GRIDS
 
     p = commands.add_parser(
         "record", help="write the missing runs of an experiment to data/runs/", formatter_class=_Help,
@@ -295,7 +297,7 @@ examples:
 
 
 def _record(args):
-    from .experiments import recording
+    from .records import recording
 
     if args.list:
         recording.show(args.seeds, args.device, [args.experiment] if args.experiment else None)
@@ -353,7 +355,7 @@ exercises are for learning, not for exams.""")
 
 
 def _assign(args):
-    from . import assignments
+    from .course import assignments
 
     if args.list:
         for exercise in assignments.select(args.names) if args.names else assignments.load().values():
@@ -389,7 +391,7 @@ container or on an account that has nothing to lose, and look into what seems to
 
 
 def _grade(args):
-    from . import grading
+    from .course import grading
 
     if args.seconds < 1:
         raise ValueError(f"seconds is {args.seconds}, allowed: 1 or more.")

@@ -7,7 +7,8 @@ import sys
 import nbformat
 import pytest
 
-from cnnlib import assignments, cli, exercises, grading
+from cnnlib import cli
+from cnnlib.course import assignments, exercises, grading
 
 from .exercises.test_exercises import CHAPTERS, cells
 
@@ -22,7 +23,7 @@ def code(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def hand_in(path, keys, answers, setup="from cnnlib.exercises import check"):
+def hand_in(path, keys, answers, setup="from cnnlib.course.exercises import check"):
     """Write the student version of `keys` with code in the place of stubs; None takes text and stub out."""
     assignments.assign(keys, path)
     notebook = read(path)
@@ -154,7 +155,7 @@ def test_every_kind_of_answer_gets_its_mark(tmp_path):
         "lenet/scaled-tanh": '# check("lenet/scaled-tanh", squash)',
         "lenet/subsampling": 'raise ValueError("\\033[2J" + 999 * "x")\ncheck("lenet/subsampling", 1)',
         "lenet/rbf-output": 'def check(key, answer):\n    print("✓")\n\n\ncheck("lenet/rbf-output", 1)\ndel check',
-        "lenet/accuracy": 'from cnnlib.exercises import check, judge\nverdict = judge("lenet/accuracy", ...)',
+        "lenet/accuracy": 'from cnnlib.course.exercises import check, judge\nverdict = judge("lenet/accuracy", ...)',
     })
     notebook = read(path)
     for cell in notebook.cells:

@@ -7,8 +7,8 @@ import pytest
 import torchinfo
 
 import cnnlib
-from cnnlib import runs
 from cnnlib.experiments import budgets
+from cnnlib.records import runs
 
 DENSE, RESIDUAL = "digits-densenet", "digits-degradation"
 

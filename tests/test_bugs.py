@@ -10,21 +10,20 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib import bugs, models
-from cnnlib.bugs import (
-    alexnet_faulty,
-    alexnet_repaired,
-    anatomy_repaired,
-    densenet_faulty,
-    lenet_faulty,
-    lenet_repaired,
-    resnet_faulty,
-    resnet_repaired,
-    vgg_faulty,
-    vgg_repaired,
-)
-from cnnlib.bugs.lenet import trained_on_digits
-from cnnlib.bugs.tools import blueprint, parameters, ran
+from cnnlib import models
+from cnnlib.course import bugs
+from cnnlib.course.alexnet import faulty as alexnet_faulty
+from cnnlib.course.alexnet import repaired as alexnet_repaired
+from cnnlib.course.anatomy import repaired as anatomy_repaired
+from cnnlib.course.densenet import faulty as densenet_faulty
+from cnnlib.course.lenet import faulty as lenet_faulty
+from cnnlib.course.lenet import repaired as lenet_repaired
+from cnnlib.course.lenet.bugs import trained_on_digits
+from cnnlib.course.resnet import faulty as resnet_faulty
+from cnnlib.course.resnet import repaired as resnet_repaired
+from cnnlib.course.tools import blueprint, parameters, ran
+from cnnlib.course.vgg import faulty as vgg_faulty
+from cnnlib.course.vgg import repaired as vgg_repaired
 
 IDS = bugs.list_exhibits()
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cnnlib import data, training
-from cnnlib.checkpoints import Checkpoint
+from cnnlib.training.checkpoints import Checkpoint
 
 
 def network(seed=0, units=16, dropout=0.3):

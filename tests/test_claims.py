@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cnnlib import claims
+from cnnlib.course import claims
 
 LEDGER = claims.load()
 COMPUTED = [claim for claim in LEDGER.values() if claim.computation]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnlib import paths, training
+from cnnlib import files as paths
+from cnnlib import training
 from cnnlib.models import create_model
 
 

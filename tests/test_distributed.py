@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib import create_model, data, distributed, training
+from cnnlib import create_model, data, training
+from cnnlib.training import distributed
 
 SCRIPT = """
 import json, sys, torch

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
-from cnnlib import evaluation
+from cnnlib.training import evaluation
 
 CLASSES = ["cat", "dog", "ship"]
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlib.paths import CHECKOUT
+from cnnlib.files import CHECKOUT
 from cnnlib.widgets import chart, explore, number, picture, table
 from cnnlib.widgets.explore import items
 

@@ -11,8 +11,9 @@ import torch
 import torchinfo
 from torch import nn
 
-from cnnlib import create_model, data, runs
-from cnnlib.summary import kept_bytes
+from cnnlib import create_model, data
+from cnnlib.anatomy import kept_bytes
+from cnnlib.records import runs
 from cnnlib.widgets import Explorer, explorer
 from cnnlib.widgets.families import FAMILIES, Knob
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cnnlib import bugs, claims
+from cnnlib.course import bugs, claims
 
 CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "book").glob("0*.ipynb"))
 

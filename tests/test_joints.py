@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from cnnlib import create_model
-from cnnlib.experiments import joints
+from cnnlib.anatomy import joints
 
 
 def images(channels=3, side=16, n=3, seed=0):

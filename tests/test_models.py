@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import cnnlib
 from cnnlib import models
+from cnnlib.checks import one_of
 from cnnlib.models import lenet
-from cnnlib.models.checks import one_of
 
 INPUTS = {"lenet5": (1, 32, 32), "lenet5_modern": (1, 28, 28), "mnist_cnn": (1, 28, 28)}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib import repository
+from cnnlib.site import address as repository
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from dataclasses import asdict, fields
 import pytest
 import torch
 
-from cnnlib import create_model, data, paths, runs, training
-from cnnlib.experiments import grids, overview, recording
+from cnnlib import create_model, data, training
+from cnnlib import files as paths
+from cnnlib.records import grids, recording, runs
+from cnnlib.records import tables as overview
 
 
 @pytest.fixture
@@ -260,7 +262,7 @@ def test_what_was_expected_was_reached_or_the_gap_is_explained():
 
 def test_overview_is_current():
     text = (paths.DATA / "README.md").read_text()
-    assert overview.replaced(text) == text, "run: python -m cnnlib.experiments.overview"
+    assert overview.replaced(text) == text, "run: python -m cnnlib.records.tables"
     assert all(f"`{key}`" in text for key in (*runs.EPOCH_KEYS, *(f.name for f in fields(runs.Run))))
 
 

@@ -7,10 +7,11 @@ import pytest
 from sphinx.errors import ExtensionError
 
 import cnnlib
-from cnnlib import runs
-from cnnlib.paths import CHECKOUT
-from cnnlib.sphinx_ext import status, timeline, widget_scripts
-from cnnlib.timeline import FIELDS
+from cnnlib.course.timeline import FIELDS
+from cnnlib.files import CHECKOUT
+from cnnlib.records import runs
+from cnnlib.site import status, timeline
+from cnnlib.site.extension import widget_scripts
 
 
 def test_every_network_of_the_time_line_has_its_silhouette():

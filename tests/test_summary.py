@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnlib
-from cnnlib import models, tracing
+from cnnlib import models
+from cnnlib.anatomy import tracer as tracing
 from cnnlib.models.sketch import sketching
 from tests.models.test_zoo import light, small_input
 from tests.test_models import INPUTS

@@ -15,9 +15,10 @@ import traitlets as t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlib import create_model, runs, summary
+from cnnlib import create_model, summary
 from cnnlib import widgets as package
 from cnnlib.experiments.size_rule import output_size
+from cnnlib.records import runs
 from cnnlib.widgets import WIDGETS, BookWidget, LesionBench, RecordedCurves, SizeRule
 from cnnlib.widgets.base import DIGITS, pack_answers
 

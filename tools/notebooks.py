@@ -22,7 +22,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cnnlib.repository import configured_url, github_origin, https_url, repository_url  # noqa: E402
+from cnnlib.site.address import configured_url, github_origin, https_url, repository_url  # noqa: E402
 
 CELL_TIMEOUT = 400                       # seconds; the same limit as nbval's in the Makefile
 LARGEST = 1_500_000                      # bytes
@@ -86,7 +86,7 @@ def execute(nb, folder):
     import torch
     from nbclient import NotebookClient
 
-    from cnnlib.sphinx_ext.status import device
+    from cnnlib.site.status import device
 
     start = time.perf_counter()
     NotebookClient(nb, timeout=CELL_TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,

@@ -82,7 +82,7 @@ def main(name, *, quick=False, device="cpu"):
         raise ValueError(f"bench is {name!r}, allowed: {', '.join(BENCHES)}.")
     import torch
 
-    from ..devices import device_of
+    from ..training.devices import device_of
 
     device_of(device)
     chip = torch.cuda.get_device_name() if device == "cuda" else _processor()

@@ -4,8 +4,8 @@ The peer builds the network as everybody does and calls `torchinfo.summary`, whi
 """
 
 from .. import create_model, list_models, models
+from ..anatomy import of, summary
 from ..models import sketch, standard_input
-from ..summary import of, summary
 from . import Result, compare, once
 
 # Peer time / our time, at least.

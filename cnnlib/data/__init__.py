@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from ..devices import device_of
-from ..models.checks import at_least, one_of
+from ..checks import at_least, one_of
+from ..training.devices import device_of
 from .cache import decoded
 from .images import Images, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos

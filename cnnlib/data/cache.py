@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..atomic import whole
+from ..files import whole
 
 
 def decoded(folder, paths, size=None):

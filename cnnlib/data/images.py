@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..models.checks import at_least
+from ..checks import at_least
 
 
 @dataclass

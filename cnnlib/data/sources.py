@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..paths import CHECKOUT
+from ..files import CHECKOUT
 from .cache import decoded
 from .images import split_per_class
 

@@ -7,8 +7,8 @@ Pictures are uint8 (3, H, W), or (N, C, H, W) where it says so.
 import torch
 from torch.nn import functional as F
 
-from ..models.checks import at_least
-from ..summary import evaluating
+from ..checks import at_least
+from ..training.evaluation import evaluating
 
 
 def sample(name):

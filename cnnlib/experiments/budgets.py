@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from statistics import mean
 
-from .. import runs
-from ..models.checks import one_of
-from ..summary import of
+from ..anatomy import of
+from ..checks import one_of
+from ..records import runs
 
 MEASURES = ("parameters", "macs", "kept_bytes")
 

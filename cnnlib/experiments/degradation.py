@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import data, training
+from ..checks import one_of
 from ..models import ResNet, create_model
-from ..models.checks import one_of
 from ..models.recompute import unchanged_averages
-from ..summary import evaluating
-from .grids import grid
+from ..records.grids import grid
+from ..training.evaluation import evaluating
 
 
 class Result(NamedTuple):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ..anatomy import of
 from ..models import blueprint
-from ..summary import of
 
 # Row of the table -> (modules of the network, "params" and "ops" as printed).
 PRINTED = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..summary import evaluating
+from ..training.evaluation import evaluating
 
 FLOAT = 4       # bytes of a float32
 

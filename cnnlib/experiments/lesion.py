@@ -18,14 +18,15 @@ from itertools import combinations
 import torch
 from tqdm import tqdm
 
-from .. import data, runs
-from ..checkpoints import load_weights, read
+from .. import data
+from ..anatomy import joints
+from ..checks import at_least
+from ..files import DATA
 from ..models import create_model
-from ..models.checks import at_least
-from ..paths import DATA
-from ..summary import evaluating
+from ..records import runs
 from ..training import score
-from . import joints
+from ..training.checkpoints import load_weights, read
+from ..training.evaluation import evaluating
 
 WEIGHTS = DATA / "weights"
 

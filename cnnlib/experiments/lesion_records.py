@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
-from .. import runs
-from ..atomic import whole
+from ..checks import one_of
 from ..data.images import balanced
-from ..models.checks import one_of
-from ..paths import DATA
+from ..files import DATA, whole
+from ..records import runs
 from . import lesion
 
 # Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.

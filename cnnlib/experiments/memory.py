@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..models.checks import at_least, one_of
+from ..anatomy import kept_bytes
+from ..checks import at_least, one_of
 from ..models.densenet import DenseBlock, DenseNet, densenet_cifar
-from ..summary import kept_bytes
 from .layer_times import one_thread
 
 MODES = {

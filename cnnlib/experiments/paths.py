@@ -20,9 +20,9 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..models.checks import at_least
-from ..summary import evaluating
-from . import joints
+from ..anatomy import joints
+from ..checks import at_least
+from ..training.evaluation import evaluating
 
 
 class Term(NamedTuple):

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..data import Images
 from ..data.images import balanced
-from ..summary import evaluating
+from ..training.evaluation import evaluating
 
 
 def only(split: Images, classes):

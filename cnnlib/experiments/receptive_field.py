@@ -9,7 +9,7 @@ import copy
 import torch
 from torch import nn
 
-from ..summary import evaluating
+from ..training.evaluation import evaluating
 
 
 def influence(model, layer, size, *, channels=3, draws=1, seed=0):

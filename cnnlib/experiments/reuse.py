@@ -14,8 +14,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from ..checks import one_of
 from ..models import DenseBlock
-from ..models.checks import one_of
 from ..training import evaluate
 
 AGES = ("input", "oldest", "newest")

@@ -7,7 +7,7 @@ The nearest such kernel is the truncated singular value decomposition (Eckart an
 
 import torch
 
-from ..models.checks import at_least
+from ..checks import at_least
 
 
 def matrix(kernel):

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..models.checks import share
-from ..summary import evaluating
+from ..checks import share
+from ..training.evaluation import evaluating
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ says which pictures it is made for: `in_channels`, and `standard_size` for heigh
 """
 
 import difflib
-import functools
 import inspect
 
 from torch import nn
 
+from ..caching import remembered
 from . import (
     alexnet,
     blocks,
@@ -89,29 +89,6 @@ def create_model(name, **options):
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}. Allowed: {', '.join(allowed) or 'none'}.")
     return factory(**options)
-
-
-def remembered(size):
-    """A cache of the last `size` answers for a function whose options may be lists."""
-
-    def remember(function):
-        @functools.lru_cache(maxsize=size)
-        def ask(positional, options):
-            return function(*positional, **dict(options))
-
-        @functools.wraps(function)
-        def asked(*positional, **options):
-            options = sorted((name, _fixed(value)) for name, value in options.items())
-            return ask(tuple(map(_fixed, positional)), tuple(options))
-
-        asked.cache_clear = ask.cache_clear
-        return asked
-
-    return remember
-
-
-def _fixed(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 @remembered(32)

@@ -10,7 +10,7 @@ from itertools import count
 
 from torch import nn
 
-from .checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, eighths, images, one_of, settings, share
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),

@@ -12,7 +12,7 @@ import inspect
 import torch
 from torch import nn
 
-from .checks import at_least, odd, one_of, whole_numbers
+from ..checks import at_least, odd, one_of, whole_numbers
 from .dilation import ASPP, DilatedStack
 from .inception import BasicConv2d
 from .inception_v3 import column, row

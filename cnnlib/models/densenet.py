@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import above_zero, at_least, images, one_of, share, whole_numbers
+from ..checks import above_zero, at_least, images, one_of, share, whole_numbers
 from .recompute import Statistics, recomputed
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, whole_numbers
+from ..checks import at_least, whole_numbers
 
 
 class DilatedStack(nn.Sequential):

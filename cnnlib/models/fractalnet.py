@@ -9,7 +9,7 @@ from collections import Counter
 import torch
 from torch import nn
 
-from .checks import at_least, eighths, images, one_of, share
+from ..checks import at_least, eighths, images, one_of, share
 
 
 class FractalConv(nn.Sequential):

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..checks import at_least, eighths, images, one_of, settings, share
 from .alexnet import local_response_norm
-from .checks import at_least, eighths, images, one_of, settings, share
 
 # What a training forward returns, in torchvision's order: the later head first.
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits1")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, eighths, images, one_of, settings, share
 from .inception import BasicConv2d
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, image_of, one_of
+from ..checks import at_least, image_of, one_of
 
 # Table I of the paper: row = map of S2, column = map of C3, X = connected. The first six C3 maps see three
 # neighbours, the next nine see four, the last sees all six: 60 connections instead of 96, so that the maps

@@ -9,7 +9,7 @@ Sources:
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import above_zero, at_least, images, odd, one_of, share
+from ..checks import above_zero, at_least, images, odd, one_of, share
 
 
 class SeparableConv2d(nn.Sequential):

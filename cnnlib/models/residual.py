@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .checks import at_least, one_of
+from ..checks import at_least, one_of
 from .senet import SqueezeExcite
 
 

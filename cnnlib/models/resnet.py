@@ -16,7 +16,7 @@ import re
 
 from torch import nn
 
-from .checks import above_zero, at_least, images, one_of, share
+from ..checks import above_zero, at_least, images, one_of, share
 from .residual import BasicBlock, Bottleneck, conv3x3
 
 IMAGENET = {                                        # table 1: block, blocks a stage

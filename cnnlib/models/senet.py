@@ -7,7 +7,7 @@ section 3, figures 2 and 3. The networks that use the block are ResNets with `se
 
 from torch import nn
 
-from .checks import at_least
+from ..checks import at_least
 
 
 class SqueezeExcite(nn.Module):

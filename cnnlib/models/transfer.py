@@ -9,7 +9,7 @@ import math
 
 from torch import nn
 
-from .checks import at_least, one_of, share
+from ..checks import at_least, one_of, share
 from .densenet import MODELS as DENSENETS
 from .resnet import find as find_resnet
 from .vgg import MODELS as VGGS

@@ -9,8 +9,8 @@ import re
 
 from torch import nn
 
+from ..checks import at_least, eighths, images, one_of, settings, share
 from .alexnet import local_response_norm
-from .checks import at_least, eighths, images, one_of, settings, share
 
 # Table 1, column by column: a number is a 3x3 convolution with so many maps, 1x1-256 a
 # 1x1 convolution with 256, M halves the picture, LRN normalises over neighbouring maps.

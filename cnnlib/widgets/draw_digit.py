@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import traitlets as t
 
+from ..anatomy import summary
+from ..files import DATA
 from ..models import LeNet5Modern, create_model
-from ..paths import DATA
-from ..summary import summary
 from ..training import load_weights
 from .base import BookWidget, html_table
 

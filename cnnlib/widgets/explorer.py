@@ -7,10 +7,11 @@ from itertools import chain, product
 
 import traitlets as t
 
-from .. import data, runs
-from ..experiments.grids import GRIDS, grid
+from .. import data
+from ..anatomy import of
 from ..models import standard_input
-from ..summary import of
+from ..records import runs
+from ..records.grids import GRIDS, grid
 from .base import html_table
 from .families import FAMILIES, Knob, colour_of
 from .recorded_curves import MEASURES, by, curve, pictures, provenance

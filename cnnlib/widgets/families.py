@@ -6,7 +6,7 @@ A knob bears the name of the option of `create_model` that it sets, except `batc
 
 from dataclasses import dataclass, field
 
-from ..models.checks import one_of
+from ..checks import one_of
 
 
 @dataclass(frozen=True)

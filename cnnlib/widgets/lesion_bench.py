@@ -5,9 +5,9 @@ from itertools import product
 
 import traitlets as t
 
+from ..anatomy import of
+from ..checks import one_of
 from ..experiments import lesion, lesion_records
-from ..models.checks import one_of
-from ..summary import of
 from .base import BookWidget, html_table
 
 PICTURES = {"digits": "digits", "CIFAR-10": "cifar10-short"}        # what is read, and the grid of its networks

@@ -4,10 +4,11 @@ import re
 
 import traitlets as t
 
-from .. import data, runs
-from ..experiments.grids import GRIDS, grid
+from .. import data
+from ..anatomy import summary
 from ..models import create_model
-from ..summary import summary
+from ..records import runs
+from ..records.grids import GRIDS, grid
 from .base import html_table
 from .training_here import TrainsHere
 

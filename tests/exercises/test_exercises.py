@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnlib
-from cnnlib.exercises import check, judge, list_exercises
+from cnnlib.course.exercises import check, judge, list_exercises
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 CHAPTERS = {path.stem.split("-", 1)[1]: path for path in sorted(BOOK.glob("[0-9]*.ipynb"))}

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import cnnlib
-from cnnlib.exercises import judge
+from cnnlib.course.exercises import judge
 
 
 @pytest.mark.parametrize("unit", ["s4", "c5"])

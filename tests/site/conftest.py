@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from cnnlib import sphinx_ext
+from cnnlib.site import extension as sphinx_ext
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from cnnlib.summary import of
+from cnnlib.anatomy import of
 from cnnlib.widgets import LesionBench
 
 from .conftest import ROOT, stay_here

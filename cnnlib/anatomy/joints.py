@@ -1,0 +1,320 @@
+"""Where a network joins what it computed with what it had: found in any module by watching it run.
+
+A joint is an addition (of a branch to a shortcut) or a concatenation (of new maps to those they were made from). While
+`joining` is open, every joint may be changed: that is how a branch is deleted, and a gradient sent along one path.
+"""
+
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ..training.evaluation import evaluating
+
+_ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
+_CATS = {"cat", "concat", "concatenate"}
+_WEIGHTED = {"conv1d", "conv2d", "conv3d", "linear"}
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
+
+
+class Place(NamedTuple):
+    """Joint number `index` (from 0) in the forward of the module `owner`. `new` and `old` are positions of operands: of
+    what was computed, and of what it was computed from."""
+
+    owner: str
+    index: int
+    new: int
+    old: int
+
+
+class Block(NamedTuple):
+    """A part of a network whose work can be left out.
+
+    Attributes:
+        name: of the module.
+        kind: "residual", "dense" or "plain".
+        places: the joints where its result enters; none for a plain block.
+        modules: those that are it: the module `name`, and after a bare convolution its normalisation.
+        shapes: of the pictures it takes and gives, without N.
+    """
+
+    name: str
+    kind: str
+    places: tuple
+    modules: tuple
+    shapes: tuple
+
+
+def find(model, x=None):
+    """All blocks of a network, in the order in which it runs them: residual and dense ones, and if there are none,
+    plain ones. These are the members of a Sequential or ModuleList that hold convolutions (or are one) and give the
+    shape that they take.
+
+    Args:
+        x: pictures (N, C, H, W) that the network takes; None: made up from its first convolution.
+    """
+    frames = _Watched(model)
+    with evaluating(model), torch.no_grad(), frames, _Watch(frames) as watch:
+        model(watch.source(pictures_for(model) if x is None else x[:2]))
+    return _joined(frames, watch) or _plain(model, frames)
+
+
+def residual(model, x=None):
+    """The residual blocks of a network, one after the other.
+
+    Raises:
+        ValueError: there are none, or one lies in the branch of another.
+    """
+    blocks = [block for block in find(model, x) if block.kind == "residual"]
+    if not blocks:
+        raise ValueError(f"model is a {type(model).__name__} without residual blocks, allowed: networks that add a "
+                         "branch to a shortcut, such as cnnlib.create_model('resnet20').")
+    for outer in blocks:
+        for inner in blocks:
+            if inner is not outer and f"{inner.name}.".startswith(f"{outer.name}."):
+                raise ValueError(f"model has the residual block {inner.name} within {outer.name}, allowed: one after "
+                                 "the other.")
+    return blocks
+
+
+def pictures_for(model):
+    """Two random pictures (2, C, H, W), of the size that the network names, else 32x32."""
+    conv = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
+    if conv is None:
+        raise ValueError(f"model is a {type(model).__name__} without convolutions, allowed: networks for pictures.")
+    side = getattr(model, "standard_size", 32)
+    pictures = torch.randn(2, conv.in_channels, side, side, generator=torch.Generator().manual_seed(0))
+    return pictures.to(conv.weight)
+
+
+@contextmanager
+def joining(model, changes):
+    """While open, joints of `model` join something else.
+
+    Args:
+        changes: {Place: f}, where f(new, old) returns the two that are joined instead. Places of one joint are changed
+            one after the other.
+    """
+    at = {}
+    for place, change in changes.items():
+        at.setdefault((place.owner, place.index), []).append((place, change))
+
+    def changed(owner, index, name, operands):
+        for place, change in at.get((owner, index), ()):
+            operands[place.new], operands[place.old] = change(operands[place.new], operands[place.old])
+
+    frames = _Frames(model)
+    with frames, _Joints(frames, changed):
+        yield
+
+
+class _Frames:
+    """While open, knows whose forward is running: on the stack stand modules' names and how many joints each had."""
+
+    def __init__(self, model):
+        self.modules, self.stack = dict(model.named_modules()), []
+
+    def __enter__(self):
+        self.before = {name: vars(module).get("forward") for name, module in self.modules.items()}
+        for name, module in self.modules.items():
+            vars(module)["forward"] = self.framed(name, module.forward)
+        return self
+
+    def __exit__(self, *_):
+        for name, forward in self.before.items():
+            vars(self.modules[name]).pop("forward")
+            if forward is not None:
+                vars(self.modules[name])["forward"] = forward
+
+    def framed(self, name, forward):
+        def run(*args, **kwargs):
+            self.stack.append([name, 0])
+            try:
+                self.entered(name, args)
+                out = forward(*args, **kwargs)
+                self.left(name, args, out)
+                return out
+            finally:
+                self.stack.pop()
+
+        return run
+
+    def entered(self, name, args):
+        """A module begins."""
+
+    def left(self, name, args, out):
+        """A module is about to return."""
+
+
+class _Joints(TorchFunctionMode):
+    """Tells `joint(owner, index, name of the function, operands)` of every joint; it may replace operands."""
+
+    def __init__(self, frames, joint):
+        super().__init__()
+        self.frames, self.joint = frames, joint
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        operands = _operands(name, args)
+        if operands is None or not self.frames.stack:
+            return self.computed(name, function, args, kwargs or {})
+        frame, first = self.frames.stack[-1], operands[0]
+        self.joint(frame[0], frame[1], name, operands)
+        frame[1] += 1
+        if name == "add_" and operands[0] is not first:
+            operands[0] = first.copy_(operands[0])      # whoever goes on with the sum holds this very tensor
+        args = (operands, *args[1:]) if name in _CATS else (*operands, *args[2:])
+        return self.computed(name, function, args, kwargs or {})
+
+    def computed(self, name, function, args, kwargs):
+        return function(*args, **kwargs)
+
+
+def _operands(name, args):
+    """The operands of an addition of two tensors of one shape, or of a concatenation; None for any other function."""
+    if name in _ADDS and len(args) > 1 and all(isinstance(part, torch.Tensor) for part in args[:2]):
+        return list(args[:2]) if args[0].shape == args[1].shape else None
+    if name in _CATS and args and isinstance(args[0], (list, tuple)):
+        return list(args[0])
+    return None
+
+
+# -- watching ---------------------------------------------------------------------------------------------------------
+
+
+class _Origin(NamedTuple):
+    """Of a tensor: when it was made, how many weighted layers lie before it, and (as bits) from what it was made."""
+
+    born: int
+    depth: int
+    made_from: int
+
+    def comes_from(self, other):
+        return bool(self.made_from >> other.born & 1)
+
+
+class _Watched(_Frames):
+    """Frames that write down what every module took and gave, and which modules returned a tensor."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.calls, self.returned, self.began, self.clock = {}, {}, {}, 0
+
+    def entered(self, name, args):
+        self.began[name] = self.clock
+
+    def left(self, name, args, out):
+        if not isinstance(out, torch.Tensor):
+            return
+        tensors = [part for part in _flat(args) if isinstance(part, torch.Tensor)]
+        self.calls.setdefault(name, []).append((tensors, out))
+        self.returned.setdefault(id(out), []).append(name)
+
+    def shapes(self, name):
+        """(what the module took, what it gave), without N."""
+        tensors, out = self.calls[name][0]
+        return tuple(tuple(part.shape[1:]) for part in tensors), tuple(out.shape[1:])
+
+
+class _Watch(_Joints):
+    """Follows every tensor through a run, and writes down the joints."""
+
+    def __init__(self, frames):
+        super().__init__(frames, self.note)
+        self.origins, self.kept, self.joints = {}, [], []
+
+    def source(self, x):
+        """The tensor with which all begins."""
+        self.origins[id(x)] = _Origin(0, 0, 0)
+        self.kept.append(x)
+        return x
+
+    def note(self, owner, index, name, operands):
+        origins = [self.origins.get(id(part)) for part in operands]
+        returned = [list(self.frames.returned.get(id(part), ())) for part in operands]
+        self.joints.append((owner, index, name in _CATS, origins, returned, self.frames.began[owner]))
+
+    def computed(self, name, function, args, kwargs):
+        origins = [self.origins[id(part)] for part in _flat((args, list(kwargs.values()))) if id(part) in self.origins]
+        out = function(*args, **kwargs)
+        if origins and isinstance(out, torch.Tensor):
+            self.frames.clock += 1
+            made_from = 0
+            for origin in origins:
+                made_from |= origin.made_from | 1 << origin.born
+            depth = max(origin.depth for origin in origins) + (name in _WEIGHTED)
+            self.origins[id(out)] = _Origin(self.frames.clock, depth, made_from)
+            self.kept.append(out)                       # an id says which tensor it is only as long as that lives
+        return out
+
+
+def _flat(parts):
+    for part in parts:
+        if isinstance(part, (list, tuple)):
+            yield from _flat(part)
+        else:
+            yield part
+
+
+def _joined(frames, watch):
+    """The residual and dense blocks among all joints that were seen."""
+    found, names = [], {}                               # (kind, origin of the new operand, place, modules, owner)
+    for owner, index, is_cat, origins, returned, began in watch.joints:
+        for new, old in _pairs(is_cat, origins):
+            own = [name for name in returned[new] if not f"{owner}.".startswith(f"{name}.") and name]
+            found.append(("dense" if is_cat else "residual", origins[new], Place(owner, index, new, old), own,
+                          owner if origins[new].born > began else ""))
+    makers = {}                                         # owner -> what was made in its forward and joined there
+    for _, origin, _, _, owner in found:
+        makers.setdefault(owner, set()).add(origin.born)
+    blocks = {}
+    for kind, origin, place, own, owner in found:
+        alone = owner and len(makers[owner]) == 1
+        name = names.setdefault(origin.born, owner if alone else own[-1] if own else f"{owner or 'sum'}[{place.index}]")
+        blocks.setdefault((name, kind), []).append(place)
+    return [Block(name, kind, tuple(dict.fromkeys(places)), (name,) * (name in frames.calls),
+                  frames.shapes(name) if name in frames.calls else ())
+            for (name, kind), places in blocks.items()]
+
+
+def _pairs(is_cat, origins):
+    """(position of what is new, position of what it came from) among the operands of a joint."""
+    known = [(i, origin) for i, origin in enumerate(origins) if origin is not None]
+    if is_cat:
+        for i, new in known:
+            if sources := [j for j, old in known if j != i and new.comes_from(old)]:
+                yield i, sources[0]
+    elif len(known) == 2 and known[0][1].depth != known[1][1].depth:
+        (short, _), (deep, _) = sorted(known, key=lambda each: each[1].depth)
+        yield deep, short
+
+
+def _plain(model, frames):
+    """The members of containers, or single convolutions, that keep the shape."""
+    members = {f"{name}.{child}".lstrip(".") for name, module in model.named_modules()
+               if isinstance(module, (nn.Sequential, nn.ModuleList)) for child in module._modules}
+    blocks = {}
+    for conv, module in model.named_modules():
+        if not isinstance(module, nn.Conv2d) or len(frames.calls.get(conv, ())) != 1:
+            continue
+        parents = [conv.rsplit(".", i)[0] for i in range(conv.count(".") + 1)]
+        name = next((parent for parent in parents if parent in members), conv)
+        shapes = frames.shapes(name) if len(frames.calls.get(name, ())) == 1 else None
+        if shapes and shapes[0] == (shapes[1],):
+            out = frames.calls[name][0][1]
+            after = [other for other, calls in frames.calls.items() if name == conv
+                     and isinstance(frames.modules[other], _NORMS) and calls[0][0] and calls[0][0][0] is out]
+            blocks.setdefault(name, Block(name, "plain", (), (name, *after), shapes))
+    return list(blocks.values())
+
+
+def named(blocks, names, argument):
+    """The blocks of these names, in this order; ValueError for a name that is none of them."""
+    known = {block.name: block for block in blocks}
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{argument} names {name!r}, allowed: {', '.join(known)}.")
+    return [known[name] for name in names]

@@ -1,0 +1,298 @@
+"""Judges of the exercises of the AlexNet chapter. The questions and the solutions are in the chapter itself."""
+
+import statistics
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from ...anatomy import of, summary
+from ...experiments.augmentation import colour_shift, crop_scores, places
+from ...experiments.signal import he_std as he
+from ...models.alexnet import local_response_norm
+from .. import bugs
+from ..exercises import Wrong, call, number, numbers, tensor
+
+JUDGES = {}
+
+
+def exercise(key):
+    """Enter a judge under the key of its exercise."""
+
+    def enter(function):
+        JUDGES[f"alexnet/{key}"] = function
+        return function
+
+    return enter
+
+
+@exercise("first-layer")
+def first_layer(answer):
+    """(places of a window of 11, step 4, on 227 pixels, the same on 224, pixels of the 224 in no window)"""
+    conv = nn.Conv2d(3, 1, 11, stride=4)
+    on_227, on_224 = (summary(conv, (1, 3, side, side)).rows[0].output_shape[-1] for side in (227, 224))
+    unseen = 224 - (11 + 4 * (on_224 - 1))
+    numbers(answer, (on_227, on_224, unseen), ("on 227", "on 224", "never seen"), {
+        (54, 53, 1): "you forgot the + 1: a window that fits exactly once has one place.",
+        (55, 55, 0): "224: the window hangs over the edge in the last place; round down.",
+        (55, 54, 0): "never seen: where does the last window on 224 pixels end?",
+        (on_224, on_227, unseen): "the right numbers in the wrong order: 227 comes first.",
+        (56, 56, 0): "that is the size with padding; here there is none.",
+    })
+    return "The 55 of the paper's later layers needs 227."
+
+
+@exercise("towers")
+def towers(answer):
+    """(parameters of conv4 in two towers, its MACs for a picture, its parameters in one tower)"""
+    conv4 = [row for row in of("alexnet").rows if row.type == "Conv2d"][3]
+    joined = [row for row in of("alexnet", groups=1).rows if row.type == "Conv2d"][3].params
+    if not isinstance(answer, (tuple, list)) or len(answer) != 3:
+        raise Wrong(f"3 numbers are wanted, (parameters, MACs, in one tower); this is {answer!r}.")
+    maps, places_ = conv4.output_shape[1], conv4.output_shape[2] * conv4.output_shape[3]
+    quarter = (conv4.params - maps) // 2
+    number(answer[0], conv4.params, "parameters", {
+        conv4.params - maps: "you forgot the biases, one for each map.",
+        joined: "that is one tower; with two a kernel sees only its own half of the maps.",
+        quarter + maps: "all 384 kernels exist; only what each of them sees is halved.",
+        quarter + maps // 2: "that is one of the two towers.",
+    })
+    number(answer[1], conv4.macs, "MACs", {
+        conv4.params * places_: "a bias is added once; MACs count the products with weights.",
+        2 * conv4.macs: "that is without the towers; or a MAC was counted as two operations.",
+        conv4.params - maps: "every weight is used at each of the places.",
+    })
+    number(answer[2], joined, "in one tower", {
+        joined - maps: "you forgot the biases.",
+        2 * conv4.params: "weights double, biases do not.",
+    })
+    return "Half the weights and half the work for the same maps."
+
+
+@exercise("crops")
+def crops(answer):
+    """number of different parts of 256×256 out of 300×260, each also mirrored"""
+    across, down = 300 - 256 + 1, 260 - 256 + 1
+    number(answer, 2 * across * down, "crops", {
+        2 * 44 * 4: "a window that fits exactly once has one place: + 1 in each direction.",
+        across * down: "each can also be mirrored.",
+        2 * across: "the window moves down, too.",
+        2 * across * across: "width and height are different.",
+        2 * (across + down): "for each place across there are all places down.",
+        4 * across * down: "each is mirrored one way only, left and right.",
+    })
+    return "The difference of the sizes is not the number of places; one more fits."
+
+
+@exercise("batch")
+def batch(answer):
+    """largest batch on a card of 3 GiB with 50 million parameters and 10 MB a picture"""
+    card, weights, each = 3 * 2**30, 4 * 50_000_000, 10_000_000
+    number(answer, (card - 3 * weights) // each, "batch", {
+        (card - weights) // each: "training holds three numbers for each parameter.",
+        (card - 2 * weights) // each: "the momentum needs memory, too.",
+        (3 * 10**9 - 3 * weights) // each: "a GiB has 2**30 bytes.",
+        card // each: "the parameters need memory, too.",
+        -(-(card - 3 * weights) // each): "the last picture does not fit any more: round down.",
+        (card - 3 * weights // 4) // each: "a number takes four bytes.",
+    })
+    return "Weights are paid once, pictures each."
+
+
+@exercise("response-norm")
+def response_norm(answer):
+    """response_norm(n, k, alpha, beta) -> an nn.LocalResponseNorm that is the paper's formula"""
+    maps = 30 * torch.randn(2, 16, 3, 3)
+    for n, k, alpha, beta in ((5, 2.0, 1e-3, 0.5), (3, 3.0, 1e-4, 0.9), (7, 1.5, 2e-3, 1.0)):
+        layer = call(answer, n, k, alpha, beta)
+        if not isinstance(layer, nn.LocalResponseNorm):
+            raise Wrong(f"an nn.LocalResponseNorm is wanted, this returns {type(layer).__name__}.")
+        tensor(layer(maps), local_response_norm(n, alpha, beta, k)(maps), f"with n={n}, k={k}, alpha={alpha}, "
+               f"beta={beta} the result", {
+            "PyTorch divides its alpha by the size of the window: give it more.":
+                nn.LocalResponseNorm(n, alpha, beta, k)(maps),
+            "k is PyTorch's own, 1; the paper's is given.": nn.LocalResponseNorm(n, alpha * n, beta)(maps),
+            "only the window was passed on; the other three are PyTorch's own.": nn.LocalResponseNorm(n)(maps),
+            "alpha is divided by n once more; it must be multiplied.":
+                nn.LocalResponseNorm(n, alpha / n, beta, k)(maps),
+            "beta is PyTorch's own, 0.75; the given one is wanted.": nn.LocalResponseNorm(n, alpha * n, k=k)(maps),
+        })
+    return "The same numbers as the formula of section 3.3, for three choices of its constants."
+
+
+@exercise("collapse")
+def collapse(answer):
+    """collapse(layers): a list of nn.Linear in a row -> one nn.Linear with the same outputs"""
+    for sizes in ((6, 9, 4), (5, 8, 8, 3)):
+        layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        x = torch.randn(12, sizes[0])
+        right = nn.Sequential(*layers)(x)
+        one = call(answer, list(layers))
+        if not isinstance(one, nn.Linear):
+            raise Wrong(f"one nn.Linear is wanted, this returns {type(one).__name__}.")
+        if (one.in_features, one.out_features) != (sizes[0], sizes[-1]):
+            raise Wrong(f"for layers {' → '.join(map(str, sizes))} it goes from {one.in_features} to "
+                        f"{one.out_features} numbers, wanted: {sizes[0]} to {sizes[-1]}.")
+        offset = nn.Sequential(*layers)(torch.zeros(1, sizes[0]))
+        tensor(call(one, x), right, "the result", {
+            "the biases are lost.": right - offset,
+            "only the last bias is left; those before it go through the later layers.":
+                right - offset + layers[-1].bias,
+        })
+    return "However many layers, one matrix and one bias are all that they are."
+
+
+@exercise("spread")
+def spread(answer):
+    """mean_and_spread(seconds) -> (mean, standard deviation of the list itself)"""
+    given = call(answer, [0.1, 0.2, 0.6])
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise Wrong(f"two numbers are wanted, (mean, spread); this gives {given!r}.")
+    if abs(given[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
+        raise Wrong("divide by the length of the list, not by one less.")
+    checks = bugs.get("D20").checks
+    for name, test in checks.items():
+        if problem := test(lambda seconds: call(answer, seconds)):
+            raise Wrong(f"{name}? No: {problem}")
+    return f"It passes the {len(checks)} checks of exhibit D20."
+
+
+@exercise("dropout")
+def dropout(answer):
+    """dropout(x, rate, training) as PyTorch has it"""
+    x = torch.linspace(1, 2, 100).expand(400, 100).contiguous()
+    same = call(answer, x.clone(), 0.5, False)
+    if not isinstance(same, torch.Tensor) or same.shape != x.shape:
+        raise Wrong("in evaluation it must return a tensor of the shape of x.")
+    if not torch.equal(same, x):
+        if torch.allclose(same, 0.5 * x):
+            raise Wrong("in evaluation nothing is scaled: PyTorch enlarges in training instead.")
+        raise Wrong("in evaluation nothing may change.")
+    for rate in (0.25, 0.8):
+        out = call(answer, x.clone(), rate, True)
+        if not isinstance(out, torch.Tensor) or out.shape != x.shape:
+            raise Wrong("in training it must return a tensor of the shape of x.")
+        zero = (out == 0).float().mean().item()
+        if zero == 0:
+            raise Wrong("in training nothing is switched off.")
+        if abs(zero - (1 - rate)) < 0.03 < abs(zero - rate):
+            raise Wrong(f"with rate {rate} it keeps that share of the units; the rate is the share that is dropped.")
+        if abs(zero - rate) > 0.03:
+            raise Wrong(f"with rate {rate} a share of {zero:.2f} of the units is switched off.")
+        on = (out / x)[out != 0]
+        if torch.allclose(on, torch.ones_like(on)):
+            raise Wrong("the units that stay on must be enlarged, so that the mean stays.")
+        if not torch.allclose(on, torch.full_like(on, 1 / (1 - rate)), rtol=1e-4):
+            raise Wrong(f"with rate {rate} what stays on is multiplied by {on.mean():.3f}; the mean must stay.")
+        if (out == 0).all(0).any() or (out == 0).all(1).any():
+            raise Wrong("whole rows or columns are switched off together; every number is drawn by itself.")
+    return "On average nothing changes, in training as in evaluation."
+
+
+@exercise("he-std")
+def he_std(answer):
+    """he_std(layer): sqrt(2 / products that one unit of an nn.Linear or nn.Conv2d adds up)"""
+    cases = {
+        "nn.Linear(9216, 4096)": nn.Linear(9216, 4096, device="meta"),
+        "nn.Conv2d(3, 96, 11)": nn.Conv2d(3, 96, 11),
+        "nn.Conv2d(96, 256, 5, groups=2)": nn.Conv2d(96, 256, 5, groups=2),
+    }
+    for name, layer in cases.items():
+        given = call(answer, layer)
+        right = he(layer)
+        if not isinstance(given, (int, float, torch.Tensor)):
+            raise Wrong(f"a number is wanted, this gives {type(given).__name__}.")
+        given, n = float(given), layer.weight[0].numel()
+        if abs(given - right) < 1e-6:
+            continue
+        units = layer.weight.shape[0]
+        wrong = {
+            **({"with two groups a kernel sees only its own half of the channels.": (2 / (2 * n)) ** 0.5}
+               if getattr(layer, "groups", 1) == 2 else {}),
+            "it is the variance; the standard deviation is its root.": 2 / n,
+            "1 / n keeps the signal without ReLU; behind a ReLU half of its power is lost.": n ** -0.5,
+            "n counts what comes in, this counts what goes out.": (2 / units) ** 0.5,
+            "a unit reads all weights of a window, not only one for each channel.":
+                (2 / layer.weight.shape[1]) ** 0.5,
+            "n is what one unit adds up, not all weights of the layer.": (2 / layer.weight.numel()) ** 0.5,
+        }
+        for mistake, value in wrong.items():
+            if abs(given - value) < 1e-6:
+                raise Wrong(f"{name}: {mistake}")
+        raise Wrong(f"{name}: {given:.5f} is too {'large' if given > right else 'small'}.")
+    return "It needs the shape of the weight, and nothing else."
+
+
+@exercise("colour-noise")
+def colour_noise(answer):
+    """colour_noise(picture, values, vectors, draws): AlexNet's shift of the colours, one for all pixels"""
+    picture = torch.rand(3, 5, 4)
+    vectors = torch.linalg.qr(torch.randn(3, 3))[0]
+    values, draws = torch.tensor([0.3, 0.03, 0.002]), torch.tensor([0.7, -1.3, 2.0])
+    right = picture + colour_shift(values.double(), vectors.double(), draws).float()[:, None, None]
+
+    def shifted(by):
+        return picture + by[:, None, None]
+
+    given = call(answer, picture.clone(), values.clone(), vectors.clone(), draws.clone())
+    tensor(given, right, "the picture", {
+        "the eigenvectors are the columns, not the rows.": shifted(vectors.T @ (values * draws)),
+        "the eigenvalues are missing.": shifted(vectors @ draws),
+        "that takes the root of the eigenvalues; the paper multiplies by the eigenvalues themselves.":
+            shifted(vectors @ (values.sqrt() * draws)),
+        "numbers are cut off below 0 and above 1; here they shall not be.": right.clamp(0, 1),
+        "the eigenvectors are missing: each draw moves one colour.": shifted(values * draws),
+        "the shift is taken away instead of added.": 2 * picture - right,
+        "nothing has changed.": picture,
+    })
+    return "Three random numbers a picture, and every pixel moves alike."
+
+
+class Biased(nn.Module):
+    """A classifier that notices where a part was cut and how it was turned, and in which mode it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+
+    def forward(self, x):
+        return 3 * self.layers(x)
+
+
+@exercise("ten-crop")
+def ten_crop(answer):
+    """ten_crop(model, x, size): softmax averaged over four corners and the centre, each as it is and mirrored"""
+    model, x, size = Biased(), torch.randn(6, 2, 9, 11), 6
+    model.eval()(x[..., :size, :size])
+    right = crop_scores(model, x, size)
+    corners = places(9, 11, size)
+
+    def parts(turn):
+        return [part for top, left in corners for part in (x[..., top:top + size, left:left + size],
+                                                           turn(x[..., top:top + size, left:left + size]))]
+
+    def mean_of(scores):
+        return torch.stack(scores).mean(0)
+
+    both = parts(lambda part: part.flip(-1))
+    mistakes = {
+        "the softmax is taken of the average; average the softmax.": mean_of([model(p) for p in both]).softmax(1),
+        "the scores are averaged without softmax.": mean_of([model(p) for p in both]),
+        "the mirror images are missing: these are five crops.": mean_of([model(p).softmax(1) for p in both[::2]]),
+        "mirror left and right, not up and down.":
+            mean_of([model(p).softmax(1) for p in parts(lambda part: part.flip(-2))]),
+        "the centre is missing.": mean_of([model(p).softmax(1) for p in both[:8]]),
+        "these are only the mirror images.": mean_of([model(p).softmax(1) for p in both[1::2]]),
+        "divide by ten: the rows must sum to 1.": 10 * right,
+    }
+    for mode in (False, True):
+        model.train(mode)
+        before = [buffer.clone() for buffer in model.buffers()]
+        given = call(answer, model, x.clone(), size)
+        moved = any(not torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))
+        if moved:
+            raise Wrong("the model was in training mode meanwhile: its BatchNorm has learned from the test pictures.")
+        tensor(given, right, "the result", mistakes)
+        if model.training != mode or any(m.training != mode for m in model.modules()):
+            raise Wrong("the model is left in another mode than it had; put it back.")
+    return "Ten looks at each picture, and a model that has not noticed."

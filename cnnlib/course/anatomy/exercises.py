@@ -1,0 +1,223 @@
+"""Judges of the chapter on reading networks. The questions and the solutions are in the chapter itself."""
+
+import itertools
+import math
+
+import torch
+from torch import nn
+
+from ...anatomy import summary
+from ...models import create_model
+from ..exercises import Wrong, call, number, numbers
+
+
+def strides(answer):
+    """Steps in memory of a batch (8, 3, 32, 48) from a number to its right, lower and next-channel neighbour: NCHW
+    and channels-last"""
+    batch = torch.empty(8, 3, 32, 48)
+    steps = [x.stride()[axis] for x in (batch, batch.to(memory_format=torch.channels_last)) for axis in (3, 2, 1)]
+    names = [f"{where}, {way}" for way in ("NCHW", "channels-last") for where in ("to the right", "down", "channel")]
+    numbers(answer, steps, names, {
+        tuple(steps[3:] + steps[:3]): "the right steps, but the two layouts are exchanged.",
+        (1, 32, 32 * 48, 3, 3 * 32, 1): "a row is as long as the picture is wide: 48, not 32.",
+        (1, 48, 32 * 48, 1, 48, 32 * 48): "in channels-last the channels of one pixel are neighbours.",
+        (3, 144, 1, 3, 144, 1): "a fresh tensor is NCHW: the numbers of one row are neighbours.",
+        (1, 48, 32 * 48, 3, 48, 1): "in channels-last a row holds all channels of its 48 pixels.",
+    })
+    return "The shape is (8, 3, 32, 48) both times; only the steps differ."
+
+
+def cost(answer):
+    """(parameters, MACs) of Conv2d(64, 128, 3, stride=2, padding=1, groups=8) on 64 maps of 56×56"""
+    row = summary(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=8), (1, 64, 56, 56)).rows[0]
+    weights, places = row.params - 128, row.macs // (row.params - 128)
+    numbers(answer, (row.params, row.macs), ("parameters", "MACs"), {
+        (row.macs, row.params): "the right numbers in the wrong order: parameters come first.",
+        (weights, row.macs): "parameters: each of the 128 maps has a bias.",
+        (8 * weights + 128, 8 * row.macs): "that is the layer without groups; a kernel sees 64/8 channels.",
+        (8 * weights + 128, row.macs): "parameters: a kernel sees only the channels of its group, 64/8.",
+        (row.params, 8 * row.macs): "MACs: a kernel sees only the channels of its group, 64/8.",
+        (weights // 8 + 128, row.macs // 8):
+            "groups share out the inputs and the outputs: 8 groups of 128/8 kernels, that is still 128 kernels.",
+        (row.params, 4 * places * weights): "MACs: the stride of 2 leaves a quarter of the places.",
+        (row.params, places * row.params): "MACs: adding the bias is no multiplication; only weights count.",
+    })
+    return f"Each of the {weights:,} weights is used at {places} places."
+
+
+def throughput(answer):
+    """Pictures a second at 25 % of 8 TFLOPS, one GMAC a picture"""
+    right = round(8e12 * 0.25 / 2e9)
+    number(answer, right, "pictures a second", {
+        2 * right: "a MAC is two operations, a multiplication and an addition.",
+        4 * right: "the processor reaches only a quarter of what it could do.",
+        8 * right: "a MAC is two operations, and the processor reaches only a quarter of what it could do.",
+        right // 2: "two operations a MAC, not four.",
+    })
+    return "Work divided by speed is a time, if the speed is the one that the network really reaches."
+
+
+def scaling(answer):
+    """Factors of (parameters, MACs, kept activations): twice the channels in every layer; twice the resolution"""
+    def costs(channels, size):
+        net = nn.Sequential(*(nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(3)))
+        found = summary(net, (1, channels, size, size))
+        return found.total_params, found.total_macs, sum(math.prod(row.output_shape) for row in found.rows)
+
+    before = costs(8, 8)
+    factors = [after // old for case in (costs(16, 8), costs(8, 16)) for after, old in zip(case, before, strict=True)]
+    names = [f"{what}, {change}" for change in ("channels doubled", "resolution doubled")
+             for what in ("parameters", "MACs", "activations")]
+    numbers(answer, factors, names, {
+        (2, 2, 2, 1, 4, 4): "with twice the channels a layer has twice the kernels, and each is twice as deep.",
+        (4, 4, 4, 1, 4, 4): "activations: twice the maps are twice the numbers.",
+        (4, 4, 2, 1, 2, 2): "resolution counts in both directions: twice as high and twice as wide.",
+        (4, 4, 2, 4, 4, 4): "shared weights do not care how large the picture is.",
+        (1, 4, 4, 4, 4, 2): "the right factors, but the two changes are exchanged.",
+    })
+    return "Channels cost in parameters and work, pixels in work and memory."
+
+
+def kept(answer):
+    """Numbers kept for backward by two rounds of convolution, BatchNorm, ReLU on a picture (1, 3, 32, 32)"""
+    net = nn.Sequential(*(layer for inputs in (3, 16) for layer in
+                          (nn.Conv2d(inputs, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())))
+    seen = {}
+
+    def note(tensor):
+        if tensor.ndim == 4 and not isinstance(tensor, nn.Parameter):      # pictures, not averages of a channel
+            seen[tensor.data_ptr()] = tensor
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        alive = net(torch.randn(1, 3, 32, 32))
+    right, pixels = sum(tensor.numel() for tensor in seen.values()), 32 * 32
+    del alive
+    number(answer, right, "numbers kept", {
+        right - 3 * pixels: "the picture is kept too: the first convolution needs it for the gradient of its weights.",
+        right + 16 * pixels: "the output of a ReLU is kept once, also where the next convolution needs it again.",
+        right - 2 * 16 * pixels: "BatchNorm needs its input, the output of the convolution before it.",
+        4 * right: "that is the bytes; the question is for numbers.",
+        right - 16 * pixels: "one map too few: what does the last ReLU need?",
+        (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own output, not its input.",
+    })
+    return "A layer keeps what its gradient needs, and no tensor is kept twice."
+
+
+def field(answer):
+    """(receptive field, jump) of conv 7/2, pool 3/2, conv 3, conv 3/2, conv 3 with dilation 2"""
+    net = nn.Sequential(nn.Conv2d(1, 1, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(1, 1, 3, padding=1),
+                        nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.Conv2d(1, 1, 3, padding=2, dilation=2))
+    row = summary(net, (1, 1, 224, 224)).rows[-1]
+    numbers(answer, (row.receptive_field, row.jump), ("receptive field", "jump"), {
+        (row.jump, row.receptive_field): "the right numbers in the wrong order.",
+        (row.receptive_field - 16, row.jump): "with dilation 2 the three weights of the last layer span five places.",
+        (77, row.jump): "a layer steps by the jump before it; its own stride counts only from the next layer on.",
+        (17, row.jump): "the windows lie on maps whose neighbours are several input pixels apart.",
+        (row.receptive_field, 2): "the strides multiply along the way.",
+    })
+    return "Strides early in a network widen every window that comes after them."
+
+
+def receptive_field(answer):
+    """receptive_field(layers) -> (field, jump), layers being a list of (kernel, stride, dilation)"""
+    choices = [(1, 1, 1), (3, 1, 1), (3, 2, 1), (2, 2, 1), (5, 1, 2), (7, 2, 1)]
+    cases = [list(case) for length in (1, 2, 3) for case in itertools.product(choices, repeat=length)][:120]
+    right = [_follow(case) for case in cases]
+    given = [call(answer, case) for case in cases]
+    if any(not isinstance(pair, tuple) or len(pair) != 2 for pair in given):
+        raise Wrong(f"a pair (field, jump) is wanted, this is {given[0]!r}.")
+    if given == right:
+        return f"It agrees with the summary of {len(cases)} networks."
+    mistakes = {
+        "the jump of a layer must not widen its own window: multiply by the stride afterwards.":
+            lambda f, j, k, s, d: (f + (k - 1) * d * j * s, j * s),
+        "the dilation is ignored.": lambda f, j, k, s, d: (f + (k - 1) * j, j * s),
+        "windows are measured in steps of the map below, and a step is as long as the jump.":
+            lambda f, j, k, s, d: (f + (k - 1) * d, j * s),
+        "a window of k adds k − 1 steps, not k.": lambda f, j, k, s, d: (f + k * d * j, j * s),
+        "strides multiply; they do not add up.": lambda f, j, k, s, d: (f + (k - 1) * d * j, j + s - 1),
+    }
+    for mistake, step in mistakes.items():
+        if given == [_walk(case, step) for case in cases]:
+            raise Wrong(mistake)
+    wrong = next(number for number, pair in enumerate(given) if pair != right[number])
+    raise Wrong(f"the layers {cases[wrong]} give {given[wrong]}, the summary says {right[wrong]}.")
+
+
+def _follow(layers):
+    net = nn.Sequential(*(nn.Conv2d(1, 1, k, stride=s, dilation=d, padding=k * d) for k, s, d in layers))
+    row = summary(net, (1, 1, 64, 64)).rows[-1]
+    return row.receptive_field, row.jump
+
+
+def _walk(layers, step):
+    pair = (1, 1)
+    for layer in layers:
+        pair = step(*pair, *layer)
+    return pair
+
+
+def units(answer):
+    """Outputs of all convolutions and linear layers of the AlexNet of 1 × 3 × 227 × 227 pictures"""
+    with torch.device("meta"):
+        net = create_model("alexnet")
+    found = summary(net, (1, 3, 227, 227))
+    sizes = [(row.type, math.prod(row.output_shape)) for row in found.rows]
+    right = sum(size for kind, size in sizes if kind in ("Conv2d", "Linear"))
+    number(answer, right, "units", {
+        sum(size for _, size in sizes): "a ReLU, a pooling or a dropout has no units of its own here: take the "
+                                        "layers with weights.",
+        sum(size for kind, size in sizes if kind == "Conv2d"): "the linear layers have units, too.",
+        right - 1000: "the thousand outputs are units, too.",
+        found.total_params: "those are the parameters; the question is for outputs.",
+        622312: "that is the sum of the numbers in the paper's figure; its first one fits no size of the map.",
+    })
+    return "The paper says 650,000 neurons."
+
+
+def top_k(answer):
+    """top_k_error(scores, labels, k) -> the share of pictures whose label is not among the k best scores"""
+    scores = torch.rand(40, 12)
+    labels = torch.randint(12, (40,))
+
+    def right(k):
+        return (scores.topk(k).indices != labels[:, None]).all(1).double().mean().item()
+
+    given = {k: float(call(answer, scores, labels, k)) for k in (1, 2, 5, 12)}
+
+    def says(value):
+        return all(math.isclose(given[k], value(k), abs_tol=1e-6) for k in given)
+
+    if says(right):
+        return "It is right for k of 1, 2, 5, and for k as large as the number of classes, where nothing is an error."
+    mistakes = {
+        "that is the share of right answers; an error is what is missing to 1.": lambda k: 1 - right(k),
+        "k is ignored: that is the top-1 error.": lambda _k: right(1),
+        "it looks at the k lowest scores.":
+            lambda k: (scores.topk(k, largest=False).indices != labels[:, None]).all(1).double().mean().item(),
+        "that is a number of pictures, not a share.": lambda k: 40 * right(k),
+        "that is in per cent, a share is wanted.": lambda k: 100 * right(k),
+        "a picture is wrong if its label is not the k-th best; it may stand anywhere among the k best.":
+            lambda k: (scores.topk(k).indices[:, -1] != labels).double().mean().item(),
+        "it counts every one of the k answers; each picture counts once.":
+            lambda k: (scores.topk(k).indices != labels[:, None]).double().mean().item(),
+    }
+    for mistake, value in mistakes.items():
+        if says(value):
+            raise Wrong(mistake)
+    raise Wrong(f"for 40 random pictures of 12 classes it gives {given}; at k = 12 no picture can be wrong, at k = 1 "
+                f"an error is every picture whose best score is not its label.")
+
+
+JUDGES = {
+    "anatomy/strides": strides,
+    "anatomy/cost": cost,
+    "anatomy/throughput": throughput,
+    "anatomy/scaling": scaling,
+    "anatomy/kept": kept,
+    "anatomy/field": field,
+    "anatomy/receptive-field": receptive_field,
+    "anatomy/units": units,
+    "anatomy/top-k": top_k,
+}

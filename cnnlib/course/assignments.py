@@ -1,0 +1,132 @@
+"""Assignments: exercises of the book as a notebook of their own, for students or with solutions.
+
+The chapters in `book/` are the one source: their cells `exercise-N`, `answer-N` (the stub with its check) and
+`solution-N`, and `setup` with the imports. `cnnlib.course.grading` marks what is handed in.
+"""
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from ..files import CHECKOUT, whole
+
+WELCOME = """\
+# Exercises{kind}
+
+Put your answer in the place of the dots and run the cell. A wrong answer is told what is wrong with it. Run all cells
+from top to bottom before you hand in, and leave the lines with `check` as they are: the last verdict on an exercise
+counts. The package `cnnlib` of the book must be installed.
+
+The texts and their numbers are those of the book. Where one speaks of a network, a table or an experiment of its
+chapter, look there; no check needs them."""
+
+
+class Exercise(NamedTuple):
+    """An exercise as it stands in its chapter. `program` is the solution's code, `remark` its text (may be empty)."""
+
+    key: str
+    chapter: str
+    setup: str
+    text: str
+    stub: str
+    program: str
+    remark: str
+
+    @property
+    def heading(self):
+        """Number and title, as in the book."""
+        return self.text.splitlines()[0].removeprefix("### ")
+
+    @property
+    def first_sentence(self):
+        """What it asks, in short: the first sentence behind heading and kind."""
+        asked = " ".join(self.text.split("\n\n", 2)[2].split())
+        return re.split(r"(?<=[.?!])\s", asked, maxsplit=1)[0]
+
+
+def load():
+    """Exercise key -> `Exercise`, in the order of the book.
+
+    Raises:
+        FileNotFoundError: this is an installed package; the chapters are in a checkout only.
+    """
+    if CHECKOUT is None:
+        raise FileNotFoundError("the chapters are not here: run this in a checkout of the book, not where only the "
+                                "package cnnlib is installed.")
+    found = {}
+    for path in sorted((CHECKOUT / "book").glob("[0-9]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = {cell["id"]: "".join(cell["source"]) for cell in cells}
+        for stub_id in (name for name in cells if name.startswith("answer-")):
+            number = stub_id.removeprefix("answer-")
+            solution = re.match(r":::\{dropdown\} Solution\n```python\n(.*?)\n```\n(.*):::$",
+                                cells[f"solution-{number}"], re.DOTALL)
+            key = re.search(r'^check\("([^"]+)"', cells[stub_id], re.MULTILINE)[1]
+            found[key] = Exercise(
+                key, cells["title"].splitlines()[0].removeprefix("# "), cells["setup"],
+                re.sub(r" ?\{cite:\w\}`[^`]*`", "", cells[f"exercise-{number}"]),      # the book's list is not here
+                cells[stub_id], solution[1], solution[2].strip())
+    return found
+
+
+def select(names):
+    """The exercises of these keys and chapters (`vgg/stack`, `vgg`), each once, in the order of the book.
+
+    Raises:
+        ValueError: a name is neither the key of an exercise nor a chapter.
+    """
+    every = load()
+    chapters = list(dict.fromkeys(key.split("/")[0] for key in every))
+    for name in names:
+        if name not in every and name not in chapters:
+            near = [key for key in every if key.split("/")[0] == name.split("/")[0]] or chapters
+            raise ValueError(f"key is {name!r}, allowed: {', '.join(near)}; `assign --list` shows all.")
+    return [every[key] for key in every if {key, key.split("/")[0]} & set(names)]
+
+
+def assign(names, to, solutions=False, force=False):
+    """Write a notebook with exercises: text and stub, or text and solution. Returns the exercises that it has.
+
+    Each chapter's imports stand before its first exercise. The notebook remembers its keys for `grade`.
+
+    Args:
+        names: keys of exercises and names of chapters; see `select`.
+        to: the file, written whole or not at all.
+        solutions: the solution in the place of the stub.
+        force: overwrite a file that is there.
+
+    Raises:
+        ValueError: a name is not known.
+        FileExistsError: the file is there, and `force` is not given.
+    """
+    nbformat = jupyter("nbformat")
+    if Path(to).exists() and not force:
+        raise FileExistsError(f"{to} exists: name another file, or overwrite it with --force.")
+    chosen = select(names)
+    text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    cells, chapter = [text(WELCOME.format(kind=", with solutions" if solutions else ""), id="welcome")], None
+    for exercise in chosen:
+        name = exercise.key.replace("/", "-")
+        if chapter != (chapter := name.split("-")[0]):
+            cells += [text(f"## {exercise.chapter}", id=chapter), code(exercise.setup, id=f"{chapter}-setup")]
+        cells += [text(exercise.text, id=f"{name}-text"),
+                  code(exercise.program if solutions else exercise.stub, id=f"{name}-answer")]
+        if solutions and exercise.remark:
+            cells.append(text(exercise.remark, id=f"{name}-remark"))
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={
+        "cnnlib": {"exercises": [exercise.key for exercise in chosen]},
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    })
+    with whole(to) as scratch:
+        scratch.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return chosen
+
+
+def jupyter(name):
+    """Import nbformat or nbclient, which readers of the pages need not have; `ImportError` says how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(f"assignments need {name}, which is not installed: pip install -r requirements.txt") from None

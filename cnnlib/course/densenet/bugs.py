@@ -1,0 +1,536 @@
+"""Exhibits of the DenseNet chapter: a network repaired in three steps, and an order that no shape can tell."""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from ... import models
+from ...anatomy import kept_bytes
+from ..bugs import Exhibit
+from ..tools import blueprint, build, is_affine, layers, output_shape, parameters, ran, sizes_problem
+from . import faulty as faulty
+from . import repaired as repaired
+
+# ---------------------------------------------------------------- D14: every layer as narrow as the first
+
+
+def grown(program, count, channels, growth_rate):
+    block, expected = build(program, count, channels, growth_rate), channels + count * growth_rate
+    try:
+        got = block(torch.zeros(1, channels, 4, 4)).shape[1]
+    except RuntimeError as error:
+        return f"{channels} maps, {count} layers: {str(error).splitlines()[0]}."
+    return None if got == expected else f"{channels} maps and {count} layers give {got} maps, expected {expected}."
+
+
+def d14_symptom():
+    return f"With one layer it works. {grown(faulty.DenseBlock, 6, 64, 32)}"
+
+
+def d14_one(program):
+    return grown(program, 1, 64, 32)
+
+
+def d14_six(program):
+    return grown(program, 6, 64, 32)
+
+
+def d14_any(program):
+    return next(filter(None, (grown(program, *case) for case in ((3, 24, 12), (4, 7, 5), (1, 9, 40)))), None)
+
+
+# ---------------------------------------------------------------- D15: the second network is another one
+
+
+def fresh(program):
+    """A class whose growth rate nobody has touched yet; a function has none."""
+    return type("Fresh", (program,), {"growth_rate": 32}) if isinstance(program, type) else program
+
+
+def d15_symptom():
+    program = fresh(faulty.GrowingDenseNet)
+    first, second = (parameters(blueprint(program)) for _ in range(2))
+    return (
+        f"The first network has {first:,} parameters. The second, made by the same line, has {second:,}, that is "
+        f"{4 * second / 2**30:,.0f} GiB, and the class's growth rate is now {program.growth_rate:,}."
+    )
+
+
+def d15_blocks(program):
+    count = len(layers(blueprint(fresh(program)), models.DenseBlock))
+    return None if count == 4 else f"{count} dense blocks, expected 4."
+
+
+def d15_twice(program):
+    program = fresh(program)
+    first, second = (parameters(blueprint(program)) for _ in range(2))
+    return None if first == second else f"the first network has {first:,} parameters, the second {second:,}."
+
+
+def d15_growth(program):
+    convolutions = layers(blueprint(fresh(program)), nn.Conv2d)
+    growth = [layer.out_channels for layer in convolutions if layer.kernel_size == (3, 3)]
+    return None if set(growth) == {32} else f"layers add {sorted(set(growth))} maps, expected 32 everywhere."
+
+
+# ---------------------------------------------------------------- D16: a head for another network
+
+
+def d16_symptom():
+    problems = [sizes_problem(lambda: faulty.head(1024), (2, 10), (2, 1024, side, side)) for side in (6, 7)]
+    return f"Maps of 6×6: {problems[0]} Maps of 7×7: {problems[1]}"
+
+
+def d16_made_for(program):
+    return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 7, 7))
+
+
+def d16_any_size(program):
+    return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 6, 6), (2, 1024, 8, 7))
+
+
+def d16_channels(program):
+    return sizes_problem(lambda: program(576, 3), (2, 3), (2, 576, 7, 7))
+
+
+# ---------------------------------------------------------------- D17: convolutions and nothing else
+
+
+def d17_symptom():
+    layer, x = build(faulty.DenseLayer, 16), torch.randn(1, 16, 6, 6)
+    written = layer(x)
+    usual = nn.functional.conv2d(layer.reduce(x)[..., 1:-1, 1:-1], layer.grow.weight, layer.grow.bias, padding=1)
+    apart = (written - usual).abs()
+    inside = apart[..., 1:-1, 1:-1].max().item()
+    kinds = " and ".join(type(part).__name__ for part in layer.children())
+    return (
+        f"It is {kinds}, nothing else, and the maps keep their size. Compared with the same weights in a layer that "
+        f"pads its 3×3, the inside agrees {f'up to {inside:.0e}' if inside else 'exactly'}, the border differs by "
+        f"{apart[..., 0, :].max().item():.2g}, where the spread of the output is {written.std().item():.2g}."
+    )
+
+
+def d17_shape(program):
+    return sizes_problem(lambda: program(64), (2, 32, 8, 8), (2, 64, 8, 8))
+
+
+def d17_order(program):
+    kinds = [type(layer).__name__ for layer, _ in ran(build(program, 16), torch.randn(1, 16, 6, 6))]
+    expected = 2 * ["BatchNorm2d", "ReLU", "Conv2d"]
+    return None if kinds == expected else f"it computes {', '.join(kinds)}; expected {', '.join(expected)}."
+
+
+def d17_bends(program):
+    if is_affine(build(program, 16), 16, 6, 6):
+        return "f(a) + f(b) = f(a + b) + f(0): two convolutions with the power of one."
+    return None
+
+
+def d17_border(program):
+    trace = ran(build(program, 16), torch.randn(1, 16, 6, 6))
+    sides = [out.shape[-1] for layer, out in trace if isinstance(layer, nn.Conv2d)]
+    return None if sides == [6, 6] else f"maps of 6×6 become {sides[0]}×{sides[0]} and then {sides[-1]}×{sides[-1]}."
+
+
+# ---------------------------------------------------------------- D18: a list where layers belong
+
+
+def stacked(program, count):
+    """None, or what is wrong with a stack of so many layers."""
+    given = [nn.Linear(4, 4) for _ in range(count)]
+    try:
+        network = program(iter(given))
+    except TypeError as error:
+        return f"Given {count}: TypeError, {error}."
+    x = torch.ones(1, 4)
+    expected = x
+    for layer in given:
+        expected = layer(expected)
+    return None if torch.equal(network(x), expected) else f"Given {count}, they do not work one after the other."
+
+
+def d18_symptom():
+    return f"Nothing runs. {stacked(faulty.stack, 1)} In other libraries, or in other versions of them, it would."
+
+
+def d18_one(program):
+    return stacked(program, 1)
+
+
+def d18_many(program):
+    return stacked(program, 3)
+
+
+# ---------------------------------------------------------------- D19: one number a position
+
+
+def d19_symptom():
+    network = blueprint(faulty.densenet121)
+    averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
+    return (
+        f"Two pictures give scores of shape {output_shape(network, 2, 3, 224, 224)}. And a network called "
+        f"DenseNet-121 has {parameters(network):,} parameters ({parameters(network) + averages:,} for a library that "
+        f"counts BatchNorm's averages), where {parameters(blueprint(repaired.densenet121)):,} were expected."
+    )
+
+
+def d19_depth(program):
+    count = len(layers(blueprint(program), nn.Conv2d))
+    return None if count == 120 else f"{count} convolutions, expected 120."
+
+
+def d19_shape(program):
+    return sizes_problem(program, (2, 3), (2, 3, 224, 224))
+
+
+def d19_half(program):
+    with torch.device("meta"):
+        trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
+    trace = [(layer, out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
+    shrinking = [
+        (conv.in_channels, conv.out_channels) for (conv, out), (_, after) in pairwise(trace[1:])
+        if after.shape[-1] < out.shape[-1]
+    ]
+    expected = [(256, 128), (512, 256), (1024, 512)]
+    return None if shrinking == expected else f"the transitions go {shrinking}, expected {expected}."
+
+
+def d19_count(program):
+    got, expected = parameters(blueprint(program)), parameters(blueprint(repaired.densenet121))
+    return None if got == expected else f"{got:,} parameters, expected {expected:,}."
+
+
+# ---------------------------------------------------------------- D24: an order that no shape can tell
+
+
+def loaded(program):
+    """A reference block in evaluation mode with averages of its own, and the program's block with its weights."""
+    reference = models.DenseBlock(4, 8, 4)
+    reference.train()(torch.randn(4, 8, 6, 6))
+    ours = build(program, 4, 8, 4)
+    ours.load_state_dict(reference.state_dict(), strict=True)
+    return reference.eval(), ours
+
+
+def difference(program):
+    reference, ours = loaded(program)
+    x = torch.randn(2, 8, 6, 6)
+    with torch.no_grad():
+        expected = reference(x)
+        return (ours(x) - expected).abs().max().item(), expected.std().item()
+
+
+def d24_symptom():
+    far, scale = difference(faulty.FromTheFile)
+    return (
+        "All weights of a trained block load, no name is missing and every shape is right. The outputs differ by up to "
+        f"{far:.2f}, where their spread is {scale:.2f}."
+    )
+
+
+def d24_names(program):
+    names = models.DenseBlock(4, 8, 4).state_dict().keys() ^ build(program, 4, 8, 4).state_dict().keys()
+    return f"names that do not fit: {', '.join(sorted(names)[:3])} ..." if names else None
+
+
+def d24_shape(program):
+    return sizes_problem(lambda: program(4, 8, 4), (2, 24, 6, 6), (2, 8, 6, 6))
+
+
+def d24_output(program):
+    far, _ = difference(program)
+    return None if far == 0 else f"with the same weights the outputs differ by up to {far:.3f}."
+
+
+# ---------------------------------------------------------------- D36: 64, whatever was asked for
+
+
+def stem_problem(program, growth_rate):
+    return sizes_problem(lambda: program(growth_rate), (2, 2 * growth_rate, 56, 56), (2, 3, 224, 224))
+
+
+def d36_symptom():
+    try:
+        build(faulty.stem, 24).train()(torch.zeros(1, 3, 32, 32))
+    except RuntimeError as error:
+        return f"With a growth rate of 32 it works, with 24: {str(error).splitlines()[0]}."
+
+
+def d36_made_for(program):
+    return stem_problem(program, 32)
+
+
+def d36_any(program):
+    for growth_rate in (12, 24, 48):
+        stem = build(program, growth_rate)
+        try:
+            got = tuple(stem(torch.zeros(1, 3, 32, 32)).shape)
+        except RuntimeError as error:
+            return f"growth rate {growth_rate}: {str(error).splitlines()[0]}."
+        if got != (1, 2 * growth_rate, 8, 8):
+            return f"growth rate {growth_rate}: {got[1]} maps, expected {2 * growth_rate}."
+    return None
+
+
+# ---------------------------------------------------------------- A04: one batch, counted twice
+
+
+class Lean(nn.Module):
+    """A dense layer called through a program."""
+
+    def __init__(self, program):
+        super().__init__()
+        self.layer, self.program = models.DenseLayer(8, 4), program
+
+    def forward(self, x):
+        return self.program(self.layer, x)
+
+
+def trained(program, steps=3):
+    """(output of the last step, gradients of all steps, averages) of a dense layer that is called through `program`."""
+    torch.manual_seed(0)
+    network, gradients = Lean(program).train(), []
+    for _ in range(steps):
+        y = network(torch.randn(4, 8, 6, 6))
+        network.zero_grad()
+        y.square().sum().backward()
+        gradients += [p.grad for p in network.parameters()]
+    return y.detach(), gradients, dict(network.layer.named_buffers())
+
+
+def plain(layer, x):
+    return layer(x)
+
+
+def a04_symptom():
+    (y, gradients, averages), (expected, right, wanted) = trained(faulty.lean), trained(plain)
+    same = all(map(torch.equal, [y, *gradients], [expected, *right]))
+    wrong = [name for name, value in averages.items() if not torch.equal(value, wanted[name])]
+    return (
+        f"After three steps of training, outputs and gradients are those of the plain layer, bit for bit: {same}. But "
+        f"{len(wrong)} of its {len(averages)} buffers differ, and the first BatchNorm has counted "
+        f"{int(averages['norm1.num_batches_tracked'])} batches."
+    )
+
+
+def a04_output(program):
+    far = (trained(program)[0] - trained(plain)[0]).abs().max().item()
+    return None if far < 1e-5 else f"in training the outputs differ by up to {far:.3f}."
+
+
+def a04_gradients(program):
+    pairs = zip(trained(program)[1], trained(plain)[1], strict=True)
+    far = max((got - right).abs().max().item() for got, right in pairs)
+    return None if far < 1e-4 else f"the gradients differ by up to {far:.3f}."
+
+
+def a04_kept(program):
+    x = torch.randn(4, 8, 6, 6)
+    kept, own = kept_bytes(Lean(program).train(), x), x.numel() * x.element_size()
+    return None if kept <= own else f"{kept:,} bytes are kept, where the input has {own:,}."
+
+
+def a04_averages(program):
+    got, right = trained(program)[2], trained(plain)[2]
+    wrong = [name for name, value in got.items() if not torch.allclose(value, right[name])]
+    return f"other than in the plain layer: {', '.join(wrong)}." if wrong else None
+
+
+EXHIBITS = [
+    Exhibit(
+        id="D14",
+        title="Each layer as narrow as the first",
+        task="DenseBlock(layers, channels, growth_rate): each layer reads all maps made so far and adds growth_rate.",
+        faulty=faulty.DenseBlock,
+        repaired=repaired.DenseBlock,
+        symptom=d14_symptom,
+        checks={
+            "one layer": d14_one,
+            "six layers turn 64 maps into 256": d14_six,
+            "other numbers": d14_any,
+        },
+        exposed_by=("six layers turn 64 maps into 256", "other numbers"),
+        hints=(
+            "How many maps does the second layer read?",
+            "Write down the widths for 64 maps and a growth rate of 32.",
+        ),
+        explanation=(
+            "Concatenation makes the input grow, and every layer was built for the first one's. Layer i (from 0) reads "
+            "channels + i · growth_rate maps. First of four repairs this network needs: D14, D15, D16, D17."
+        ),
+    ),
+    Exhibit(
+        id="D15",
+        title="The second network is another one",
+        task="The four blocks of DenseNet-121: each of their layers adds 32 maps.",
+        faulty=faulty.GrowingDenseNet,
+        repaired=repaired.GrowingDenseNet,
+        symptom=d15_symptom,
+        checks={
+            "four dense blocks": d15_blocks,
+            "two networks from one line are alike": d15_twice,
+            "every layer adds 32 maps": d15_growth,
+        },
+        exposed_by=("two networks from one line are alike", "every layer adds 32 maps"),
+        hints=("Build it twice.", "Whose variable is growth_rate, the network's or the class's?"),
+        explanation=(
+            "The growth rate belongs to the class, and building a network doubles it four times, for all networks to "
+            "come. (A growth rate that doubles from block to block would be a design; this one also outlives it.) What "
+            "a network needs it should be told by its arguments."
+        ),
+    ),
+    Exhibit(
+        id="D16",
+        title="A head for some other network",
+        task="head(channels, num_classes): what follows the last dense block, for pictures of 224×224 and of 227×227.",
+        faulty=faulty.head,
+        repaired=repaired.head,
+        symptom=d16_symptom,
+        checks={
+            "1024 maps of 7×7": d16_made_for,
+            "maps of other sizes": d16_any_size,
+            "another number of maps and classes": d16_channels,
+        },
+        exposed_by=("1024 maps of 7×7", "maps of other sizes", "another number of maps and classes"),
+        hints=("Where could 20 be from?", "Sizes run 55, 27, 13, 6 here. Which pooling does not care?"),
+        explanation=(
+            "The 7×7 window is larger than the 6×6 maps that a stem without padding leaves, and the 20 inputs are "
+            "from another program. A pooling to one number a map needs no size, and the number of inputs is the "
+            "number of maps."
+        ),
+    ),
+    Exhibit(
+        id="D17",
+        title="The border that is not black",
+        task="DenseLayer(channels, growth_rate): a 1×1 convolution to 4 k maps and a 3×3 to k, as in DenseNet-B.",
+        faulty=faulty.DenseLayer,
+        repaired=repaired.DenseLayer,
+        symptom=d17_symptom,
+        checks={
+            "32 maps of the same size": d17_shape,
+            "BatchNorm, ReLU, convolution, twice": d17_order,
+            "it is more than one linear map": d17_bends,
+            "only the 3×3 is padded": d17_border,
+        },
+        exposed_by=("BatchNorm, ReLU, convolution, twice", "it is more than one linear map", "only the 3×3 is padded"),
+        hints=(
+            "What stands before each convolution in the paper?",
+            "Which of the two convolutions has the padding, and what does it see there?",
+        ),
+        explanation=(
+            "The composite function of the paper is BatchNorm, ReLU, convolution; here are only convolutions, and two "
+            "in a row are one. The sizes come out because the 1×1 is padded instead of the 3×3, but then the zeros "
+            "pass the 1×1 and become its bias: at the border the 3×3 sees a frame of that colour."
+        ),
+    ),
+    Exhibit(
+        id="D18",
+        title="A list where layers belong",
+        task="stack(layers): one network out of any number of layers, given one by one.",
+        faulty=faulty.stack,
+        repaired=repaired.stack,
+        symptom=d18_symptom,
+        checks={"one layer": d18_one, "three layers": d18_many},
+        exposed_by=("one layer", "three layers"),
+        hints=(
+            "Read the first line of the documentation of nn.Sequential. One library wants a list, the other does not.",
+        ),
+        explanation=(
+            "nn.Sequential takes layers, not a list of them; Keras takes a list, and once also took a bare layer. A "
+            "program is written for a library and a version, and should say for which."
+        ),
+    ),
+    Exhibit(
+        id="D19",
+        title="One answer a place",
+        task="DenseNet-121 for three classes.",
+        faulty=faulty.densenet121,
+        repaired=repaired.densenet121,
+        symptom=d19_symptom,
+        checks={
+            "120 convolutions": d19_depth,
+            "three scores a picture": d19_shape,
+            "transitions keep half of the maps": d19_half,
+            "the parameters of DenseNet-121": d19_count,
+        },
+        exposed_by=("three scores a picture", "transitions keep half of the maps", "the parameters of DenseNet-121"),
+        hints=(
+            "How many axes should a table of scores have?",
+            "Compare the numbers of maps after each transition with table 1 of the paper: half of what came in.",
+        ),
+        explanation=(
+            "The dense layer works on the last axis and leaves height and width, here 1 and 1, where they are: a "
+            "flatten is missing. Transitions keep 64 maps instead of half, the stem is 5×5 with 32 maps, the "
+            "convolutions have biases, and there is no BatchNorm at the end. That it has 121 layers is true."
+        ),
+    ),
+    Exhibit(
+        id="D24",
+        title="All weights fit",
+        task=(
+            "FromTheFile(layers, channels, growth_rate): a dense block that loads weights trained elsewhere and "
+            "computes what was computed there."
+        ),
+        faulty=faulty.FromTheFile,
+        repaired=repaired.FromTheFile,
+        symptom=d24_symptom,
+        checks={
+            "the names of the weights fit": d24_names,
+            "the shapes are right": d24_shape,
+            "same weights, same output": d24_output,
+        },
+        exposed_by=("same weights, same output",),
+        hints=(
+            "In which order do the maps stand?",
+            "The second layer's weights were trained on old maps first, or on new ones?",
+        ),
+        explanation=(
+            "New maps are put before the old ones, so each weight meets another map than the one it was trained for. "
+            "Trained from nothing, both orders are equally good; with loaded weights only one is right. Strict loading "
+            "compares names and shapes and cannot see it: compare outputs."
+        ),
+    ),
+    Exhibit(
+        id="D36",
+        title="Sixty-four, whatever was asked for",
+        task="stem(growth_rate): the beginning of DenseNet, a 7×7 convolution to 2 k maps, BatchNorm, ReLU, pooling.",
+        faulty=faulty.stem,
+        repaired=repaired.stem,
+        symptom=d36_symptom,
+        checks={"growth rate 32": d36_made_for, "growth rates 12, 24, 48": d36_any},
+        exposed_by=("growth rates 12, 24, 48",),
+        hints=("Which number in the program depends on the argument, and which should?",),
+        explanation=(
+            "64 is 2 k for k = 32, written as a number in one place and computed in the other. An option that works "
+            "for its default only is not an option: test a second value."
+        ),
+    ),
+    Exhibit(
+        id="A04",
+        title="The same batch again",
+        task=(
+            "lean(layer, x): layer(x) in training, keeping nothing but x for the backward pass, which computes the "
+            "layer again. Everything else shall be as if the layer had been called."
+        ),
+        faulty=faulty.lean,
+        repaired=repaired.lean,
+        symptom=a04_symptom,
+        checks={
+            "same outputs": a04_output,
+            "same gradients": a04_gradients,
+            "only the input is kept": a04_kept,
+            "same averages": a04_averages,
+        },
+        exposed_by=("same averages",),
+        hints=(
+            "What does a layer do in training besides computing its output?",
+            "How often does each batch pass through BatchNorm?",
+        ),
+        explanation=(
+            "The second run is in training mode as the first was, so that BatchNorm moves its running averages again "
+            "with the same batch. They follow the latest batches more closely than they were told to, and the network "
+            "that is tested is another one. The second run has to leave the averages alone."
+        ),
+    ),
+]

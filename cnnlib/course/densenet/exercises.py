@@ -1,0 +1,336 @@
+"""Judges of the exercises of the DenseNet chapter. The questions and the solutions are in the chapter itself."""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from ...anatomy import kept_bytes, of
+from ...data import load
+from ...experiments import reuse
+from ...files import DATA
+from ...models import DenseBlock, DenseLayer, DenseNet, blueprint, create_model
+from ...training import evaluate, load_weights
+from ..exercises import Wrong, call, number, numbers, tensor
+
+JUDGES = {}
+
+
+def exercise(key):
+    """Enter a judge under the key of its exercise."""
+
+    def enter(function):
+        JUDGES[f"densenet/{key}"] = function
+        return function
+
+    return enter
+
+
+def block_outputs(net):
+    """Channels that each dense block hands on."""
+    return [list(reuse.sources(net, block).values())[-1].stop for block in reuse.blocks(net)]
+
+
+@exercise("connections")
+def connections(answer):
+    """(connections of a dense block of 24 layers, of all four blocks of DenseNet-169)"""
+    def links(layers):
+        return layers * (layers + 1) // 2
+
+    sizes = [len(reuse.readers(blueprint("densenet169"), block)) - 1 for block in (1, 2, 3, 4)]
+    whole = sum(map(links, sizes))
+    numbers(answer, (links(24), whole), ("one block", "DenseNet-169"), {
+        (whole, links(24)): "the right numbers in the wrong order: the single block comes first.",
+        (links(23), sum(links(n - 1) for n in sizes)): "what enters the block is a source, too: the first layer "
+                                                       "has one connection, not none.",
+        (24 * 24, sum(n * n for n in sizes)): "no layer reads a later one: only half of the square is filled.",
+        (24, sum(sizes)): "an ordinary network has one connection a layer; here a layer reads all before it.",
+        (links(24), links(sum(sizes))): "for the whole network: no connection crosses a transition, count each block "
+                                        "by itself.",
+        (links(25), sum(links(n + 1) for n in sizes)): "the transition or classifier behind a block is not one of its "
+                                                       "layers here.",
+    })
+    return f"Between the blocks nothing is skipped: {whole:,} and not {links(sum(sizes)):,}."
+
+
+@exercise("ledger")
+def ledger(answer):
+    """(channels that layer 9 reads, channels that the block hands on) for nine layers, k0 = 48, k = 24"""
+    net = DenseNet((9,), 24, stem="cifar", stem_channels=48)
+    right = reuse.readers(net, 1)[8].layer.in_channels, block_outputs(net)[0]
+    numbers(answer, right, ("layer 9 reads", "the block hands on"), {
+        right[::-1]: "the right numbers in the wrong order.",
+        (right[1], right[1] + 24): "the first layer reads what enters the block and nothing else: one step less.",
+        (9 * 24, 10 * 24): "what enters the block is read, too.",
+        (8 * 24, 9 * 24): "what enters the block is read, too.",
+        (48, 48): "the old maps stay and the new ones come to them.",
+        (right[0], 24): "a layer makes 24 maps, the block hands on all that it has.",
+    })
+    return "A layer makes k maps, whatever it reads."
+
+
+@exercise("widths")
+def widths(answer):
+    """widths(stem, blocks, k, theta) -> the channels that each dense block hands on"""
+    cases = [(16, (3, 3), 8, 1.0), (64, (6, 12, 24, 16), 32, 1.0), (64, (6, 12, 24, 16), 32, 0.5),
+             (24, (16, 16, 16), 12, 0.5), (10, (2, 3, 1), 5, 0.7)]
+    right = {case: block_outputs(_small(*case)) for case in cases}
+    given = {case: call(answer, *case) for case in cases}
+    if any(not isinstance(value, (list, tuple)) for value in given.values()):
+        raise Wrong(f"a list is wanted, one number a block; it gives {given[cases[0]]!r}.")
+    given = {case: list(value) for case, value in given.items()}
+    if given == right:
+        if not all(isinstance(width, int) for value in given.values() for width in value):
+            raise Wrong("the values are right, but channels are whole numbers: take int(...) of what theta leaves.")
+        return f"It agrees with the networks in all {len(cases)} cases tried."
+    mistakes = {
+        "that is the wrong formula of the chapter: a block of L layers adds k·L, not k·(L − 1).": dict(each=-1),
+        "theta is not used.": dict(keep=1.0),
+        "a transition keeps a share of all that the block hands on, not only of what was added.": dict(of="added"),
+        "that is what the transitions leave; wanted is what the blocks hand on to them.": dict(after=True),
+        "every block begins with what the transition left of the one before, not with the stem.": dict(reset=True),
+        "without int(...) the halves remain; a transition rounds down.": dict(whole=False),
+    }
+    for mistake, how in mistakes.items():
+        if all(given[case] == _widths(*case, **how) for case in cases):
+            raise Wrong(mistake)
+    case = next(case for case in cases if given[case] != right[case])
+    raise Wrong(f"widths{case} gives {given[case]}, and the network has other ones.")
+
+
+def _small(stem, blocks, k, theta):
+    with torch.device("meta"):
+        return DenseNet(blocks, k, bottleneck=False, compression=theta, stem="cifar", stem_channels=stem)
+
+
+def _widths(channels, blocks, k, theta, each=0, keep=None, of="all", after=False, reset=False, whole=True):
+    """The channels behind the blocks, with one of the usual mistakes."""
+    stem, found, theta = channels, [], theta if keep is None else keep
+    for layers in blocks:
+        start = stem if reset else channels
+        end = start + k * (layers + each)
+        left = start + (end - start) * theta if of == "added" else end * theta
+        left = int(left) if whole else left
+        found.append(left if after else end)
+        channels = left
+    return found
+
+
+@exercise("bottleneck")
+def bottleneck(answer):
+    """the fewest input channels for which a dense layer of k = 12 has fewer weights with a bottleneck than without"""
+    def weights(channels, narrow):
+        layer = DenseLayer(channels, 12, bottleneck=narrow)
+        return sum(m.weight.numel() for m in layer.modules() if isinstance(m, nn.Conv2d))
+
+    with torch.device("meta"):
+        right = next(c for c in range(1, 500) if weights(c, True) < weights(c, False))
+        paid = next(c for c in range(1, 500) if 4 * 12 * c < 9 * 12 * c - 9 * 12 * 12)
+    number(answer, right, "input channels", {
+        right - 1: "there the bottleneck still has more weights; write both counts down for this width.",
+        48: "that is the width of the bottleneck. It also has weights of its own behind it.",
+        49: "that is where the bottleneck becomes narrower than its input; it also has weights behind it.",
+        paid: "the 3×3 behind the bottleneck reads 4k maps, not k.",
+        108: "the 3×3 has nine weights for each pair of maps; the 1×1 has weights, too.",
+    })
+    return "From about 7.2 k on. A layer that reads less is better off without: in a short block B costs weights."
+
+
+@exercise("depth")
+def depth(answer):
+    """(layers of the network of blocks (6, 12, 48, 32), layers in each of the three blocks of DenseNet-BC 250)"""
+    name = sum(row.type in ("Conv2d", "Linear") for row in of("densenet201").rows)
+    layers = len(reuse.readers(blueprint("densenet_bc250_k24"), 1)) - 1
+    numbers(answer, (name, layers), ("the network's layers", "layers a block"), {
+        (98, layers): "a dense layer with bottleneck has two convolutions, and stem, transitions and classifier count.",
+        (103, layers): "a dense layer with bottleneck has two convolutions.",
+        (196, layers): "stem, transitions and classifier have weights, too.",
+        (198, layers): "the three transitions have weights, too.",
+        (200, layers): "one of stem, three transitions and classifier is missing.",
+        (name, 82): "with bottleneck a dense layer has two layers with weights.",
+        (name, 123): "that is all dense layers of the network; there are three blocks.",
+        (layers, name): "the right numbers in the wrong order.",
+    })
+    return "The number in a name counts convolutions and linear layers of the whole network."
+
+
+@exercise("block")
+def block(answer):
+    """dense_block(layers, x): modules that turn (N, c + i·k, H, W) into (N, k, H, W) -> (N, c + len(layers)·k, H, W)"""
+    reference = DenseBlock(3, 6, 4, bottleneck=False).eval()
+    layers, x = list(reference.values()), torch.randn(2, 6, 5, 5)
+    maps = [x]
+    for layer in layers:
+        maps.append(layer(torch.cat(maps, 1)))
+
+    def chain(join):
+        joined = x
+        for layer, width in zip(layers, (6, 10, 14), strict=True):
+            joined = join(joined, layer(joined[:, :width]))
+        return joined
+
+    tensor(call(answer, layers, x.clone()), reference(x), "the block", {
+        "new maps stand before old ones. Every weight then meets another map than the one it was trained for.":
+            chain(lambda old, new: torch.cat([new, old], 1)),
+        "that is what the last layer makes; a block hands on everything.": maps[-1],
+        "what entered the block is missing.": torch.cat(maps[1:], 1),
+        "the maps are right, but the last ones made stand first.": torch.cat(maps[::-1], 1),
+        "the maps of the last layer are missing.": torch.cat(maps[:-1], 1),
+    })
+    return "Bit by bit the block of the library, up to rounding."
+
+
+@exercise("threshold")
+def threshold(answer):
+    """(smallest side at which the temporaries of one picture outweigh the weights for k = 24, the same for four)"""
+    def side(batch):
+        return next(s for s in range(1, 100) if 2 * batch * s * s > 9 * 24)
+
+    numbers(answer, (side(1), side(4)), ("one picture", "four pictures"), {
+        (side(1) - 1, side(4) - 1): "there the weights are still more.",
+        (side(1), side(1)): "every picture of a batch has temporaries of its own; the weights are there once.",
+        (108, 27): "that is the number of places, height times width.",
+        (109, 28): "that is the number of places, height times width.",
+        (side(1), 2 * side(1)): "more pictures have more temporaries, so that smaller maps are enough.",
+        (15, 8): "solve 2·N·W·H > 9·k: there is a 2 on one side.",
+    })
+    return "The last maps of an ImageNet network, 7×7, are below it with one picture and above it with four."
+
+
+@exercise("deepest")
+def deepest(answer):
+    """(layers of a block whose temporaries fit in 1 GiB, layers whose maps alone do): k0 = k = 12, 16×16, batch 64"""
+    unit = 4 * 64 * 16 * 16 * 12
+    naive = next(n for n in range(1, 10_000) if unit * (n + 1) * (n + 2) > 2**30)
+    lean = next(n for n in range(1, 100_000) if unit * (n + 2) > 2**30)
+    numbers(answer, (naive, lean), ("temporaries", "maps alone"), {
+        (naive + 1, lean + 1): "that is the first that does not fit.",
+        (naive, lean + 1): "maps alone: what enters the block is one more portion of k maps.",
+        (lean, naive): "the right numbers in the wrong order.",
+        (int(math.sqrt(2 * 2**30 / unit)), lean): "every layer keeps two temporaries, what BatchNorm read and "
+                                                  "what ReLU gave: k·L·(L + 1) and not half of it.",
+        (math.isqrt(4 * 2**30 // unit), lean): "a float32 has four bytes.",
+    })
+    return f"{lean // naive} times as deep: that is the difference between L² and L."
+
+
+@exercise("recompute")
+def recompute(answer):
+    """recompute(layer, x): layer(x), keeping only x for the backward pass, and BatchNorm's averages as in layer(x)"""
+    def after(run):
+        torch.manual_seed(1)
+        layer, x = DenseLayer(6, 4).train(), torch.randn(4, 6, 5, 5, requires_grad=True)
+        for _ in range(2):                                  # two steps: a second update too many shows in each
+            y = run(layer, x)
+            _must_be_a_result(y)
+            y.square().sum().backward()
+        gradients = [p.grad for p in layer.parameters()]
+        return y.detach(), x.grad, gradients, [b.clone() for b in layer.buffers()]
+
+    with torch.enable_grad():
+        y, x_grad, gradients, buffers = after(lambda layer, x: layer(x))
+        try:
+            got, got_x, got_gradients, got_buffers = after(lambda layer, x: call(answer, layer, x))
+        except RuntimeError as error:
+            raise Wrong(f"the backward pass stops: {str(error).splitlines()[0]}") from None
+        layer, x = DenseLayer(6, 4).train(), torch.randn(4, 6, 5, 5)
+        kept = kept_bytes(_Called(layer, answer), x.requires_grad_())
+    tensor(got, y, "the output")
+    if got_x is None or any(g is None for g in got_gradients):
+        raise Wrong("some gradients are missing: what is computed without autograd has none.")
+    if not all(torch.allclose(a, b, atol=1e-5) for a, b in zip([got_x, *got_gradients], [x_grad, *gradients],
+                                                              strict=True)):
+        raise Wrong("the output is right, the gradients are not.")
+    counts = [int(b) for b in got_buffers if b.ndim == 0]
+    if counts != [2, 2]:
+        raise Wrong(f"two steps were made, and BatchNorm has counted {max(counts)} batches: it was moved by the "
+                    "second run, too." if max(counts) > 2 else "BatchNorm has not counted both steps.")
+    if not all(torch.equal(a, b) for a, b in zip(got_buffers, buffers, strict=True)):
+        raise Wrong("the number of batches is right, but the averages are others than those of the plain call.")
+    if kept > 1.5 * x.numel() * x.element_size():
+        raise Wrong(f"all is right, but {kept:,} bytes are kept, where x alone has {x.numel() * x.element_size():,}.")
+    return "Output, gradients and averages are those of the plain call, and only x is kept."
+
+
+class _Called(nn.Module):
+    """A reader's function of a layer and its input, as a module of the input."""
+
+    def __init__(self, layer, function):
+        super().__init__()
+        self.layer, self.function = layer, function
+
+    def forward(self, x):
+        return self.function(self.layer, x)
+
+
+def _must_be_a_result(y):
+    if not isinstance(y, torch.Tensor):
+        raise Wrong(f"recompute gives {type(y).__name__}, a tensor is wanted.")
+    if not y.requires_grad:
+        raise Wrong("the result knows no gradients: it was computed without autograd.")
+
+
+@exercise("strength")
+def strength(answer):
+    """strength(weight, k0, k): (new, k0 + n·k, 1, 1) -> mean absolute weight of each of the n + 1 sources, a list"""
+    net = DenseNet((3,), 4, stem="cifar", stem_channels=6)
+    weight = reuse.readers(net, 1)[2].layer.weight.detach()
+    right = reuse.weight_map(net, 1)[:3, 2]
+    given = call(answer, weight.clone(), 6, 4)
+    try:
+        given = torch.as_tensor([float(value) for value in given])
+    except (TypeError, ValueError):
+        raise Wrong(f"a list of numbers is wanted, one a source; this is {given!r}.") from None
+    parts = weight.flatten(1).split([6, 4, 4], 1)
+    tensor(given, right, "the list", {
+        "signs cancel: take the absolute values first.": torch.stack([p.mean() for p in parts]),
+        "those are sums; the input has more maps than a layer and would look stronger than it is.":
+            torch.stack([p.abs().sum() for p in parts]),
+        "those are the largest weights, not the mean ones.": torch.stack([p.abs().amax() for p in parts]),
+        "the first k0 maps are one source: what entered the block.":
+            torch.stack([p.abs().mean() for p in weight.flatten(1).split(4, 1)]),
+        "those are roots of mean squares.": torch.stack([p.square().mean().sqrt() for p in parts]),
+        "the newest source stands first; begin with what entered the block.": right.flip(0),
+    })
+    return "One column of the heat map."
+
+
+@exercise("lesion")
+def lesion(answer):
+    """error_without(net, block, source, images): test error when nobody in the block reads this source any more"""
+    net, images = create_model("densenet_bc40_k4", in_channels=1), load("digits").test
+    load_weights(net, DATA / "weights" / "digits-densenet_bc40_k4.safetensors")
+    net.eval()
+    before = copy.deepcopy(net.state_dict())
+
+    def error(connections):
+        return evaluate(reuse.without(net, connections), images)["error"]
+
+    def all_of(block, source):
+        return [(block, source, reader) for reader in range(source, len(reuse.readers(net, block)))]
+
+    cases = [(1, 0), (1, 5), (2, 2)]
+    given = {case: call(answer, net, *case, images) for case in cases}
+    if any(not torch.equal(value, before[name]) for name, value in net.state_dict().items()):
+        raise Wrong("the network is changed afterwards: cut a copy of it.")
+    if net.training:
+        raise Wrong("the network is in training mode afterwards.")
+    right = {case: error(all_of(*case)) for case in cases}
+    mistakes = {
+        "nothing is cut.": lambda block, source: error([]),
+        "only the last reader is cut off; the layers of the block read this source, too.":
+            lambda block, source: error(all_of(block, source)[-1:]),
+        "what stands behind the block, a transition or the classifier, still reads this source.":
+            lambda block, source: error(all_of(block, source)[:-1]),
+        "that is the accuracy.": lambda block, source: 1 - error(all_of(block, source)),
+        "the source next to it was cut: source 0 is what enters the block.":
+            lambda block, source: error(all_of(block, source + 1)),
+    }
+    if all(math.isclose(given[case], right[case], abs_tol=1e-9) for case in cases):
+        return "Cut, evaluated, and the network is as it was."
+    for mistake, wrong in mistakes.items():
+        if all(math.isclose(given[case], wrong(*case), abs_tol=1e-9) for case in cases):
+            raise Wrong(mistake)
+    case = next(case for case in cases if not math.isclose(given[case], right[case], abs_tol=1e-9))
+    raise Wrong(f"block {case[0]}, source {case[1]} gives {given[case]:.3f}, and that is not the error.")

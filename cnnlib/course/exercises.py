@@ -1,0 +1,155 @@
+"""Exercises that answer by name: `check` says not only that an answer is wrong but what is wrong with it.
+
+    >>> from cnnlib.course.exercises import check
+    >>> check("lenet/sharing", (150, ...))
+    … lenet/sharing: not answered yet; replace the dots.
+
+Each chapter has a file with one judge an exercise: a function of the answer that returns why it is right or
+raises `Wrong`. Right values come from the library, and no message gives them away.
+"""
+
+import dis
+import inspect
+import operator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+__all__ = ["Verdict", "Wrong", "call", "check", "judge", "list_exercises", "number", "numbers"]
+
+
+class Wrong(Exception):
+    """The answer is wrong; the message says how."""
+
+
+class NotAnswered(Exception):
+    """The answer is still the stub."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `judge` says. status is "open", "correct" or "wrong"."""
+
+    status: str
+    message: str
+
+    SIGNS = {"open": "…", "correct": "✓", "wrong": "✗"}
+
+    def __str__(self):
+        return f"{self.SIGNS[self.status]} {self.message}"
+
+
+def _judges():
+    from .alexnet import exercises as alexnet
+    from .anatomy import exercises as anatomy
+    from .densenet import exercises as densenet
+    from .inception import exercises as inception
+    from .lenet import exercises as lenet
+    from .resnet import exercises as resnet
+    from .vgg import exercises as vgg
+
+    return (anatomy.JUDGES | lenet.JUDGES | alexnet.JUDGES | vgg.JUDGES | inception.JUDGES | resnet.JUDGES
+            | densenet.JUDGES)
+
+
+def list_exercises():
+    """The keys of all exercises, in the order of the book."""
+    return list(_judges())
+
+
+def judge(key, answer):
+    """Judge an answer: a number, a tuple, a function or a class, as the exercise asks. Returns a `Verdict`.
+
+    The random state is the same at every call and is left as it was.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    if key not in _judges():
+        raise ValueError(f"exercise {key!r} is not known, allowed: {', '.join(list_exercises())}.")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        try:
+            _must_be_answered(answer)
+            return Verdict("correct", f"{key}: correct. {_judges()[key](answer)}")
+        except NotAnswered:
+            return Verdict("open", f"{key}: not answered yet; replace the dots.")
+        except Wrong as wrong:
+            return Verdict("wrong", f"{key}: {wrong}")
+
+
+def check(key, answer):
+    """Print what `judge` says of an answer, in one line."""
+    print(judge(key, answer))
+
+
+# ---------------------------------------------------------------- what the judges are made of
+
+
+def _must_be_answered(value):
+    parts = value if isinstance(value, (tuple, list)) else [value]
+    if any(part is None or part is ... for part in parts):
+        raise NotAnswered
+
+
+def call(function, *args):
+    """Call what the reader wrote. A stub means no answer yet, an exception of its own a wrong one."""
+    name = getattr(function, "__name__", type(function).__name__)
+    if not callable(function):
+        raise Wrong(f"a function or a class is wanted here, this is {function!r}.")
+    try:
+        value = function(*args)
+    except NotImplementedError:
+        raise NotAnswered from None
+    except Exception as error:      # whatever a reader's program may raise
+        raise Wrong(f"{name} stops with {type(error).__name__}: {error}") from None
+    if value is None and not _is_stub(function):
+        raise Wrong(f"{name} returns None: is `return` missing, or are there dots left?")
+    _must_be_answered(value)
+    return value
+
+
+def _is_stub(function):
+    """Does a function, or what a module does with its input, consist of dots alone?"""
+    written = type(function).forward if isinstance(function, nn.Module) else function
+    code = getattr(inspect.unwrap(written), "__code__", None)
+    idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    return code is not None and all(step.opname in idle for step in dis.get_instructions(code))
+
+
+def number(answer, right, what, mistakes=None):
+    """Compare a whole number with the right one; `mistakes` maps wrong values to what led to them."""
+    try:
+        given = operator.index(int(answer) if isinstance(answer, float) and answer.is_integer() else answer)
+    except TypeError:
+        raise Wrong(f"{what}: a whole number is wanted, this is {answer!r}.") from None
+    if given == right:
+        return
+    if given in (mistakes or {}):
+        raise Wrong(f"{what}: {mistakes[given]}")
+    raise Wrong(f"{what}: {given:,} is too {'many' if given > right else 'few'}.")
+
+
+def numbers(answer, right, names, mistakes=None):
+    """Compare a tuple of whole numbers, one by one; `mistakes` maps wrong tuples to what led to them."""
+    if not isinstance(answer, (tuple, list)) or len(answer) != len(right):
+        raise Wrong(f"{len(right)} numbers are wanted ({'; '.join(names)}), this is {answer!r}.")
+    if tuple(answer) in (mistakes or {}):
+        raise Wrong(mistakes[tuple(answer)])
+    for value, expected, name in zip(answer, right, names, strict=True):
+        number(value, expected, name)
+
+
+def tensor(value, right, what, mistakes=None):
+    """Compare a tensor with the right one; `mistakes` maps what led to them to wrong tensors."""
+    if not isinstance(value, torch.Tensor):
+        raise Wrong(f"{what} gives {type(value).__name__}, a tensor is wanted.")
+    for mistake, wrong in (mistakes or {}).items():
+        if value.shape == wrong.shape and torch.allclose(value, wrong, atol=1e-5):
+            raise Wrong(mistake)
+    if value.shape != right.shape:
+        raise Wrong(f"{what} has shape {tuple(value.shape)}, {tuple(right.shape)} is wanted.")
+    if not torch.allclose(value, right, atol=1e-5):
+        far = (value - right).abs().max().item()
+        raise Wrong(f"{what} has the right shape, but differs from ours by up to {far:.3g}.")

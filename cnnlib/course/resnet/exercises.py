@@ -1,0 +1,305 @@
+"""Judges of the exercises of the ResNet chapter. The questions and the solutions are in the chapter itself."""
+
+import math
+from fractions import Fraction
+from math import comb
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ...models import BasicBlock, Bottleneck, ResNet, ZeroPadShortcut, blueprint
+from ..exercises import Wrong, call, numbers, tensor
+
+JUDGES = {}
+
+
+def exercise(key):
+    """Enter a judge under the key of its exercise."""
+
+    def enter(function):
+        JUDGES[f"resnet/{key}"] = function
+        return function
+
+    return enter
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+@exercise("depth")
+def depth(answer):
+    """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
+    blocks = len([m for m in blueprint("resnet152").modules() if isinstance(m, Bottleneck)])
+    layers, n = 3 * blocks + 2, len(blueprint("resnet110").layer1)
+    numbers(answer, (layers, n), ("layers", "n"), {
+        (n, layers): "the right numbers in the wrong order: the layers come first.",
+        (2 * blocks + 2, n): "layers: a bottleneck has three convolutions.",
+        (3 * blocks, n): "layers: the convolution before the first block and the linear layer count, too.",
+        (3 * blocks + 1, n): "layers: the convolution before the first block and the linear layer count, too.",
+        (layers + 4, n): "layers: the papers do not count the 1×1 convolutions on the shortcuts.",
+        (layers, 3 * n): "n: that is all three stages together.",
+        (layers, 2 * n): "n: a block has two convolutions; n counts blocks.",
+    })
+    return "Names of ResNets count layers with weights on the longest way, without the projections on shortcuts."
+
+
+@exercise("shortcut-cost")
+def shortcut_cost(answer):
+    """parameters of the shortcuts (A from 64 to 128 maps, B from 64 to 128, C from 128 to 128)"""
+    def cost(channels, planes, stride, option):
+        with torch.device("meta"):
+            block = BasicBlock(channels, planes, stride, shortcut=option)
+        return parameters(block.downsample)
+
+    widen = 64, 128
+    a, b, c = cost(*widen, 2, "A"), cost(*widen, 2, "B"), cost(128, 128, 1, "C")
+    numbers(answer, (a, b, c), ("A", "B", "C"), {
+        (a, b - 256, c - 256): "BatchNorm has two parameters a map: a scale and a shift.",
+        (a, b - 128, c - 128): "BatchNorm has two parameters a map: a scale and a shift.",
+        (a, b + 128, c + 128): "a convolution before BatchNorm has no bias.",
+        (a, b, 0): "C projects where the sizes are equal, too.",
+        (a, 9 * 64 * 128 + 256, 9 * 128 * 128 + 256): "the projections are 1×1 convolutions, not 3×3.",
+        (64, b, c): "A: the new maps are zeros; nothing is learned there.",
+    })
+    return f"In ResNet-34 option C adds {_added():,} parameters to those of B, in thirteen such blocks."
+
+
+def _added():
+    return parameters(blueprint("resnet34", shortcut="C")) - parameters(blueprint("resnet34", shortcut="B"))
+
+
+@exercise("zero-pad")
+def zero_pad(answer):
+    """zero_pad(x, channels, stride): (N, C, H, W) -> (N, channels, H/stride, W/stride), option A"""
+    for channels, stride in ((6, 2), (6, 1), (3, 1), (7, 2)):
+        x = torch.randn(2, 3, 6, 8)
+        right = ZeroPadShortcut(3, channels, stride)(x)
+        steps, new = x[:, :, ::stride, ::stride], channels - 3
+        mistakes = {
+            "the new maps belong behind the old ones.": F.pad(steps, (0, 0, 0, 0, new, 0)),
+            "pixels are taken, not averaged.": F.pad(F.avg_pool2d(x, stride), (0, 0, 0, 0, 0, new)),
+            "pixels are taken, not pooled; a window of one pixel, not of four.":
+                F.pad(F.max_pool2d(x, stride), (0, 0, 0, 0, 0, new)),
+            "the stride is ignored.": F.pad(x, (0, 0, 0, 0, 0, new)),
+            "the new maps are copies; they should be zero.": torch.cat([steps, steps, steps], 1)[:, :channels],
+            "it takes every second pixel, but begins with the second.":
+                F.pad(x[:, :, stride - 1 :: stride, stride - 1 :: stride], (0, 0, 0, 0, 0, new)),
+        }
+        mistakes = {why: wrong for why, wrong in mistakes.items()
+                    if wrong.shape != right.shape or not torch.equal(wrong, right)}
+        tensor(call(answer, x.clone(), channels, stride), right, f"zero_pad(x, {channels}, {stride})", mistakes)
+    return "No parameters, no arithmetic: the shortcut stays a shortcut."
+
+
+@exercise("block")
+def block(answer):
+    """class Block(channels): y = relu(x + bn2(conv2(relu(bn1(conv1(x)))))), 3×3 convolutions without biases"""
+    ours, theirs = BasicBlock(4, 4), call(answer, 4)
+    if not isinstance(theirs, nn.Module):
+        raise Wrong(f"a torch.nn.Module is wanted, this makes a {type(theirs).__name__}.")
+    for norm in (ours.bn1, ours.bn2):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.5, 0.5)
+    x = torch.randn(2, 4, 5, 6)
+    call(theirs, x.clone())                                 # dots in it mean no answer yet
+    wanted = {name: tuple(p.shape) for name, p in ours.named_parameters()}
+    found = {name: tuple(p.shape) for name, p in theirs.named_parameters()}
+    if extra := [name for name in found if name.endswith("bias") and name not in wanted]:
+        raise Wrong(f"{', '.join(extra)} cannot matter before BatchNorm: bias=False.")
+    if found != wanted:
+        named = ", ".join(f"{name} {shape}" for name, shape in found.items()) or "none"
+        raise Wrong(f"its parameters should be those of conv1, bn1, conv2, bn2; found: {named}.")
+    theirs.load_state_dict(ours.state_dict())
+    with torch.no_grad():
+        ours.eval()
+        branch = ours.bn2(ours.conv2(ours.bn1(ours.conv1(x)).relu()))
+        straight = ours.bn2(ours.conv2(ours.bn1(ours.conv1(x))))
+        tensor(call(theirs.eval(), x.clone()), ours(x.clone()), "the block", {
+            "x is not added.": branch.relu(),
+            "the last ReLU is missing.": x + branch,
+            "the last ReLU comes before the sum: the block could only add.": x + branch.relu(),
+            "there is no ReLU between the convolutions: the two of them are one linear map.": (x + straight).relu(),
+            "the two ways are multiplied, not added.": (x * branch).relu(),
+        })
+    return "The last ReLU comes after the sum; that order is the paper's of 2015."
+
+
+@exercise("identity")
+def identity(answer):
+    """make_identity(block) -> the BasicBlock with other parameters, so that it hands on maps (N, C, H, W) from 0 on"""
+    for subject in (ResNet(8, width=4).layer1[0], ResNet(20, width=4).layer2[1]):
+        for norm in (subject.bn1, subject.bn2):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.uniform_(norm.bias, -0.5, 0.5)
+        changed = call(answer, subject)
+        if not isinstance(changed, nn.Module):
+            raise Wrong(f"it should return the block, it returns {changed!r}.")
+        x = torch.rand(4, subject.conv1.in_channels, 6, 6)
+        for mode in ("eval", "train"):
+            getattr(changed, mode)()
+            with torch.no_grad():
+                y = call(changed, x.clone())
+            if torch.equal(y, x):
+                continue
+            if not torch.allclose(y, x, atol=1e-5):
+                far = (y - x).abs().max().item()
+                raise Wrong(f"in {mode} mode it changes what it gets by up to {far:.2g}. What does BatchNorm add?")
+            raise Wrong(f"in {mode} mode it is nearly the identity, not exactly.")
+    return "So a deeper residual network starts, if you like, exactly as good as the shallower one."
+
+
+def _compare(answer, right, mistakes, names, close=False):
+    """Compare a function with the right values; `mistakes` maps what led to them to wrong functions."""
+    same = (lambda a, b: _is_close(a, b)) if close else (lambda a, b: a == b and not isinstance(a, bool))
+    given = {case: call(answer, *case) for case in right}
+    wrong = [case for case in right if not same(given[case], right[case])]
+    if not wrong:
+        return
+    for mistake, formula in mistakes.items():
+        if all(same(given[case], formula(*case)) for case in right):
+            raise Wrong(mistake)
+    case = ", ".join(f"{name}={value}" for name, value in zip(names, wrong[0], strict=True))
+    raise Wrong(f"{case} gives {given[wrong[0]]!r} ({len(wrong)} of {len(right)} cases differ from ours).")
+
+
+def _is_close(a, b):
+    try:
+        return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
+    except TypeError:
+        return False
+
+
+@exercise("survivors")
+def survivors(answer):
+    """survivors(n, k, low, high): of the paths with low to high of n branches, the share left without k blocks"""
+    cases = [(3, 1, 1, 1), (3, 1, 0, 3), (8, 3, 2, 4), (54, 10, 5, 17), (54, 20, 5, 17), (10, 8, 1, 5), (6, 0, 3, 4)]
+
+    def left(n, k, lengths):
+        return float(Fraction(sum(comb(n - k, x) for x in lengths), sum(comb(n, x) for x in lengths)))
+
+    right = {(n, k, low, high): left(n, k, range(low, high + 1)) for n, k, low, high in cases}
+    _compare(answer, right, {
+        "that is the share of all paths, 2^−k; long ones die more easily than short ones.": lambda n, k, a, b: 0.5**k,
+        "the upper limit is left out: range stops before its end.":
+            lambda n, k, a, b: left(n, k, range(a, b)) if a < b else 0,
+        "that is the mean of the shares; lengths with more paths count more. Divide sum by sum.":
+            lambda n, k, a, b: sum(left(n, k, [x]) for x in range(a, b + 1)) / (b - a + 1),
+        "that is the share that is lost.": lambda n, k, a, b: 1 - left(n, k, range(a, b + 1)),
+        "that is a number of paths; the share of them is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)),
+        "that is the share of all 2^n paths; the share of those of these lengths is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)) / 2**n,
+    }, ("n", "k", "low", "high"), close=True)
+    return f"Of the paths through 5 to 17 of 54 blocks ten deletions leave {right[54, 10, 5, 17]:.1%}."
+
+
+@exercise("mean-length")
+def mean_length(answer):
+    """mean_length(n, r): mean number of branches of the paths through n blocks, each weighted by r for every branch"""
+    cases = [(1, 1.0), (3, 0.5), (54, 1.0), (54, 0.256), (27, 0.4), (6, 0.0)]
+
+    def mean(n, r):
+        weights = [comb(n, x) * r**x for x in range(n + 1)]
+        return sum(x * w for x, w in enumerate(weights)) / sum(weights)
+
+    _compare(answer, {case: mean(*case) for case in cases}, {
+        "each path counts as much as any other; their weights are ignored.": lambda n, r: n / 2,
+        "that is n·r: right only if each block were skipped with weight 1 − r.": lambda n, r: n * r,
+        "the number of paths of each length is ignored: C(n, x) of them share the length x.":
+            lambda n, r: sum(x * r**x for x in range(n + 1)) / sum(r**x for x in range(n + 1)),
+        "the weights do not add up to one: divide by their sum.":
+            lambda n, r: sum(x * comb(n, x) * r**x for x in range(n + 1)),
+        "divide by the sum of the weights, not by the number of paths.":
+            lambda n, r: sum(x * comb(n, x) * r**x for x in range(n + 1)) / 2**n,
+        "that is the length that weighs most; the mean is wanted.":
+            lambda n, r: max(range(n + 1), key=lambda x: comb(n, x) * r**x),
+    }, ("n", "r"), close=True)
+    return "It is n·r / (1 + r): the lengths are binomial again, with a smaller chance of a branch."
+
+
+@exercise("expected-depth")
+def expected_depth(answer):
+    """expected_depth(n, p): mean number of blocks in use when block i of n survives with probability 1 − i/n·(1 − p)"""
+    cases = [(1, 0.5), (3, 0.5), (54, 0.5), (54, 1.0), (18, 0.2), (10, 0.0)]
+    right = {(n, p): sum(1 - i / n * (1 - p) for i in range(1, n + 1)) for n, p in cases}
+    _compare(answer, right, {
+        "blocks are counted from 1: the first is skipped now and then, too.":
+            lambda n, p: sum(1 - i / n * (1 - p) for i in range(n)),
+        "that gives every block the chance of the last.": lambda n, p: n * p,
+        "that is how many are skipped.": lambda n, p: n - sum(1 - i / n * (1 - p) for i in range(1, n + 1)),
+        "that is the mean of the first and the last chance; block 1 does not survive with probability 1.":
+            lambda n, p: n * (1 + p) / 2,
+        "divide no more: a sum of chances is the expected number.":
+            lambda n, p: sum(1 - i / n * (1 - p) for i in range(1, n + 1)) / n,
+    }, ("n", "p"), close=True)
+    return f"Of 54 blocks {right[54, 0.5]:.2f} are in use on average; the paper says about 40."
+
+
+@exercise("delete")
+def delete(answer):
+    """delete(stage, index): a stage without that block, as a new nn.Sequential; the one that was given stays whole"""
+    stage = ResNet(32, width=4).layer1.eval()
+    x = torch.rand(2, 4, 6, 6)
+    with torch.no_grad():
+        whole = stage(x.clone())
+        for index in (0, 2, 4):
+            shorter = call(answer, stage, index)
+            if not isinstance(shorter, nn.Module):
+                raise Wrong(f"a module is wanted, this gives a {type(shorter).__name__}.")
+            if len(stage) != 5 or not torch.equal(stage(x.clone()), whole):
+                raise Wrong("the stage that was given has changed; put the blocks that stay into a new Sequential.")
+            right = x.clone()
+            for place, each in enumerate(stage):
+                if place != index:
+                    right = each(right)
+            one_off = x.clone()
+            for place, each in enumerate(stage):
+                if place != (index - 1) % 5:
+                    one_off = each(one_off)
+            y = call(shorter.eval(), x.clone())
+            tensor(y, right, f"the stage without block {index}", {
+                "no block is missing.": whole,
+                "another block is missing: the first has index 0.": one_off,
+            })
+    return "Where shapes are equal any block can go, and the rest still fits together: that is what the lesions need."
+
+
+@exercise("agreement")
+def agreement(answer):
+    """agreement(model, a, b): cosine between the gradients of all parameters on two batches (images, labels)"""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
+    a, b = ((torch.randn(8, 1, 6, 6), torch.randint(4, (8,))) for _ in range(2))
+
+    def gradient(*batches):
+        model.zero_grad()
+        for x, y in batches:
+            F.cross_entropy(model(x), y).backward()
+        return [p.grad.flatten().clone() for p in model.parameters()]
+
+    def cosine(g, h):
+        return F.cosine_similarity(torch.cat(g), torch.cat(h), 0).item()
+
+    with torch.enable_grad():
+        g, h, both = gradient(a), gradient(b), gradient(a, b)
+        right, weights = cosine(g, h), [p.detach().clone() for p in model.parameters()]
+        model.zero_grad()
+        given, again = call(answer, model, a, b), call(answer, model, a, b)
+    if not all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True)):
+        raise Wrong("the weights have changed; gradients are wanted, no step.")
+    if not _is_close(float(given), float(again)):
+        raise Wrong("asked a second time, it says something else: the gradients of before are still there.")
+    mean = sum(F.cosine_similarity(p, q, 0).item() for p, q in zip(g, h, strict=True)) / len(g)
+    for mistake, wrong in {
+        "gradients add up over backward passes: clear them between the batches.": cosine(g, both),
+        "that is the product of the two; divide by their lengths.": (torch.cat(g) @ torch.cat(h)).item(),
+        "that is the mean over the parameter tensors; take all of them as one long vector.": mean,
+        "that compares the gradients of one batch with themselves.": 1.0,
+    }.items():
+        if math.isclose(float(given), wrong, rel_tol=1e-4, abs_tol=1e-6):
+            raise Wrong(mistake)
+    if not math.isclose(float(given), right, rel_tol=1e-4, abs_tol=1e-6):
+        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients.")
+    return "1 means that both batches pull the same way, 0 that they have nothing to do with each other."

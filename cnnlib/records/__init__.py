@@ -1,0 +1,1 @@
+"""Recorded runs: what gets recorded (`grids`), how (`recording`), the files (`runs`) and their `tables`."""

@@ -1,0 +1,208 @@
+"""Recorded runs: training curves as files, with everything needed to write them again.
+
+`data/runs/<experiment>/<run>.json` is written by `record` and read by widgets, claims and the status page.
+"""
+
+import inspect
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from .. import models
+from ..files import CHECKOUT, DATA, whole
+
+SCHEMA = 2
+EPOCH_KEYS = ("epoch", "seconds", "lr", "train_loss", "train_error", "test_loss", "test_error", "images_per_second",
+              "peak_memory_bytes")
+
+
+@dataclass
+class Run:
+    """One training run. Errors are fractions, seconds are training time since the start, memory is in bytes.
+
+    Seconds were measured while others used the machine: `other_load` says how many of its `cores` they kept busy.
+    """
+
+    schema: int
+    experiment: str
+    run: str
+    model: dict                     # name, options, parameters
+    data: dict                      # name, variant, and the options of cnnlib.data.load
+    recipe: dict                    # the arguments of cnnlib.training.fit
+    seed: int
+    device: str
+    device_name: str
+    cores: int | None = field(default=None, kw_only=True)           # of the CPU
+    threads: int                    # of them for this run
+    precision: str
+    torch: str
+    cnnlib: str
+    commit: str
+    command: str
+    date: str
+    wall_seconds: float
+    other_load: float | None = field(default=None, kw_only=True)    # None: the system does not say
+    images_per_second: float
+    peak_memory_bytes: int | None   # of the GPU, the largest of all epochs; None on a CPU
+    epochs: list
+
+    def column(self, key):
+        """The values of one of EPOCH_KEYS over the epochs."""
+        return [epoch[key] for epoch in self.epochs]
+
+    @property
+    def final(self):
+        """The last epoch: the result of the run, whether or not an earlier one was better."""
+        return self.epochs[-1]
+
+
+def path_of(experiment, run, root=None):
+    return Path(root or DATA / "runs") / experiment / f"{run}.json"
+
+
+def write(run, root=None):
+    """Write one run, whole or not at all; return its path."""
+    path = path_of(run.experiment, run.run, root)
+    with whole(path) as scratch:
+        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n")
+    return path
+
+
+def read(path):
+    """Read and check one run.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not JSON, another schema, a missing or unknown key, epochs that are not 1, 2, 3, ...
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no recorded run at {path}.")
+    try:
+        content = json.loads(Path(path).read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    names = {f.name for f in fields(Run)}
+    try:
+        content = upgrade(content)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{path} is not a recorded run: {error!r}.") from error
+    if content.get("schema") != SCHEMA:
+        raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: 1 to {SCHEMA}.")
+    if set(content) != names:
+        raise ValueError(f"{path}: missing {sorted(names - set(content))}, unknown {sorted(set(content) - names)}.")
+    numbers = [epoch.get("epoch") for epoch in content["epochs"]]
+    if not numbers or numbers != list(range(1, len(numbers) + 1)):
+        raise ValueError(f"{path}: its epochs are not 1, 2, 3, ...")
+    for epoch in content["epochs"]:
+        if set(epoch) != set(EPOCH_KEYS):
+            raise ValueError(f"{path}, epoch {epoch['epoch']}: keys {sorted(epoch)}, allowed: {sorted(EPOCH_KEYS)}.")
+    return Run(**content)
+
+
+def upgrade(content):
+    """A run of schema 1 in the present one: what was not recorded then is None, images/s follow from the seconds."""
+    if content.get("schema") != 1:
+        return content
+    per_epoch = content["images_per_second"] * content["epochs"][-1]["seconds"] / len(content["epochs"])
+    epochs, before = [], 0.0
+    for epoch in content["epochs"]:
+        speed = per_epoch / (epoch["seconds"] - before)
+        epochs.append({**epoch, "images_per_second": speed, "peak_memory_bytes": content["peak_memory_bytes"]})
+        before = epoch["seconds"]
+    return {**content, "schema": 2, "cores": None, "other_load": None, "epochs": epochs}
+
+
+def load(experiment, root=None):
+    """All recorded runs of an experiment, sorted by name; an empty list if there are none."""
+    return [read(path) for path in sorted((Path(root or DATA / "runs") / experiment).glob("*.json"))]
+
+
+def by_case(experiment, root=None):
+    """The recorded runs of an experiment by what was trained: {case of its grid: runs, in the order of their seeds}."""
+    cases = {}
+    for run in sorted(load(experiment, root), key=lambda run: run.seed):
+        cases.setdefault(run.run.rpartition("-seed")[0], []).append(run)
+    return cases
+
+
+def minimal(model, options):
+    """`options` of `create_model` without those that repeat a default: the form in which a network is looked up."""
+    defaults = inspect.signature(models._factory(model)).parameters
+    return {k: v for k, v in options.items() if k not in defaults or defaults[k].default != v}
+
+
+def find(model, options, root=None):
+    """All recorded runs of the network `create_model(model, **options)`, whatever the experiment and the data set."""
+    wanted = minimal(model, options)
+    return [run for experiment in experiments(root) for run in load(experiment, root)
+            if run.model["name"] == model and minimal(model, run.model["options"]) == wanted]
+
+
+def experiments(root=None):
+    """Names of the experiments that have recorded runs."""
+    return sorted(p.name for p in Path(root or DATA / "runs").glob("*") if any(p.glob("*.json")))
+
+
+def environment(device):
+    """The part of a run that says where and with what it ran."""
+    from .. import __version__
+
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "device": device.type, "device_name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+        "torch": torch.__version__, "cnnlib": __version__, "commit": _commit(),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+class Load:
+    """How many cores other processes keep busy from its making on; Linux counts that, other systems do not."""
+
+    def __init__(self):
+        self.before = self._measure()
+
+    def of_others(self):
+        """Mean number of cores, or None."""
+        if self.before is None:
+            return None
+        (wall, all_busy, own), (wall_0, all_busy_0, own_0) = self._measure(), self.before
+        return max(0.0, round((all_busy - all_busy_0 - (own - own_0)) / (wall - wall_0), 2))
+
+    @staticmethod
+    def _measure():
+        """(time now, CPU seconds used by all processes, by this one), since some start."""
+        try:
+            user, nice, system, _, _, *more = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+        except (OSError, ValueError):
+            return None
+        ticks = user + nice + system + sum(more[:3])        # with interrupts and what a host took for itself
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time()
+
+
+def _processor():
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit():
+    """The commit of the checkout, with a + if what decides a run differs from it; "" outside a checkout."""
+    if CHECKOUT is None:
+        return ""
+
+    def git(*args):
+        return subprocess.run(["git", "-C", str(CHECKOUT), *args], capture_output=True, text=True).stdout.strip()
+
+    decisive = [f"cnnlib/{name}" for name in ("models", "data", "training", "records/grids.py")]
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", *decisive) else "")
