@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cnnlib import models
-from cnnlib.course import bugs
+from cnnlib.course import bugs, chapters
 from cnnlib.course.alexnet import faulty as alexnet_faulty
 from cnnlib.course.alexnet import repaired as alexnet_repaired
 from cnnlib.course.anatomy import repaired as anatomy_repaired
@@ -29,7 +29,7 @@ IDS = bugs.list_exhibits()
 
 
 def test_all_exhibits_are_there():
-    assert {chapter: bugs.list_exhibits(chapter) for chapter in bugs.CHAPTERS} == {
+    assert {chapter: bugs.list_exhibits(chapter) for chapter in chapters.parts("bugs")} == {
         "anatomy": ["A01", "A02", "A03"],
         "lenet": ["D51", "D52", "D55", "D56", "D57", "D58", "D59"],
         "alexnet": ["D01", "D02", "D03", "D04", "D05", "D20", "D21", "D22", "D45", "D46", "D47", "D53"],

@@ -2,14 +2,13 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import nbformat
 import pytest
 
-from cnnlib.course import bugs, claims
+from cnnlib.course import bugs, chapters, claims
 
-CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "book").glob("0*.ipynb"))
+PAGES = chapters.notebooks()
 
 
 def folded(cell):
@@ -27,7 +26,7 @@ def cells(path, function):
     return [(found[1], cell) for cell in code if (found := re.fullmatch(function + r'\("(\w+)"\)', cell.source))]
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=chapters.page)
 def test_ledgers_are_folded_under_their_counts(path):
     for chapter, cell in cells(path, r"claims\.show"):
         verdicts = Counter(claim.verdict for claim in claims.load().values() if claim.chapter == chapter)
@@ -35,7 +34,7 @@ def test_ledgers_are_folded_under_their_counts(path):
         assert folded(cell) == f"The ledger, {verdicts.total()} claims: {tally}"
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=chapters.page)
 def test_exhibits_are_folded_under_their_titles(path):
     exhibits = cells(path, r"bugs\.show")
     assert len(exhibits) >= 3

@@ -5,7 +5,7 @@
     python tools/notebooks.py check   [NOTEBOOK ...]   say what is wrong; exit 1 if anything is
     python tools/notebooks.py stamp   [URL]            write the address into every first cell (URL: set it, too)
 
-Without names all of `book/*.ipynb` are meant. Notebooks are committed executed, and the pages are built from
+Without names all notebooks of the book are meant. Notebooks are committed executed, and the pages are built from
 what is stored in them; `check` therefore looks for all that nbval would let pass.
 """
 
@@ -22,6 +22,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from cnnlib.course import chapters  # noqa: E402
 from cnnlib.site.address import configured_url, github_origin, https_url, repository_url  # noqa: E402
 
 CELL_TIMEOUT = 400                       # seconds; the same limit as nbval's in the Makefile
@@ -203,10 +204,10 @@ def work(args):
         for url in args.names[:1]:
             set_address(ROOT / "_config.yml", url)
         url = repository_url(ROOT)
-        paths = sorted(ROOT.glob("book/*.ipynb"))
+        paths = chapters.notebooks(root=ROOT)
         print(f"first cells install cnnlib from {url}" if url else "no address is set; on Colab first cells say so")
     else:
-        paths = [Path(name) for name in args.names] or sorted(ROOT.glob("book/*.ipynb"))
+        paths = [Path(name) for name in args.names] or chapters.notebooks(root=ROOT)
     if not paths:
         raise FileNotFoundError("no notebooks found in book/")
     if missing := [str(path) for path in paths if not path.is_file()]:
@@ -216,10 +217,10 @@ def work(args):
     for path in paths:
         nb = nbformat.read(path, as_version=4)
         if args.command == "check":
-            problems += [f"{path.name}: {problem}" for problem in check(nb, path.stat().st_size)]
-            stamped[path.name] = stamped_url(nb)
+            problems += [f"{chapters.page(path)}: {problem}" for problem in check(nb, path.stat().st_size)]
+            stamped[chapters.page(path)] = stamped_url(nb)
             continue
-        print(f"{args.command} {path.name}", flush=True)
+        print(f"{args.command} {chapters.page(path)}", flush=True)
         if args.command == "stamp":
             stamp(nb, url)
         if args.command == "execute":

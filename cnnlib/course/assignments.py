@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import CHECKOUT, whole
+from ..files import whole
+from . import chapters
 
 WELCOME = """\
 # Exercises{kind}
@@ -24,10 +25,12 @@ chapter, look there; no check needs them."""
 
 
 class Exercise(NamedTuple):
-    """An exercise as it stands in its chapter. `program` is the solution's code, `remark` its text (may be empty)."""
+    """An exercise as it stands in the book: on `page`, such as `lenet/index`, with its title and imports (`setup`).
+    `program` is the solution's code, `remark` its text (may be empty)."""
 
     key: str
-    chapter: str
+    page: str
+    title: str
     setup: str
     text: str
     stub: str
@@ -52,11 +55,8 @@ def load():
     Raises:
         FileNotFoundError: this is an installed package; the chapters are in a checkout only.
     """
-    if CHECKOUT is None:
-        raise FileNotFoundError("the chapters are not here: run this in a checkout of the book, not where only the "
-                                "package cnnlib is installed.")
     found = {}
-    for path in sorted((CHECKOUT / "book").glob("[0-9]*.ipynb")):
+    for path in chapters.notebooks():
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         cells = {cell["id"]: "".join(cell["source"]) for cell in cells}
         for stub_id in (name for name in cells if name.startswith("answer-")):
@@ -65,34 +65,36 @@ def load():
                                 cells[f"solution-{number}"], re.DOTALL)
             key = re.search(r'^check\("([^"]+)"', cells[stub_id], re.MULTILINE)[1]
             found[key] = Exercise(
-                key, cells["title"].splitlines()[0].removeprefix("# "), cells["setup"],
+                key, chapters.page(path), cells["title"].splitlines()[0].removeprefix("# "), cells["setup"],
                 re.sub(r" ?\{cite:\w\}`[^`]*`", "", cells[f"exercise-{number}"]),      # the book's list is not here
                 cells[stub_id], solution[1], solution[2].strip())
     return found
 
 
 def select(names):
-    """The exercises of these keys and chapters (`vgg/stack`, `vgg`), each once, in the order of the book.
+    """The exercises of these keys, pages and chapters (`vgg/stack`, `vgg/index`, `vgg`), each once, in the order of the
+    book.
 
     Raises:
-        ValueError: a name is neither the key of an exercise nor a chapter.
+        ValueError: a name is none of these.
     """
     every = load()
-    chapters = list(dict.fromkeys(key.split("/")[0] for key in every))
+    called = {key: {key, exercise.page, key.split("/")[0]} for key, exercise in every.items()}
     for name in names:
-        if name not in every and name not in chapters:
-            near = [key for key in every if key.split("/")[0] == name.split("/")[0]] or chapters
+        if not any(name in own for own in called.values()):
+            near = [key for key in every if key.split("/")[0] == name.split("/")[0]]
+            near = near or dict.fromkeys(key.split("/")[0] for key in every)
             raise ValueError(f"key is {name!r}, allowed: {', '.join(near)}; `assign --list` shows all.")
-    return [every[key] for key in every if {key, key.split("/")[0]} & set(names)]
+    return [every[key] for key in every if called[key] & set(names)]
 
 
 def assign(names, to, solutions=False, force=False):
     """Write a notebook with exercises: text and stub, or text and solution. Returns the exercises that it has.
 
-    Each chapter's imports stand before its first exercise. The notebook remembers its keys for `grade`.
+    Each page's imports stand before its first exercise. The notebook remembers its keys for `grade`.
 
     Args:
-        names: keys of exercises and names of chapters; see `select`.
+        names: keys of exercises, names of pages and of chapters; see `select`.
         to: the file, written whole or not at all.
         solutions: the solution in the place of the stub.
         force: overwrite a file that is there.
@@ -106,11 +108,11 @@ def assign(names, to, solutions=False, force=False):
         raise FileExistsError(f"{to} exists: name another file, or overwrite it with --force.")
     chosen = select(names)
     text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    cells, chapter = [text(WELCOME.format(kind=", with solutions" if solutions else ""), id="welcome")], None
+    cells, page = [text(WELCOME.format(kind=", with solutions" if solutions else ""), id="welcome")], None
     for exercise in chosen:
         name = exercise.key.replace("/", "-")
-        if chapter != (chapter := name.split("-")[0]):
-            cells += [text(f"## {exercise.chapter}", id=chapter), code(exercise.setup, id=f"{chapter}-setup")]
+        if page != (page := exercise.page.replace("/", "-")):
+            cells += [text(f"## {exercise.title}", id=page), code(exercise.setup, id=f"{page}-setup")]
         cells += [text(exercise.text, id=f"{name}-text"),
                   code(exercise.program if solutions else exercise.stub, id=f"{name}-answer")]
         if solutions and exercise.remark:

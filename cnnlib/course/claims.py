@@ -24,6 +24,7 @@ from torch import nn
 
 import cnnlib
 
+from .chapters import ledgers
 from .highlighting import python_html
 
 __all__ = ["Claim", "Ledger", "check", "load", "show"]
@@ -101,15 +102,14 @@ def load(path=None):
     """Read and check the ledger; return its claims by id, in the order of their numbers.
 
     Args:
-        path: the file of another ledger than the book's own.
+        path: another ledger than the book's own: a file, or a folder of files that end in `.yml`.
 
     Raises:
         ValueError: a missing or unknown field, an unknown verdict, an id given twice, nothing that settles
             the claim, or a statement that names a value its computation does not give.
     """
-    files = sorted(Path(__file__).parent.glob("*/claims.yml")) if path is None else [Path(path)]
     claims = {}
-    for file in files:
+    for file in ledgers() if path is None else sorted(Path(path).glob("*.yml")) if Path(path).is_dir() else [Path(path)]:
         for number, entry in enumerate(yaml.load(file.read_text(encoding="utf-8"), SAFE), 1):
             try:
                 claim = _read(entry)

@@ -6,12 +6,12 @@ import os
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from .. import __version__
+from ..course import chapters
 from ..records import runs
 from ..records import tables as overview
 from ..records.grids import GRIDS
@@ -26,11 +26,10 @@ class Status(Directive):
     def run(self):
         env = self.state.document.settings.env
         env.note_reread()                           # never served from an older build
-        notebooks = sorted(Path(env.srcdir, "book").glob("*.ipynb"))
         tables = [
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
-             [notebook_row(path) for path in notebooks]),
+             [notebook_row(path) for path in chapters.notebooks(root=env.srcdir)]),
             ("Experiments", ["experiment", "recorded", overview.ERRORS, "recorded on", "what"],
              [experiment_row(name) for name in GRIDS]),
         ]
@@ -61,7 +60,7 @@ def device():
 def notebook_row(path):
     """Row of what `tools/notebooks.py execute` wrote into the notebook's metadata."""
     ran = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("cnnlib", {})
-    return [path.stem, *(str(ran.get(key, "not recorded"))
+    return [chapters.page(path), *(str(ran.get(key, "not recorded"))
                          for key in ("executed", "seconds", "python", "torch", "device"))]
 
 

@@ -3,7 +3,6 @@
 import json
 import re
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,20 +10,20 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnlib
+from cnnlib.course import chapters
 from cnnlib.course.exercises import check, judge, list_exercises
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
-CHAPTERS = {path.stem.split("-", 1)[1]: path for path in sorted(BOOK.glob("[0-9]*.ipynb"))}
+CHAPTERS = list(chapters.parts("exercises"))
 
 
 # ---------------------------------------------------------------- stubs and solutions, as they stand in the chapters
 
 
 def cells(chapter):
-    """Exercise key -> (stub, solution), taken from the chapter's notebook."""
-    notebook = json.loads(CHAPTERS[chapter].read_text(encoding="utf-8"))
+    """Exercise key -> (stub, solution), taken from the chapter's notebooks."""
+    pages = [json.loads(path.read_text(encoding="utf-8")) for path in chapters.notebooks(chapter)]
     stubs, solutions = {}, {}
-    for cell in notebook["cells"]:
+    for cell in (cell for page in pages for cell in page["cells"]):
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
             programs, found = [source], stubs

@@ -29,12 +29,12 @@ def tiny(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     notebooks.set_address(tmp_path / "_config.yml", "")
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n- file: book/01-lenet\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n- file: book/lenet/index\n")
     (tmp_path / "book/intro.md").write_text("# Start\n")
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# LeNet")], metadata={
         "kernelspec": notebooks.KERNEL, "language_info": notebooks.LANGUAGE})
     notebooks.stamp(nb, "")
-    nbformat.write(nb, tmp_path / "book/01-lenet.ipynb")
+    nbformat.write(nb, tmp_path / "book/lenet/index.ipynb")
     git(tmp_path, "init", "-q")
     return tmp_path
 
@@ -44,7 +44,7 @@ def outward_links(book):
     made = subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", book, "-W", "-n", "--keep-going"],
                           capture_output=True, text=True)
     assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-2000:]
-    page = (book / "_build/html/book/01-lenet.html").read_text()
+    page = (book / "_build/html/book/lenet/index.html").read_text()
     return set(re.findall(r'href="(https?://[^"]*)"', page))
 
 
@@ -52,8 +52,8 @@ def buttons(url):
     """Where the buttons of the notebook page lead for a book published at `url`."""
     name = url.removeprefix("https://github.com/")
     return {url,
-            f"https://colab.research.google.com/github/{name}/blob/main/book/01-lenet.ipynb",
-            f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/book/01-lenet.ipynb"}
+            f"https://colab.research.google.com/github/{name}/blob/main/book/lenet/index.ipynb",
+            f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/book/lenet/index.ipynb"}
 
 
 def test_without_an_address_no_button_and_no_dead_link(tiny):

@@ -20,7 +20,7 @@ from cnnlib.widgets import LesionBench
 
 from .conftest import ROOT, stay_here
 
-CHAPTER = ROOT / "book" / "01-lenet.ipynb"
+CHAPTER = ROOT / "book" / "lenet" / "index.ipynb"
 WIDGET, TRAIT = "SizeRule", "kernel"
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},     # all cells in the page, not only those in view
