@@ -98,18 +98,18 @@ def _plain(value):
     return value
 
 
-def load(path=None):
-    """Read and check the ledger; return its claims by id, in the order of their numbers.
+def load(paths=None):
+    """Read and check the ledger; return its claims by id, in the order of the chapters.
 
     Args:
-        path: another ledger than the book's own: a file, or a folder of files that end in `.yml`.
+        paths: files of another ledger than the book's own.
 
     Raises:
         ValueError: a missing or unknown field, an unknown verdict, an id given twice, nothing that settles
             the claim, or a statement that names a value its computation does not give.
     """
     claims = {}
-    for file in ledgers() if path is None else sorted(Path(path).glob("*.yml")) if Path(path).is_dir() else [Path(path)]:
+    for file in map(Path, ledgers() if paths is None else paths):
         for number, entry in enumerate(yaml.load(file.read_text(encoding="utf-8"), SAFE), 1):
             try:
                 claim = _read(entry)
@@ -119,7 +119,7 @@ def load(path=None):
                 name = entry.get("id", "without id") if isinstance(entry, dict) else "without id"
                 raise ValueError(f"{file}: entry {number} ({name}): {error}") from None
             claims[claim.id] = claim
-    return dict(sorted(claims.items()))
+    return claims
 
 
 def _read(entry):

@@ -1,1 +1,5 @@
-"""Recorded runs: what gets recorded (`grids`), how (`recording`), the files (`runs`) and their `tables`."""
+"""Recorded runs: what gets recorded (`grids.py`), how (`recording.py`), the files (`runs.py`) and tables of them."""
+
+from .runs import Run, by_case, experiments, find, load, read
+
+__all__ = ["Run", "by_case", "experiments", "find", "load", "read"]

@@ -1,4 +1,4 @@
-"""The faulty programs of the chapter on reading networks; `anatomy_repaired.py` has the same names in their order."""
+"""The faulty programs of the chapter on reading networks; `repaired.py` has the same names in their order."""
 
 from torch import nn
 

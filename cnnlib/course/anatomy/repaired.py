@@ -1,4 +1,4 @@
-"""The repaired programs of the chapter on reading networks; `anatomy_faulty.py` has the same names in their order."""
+"""The repaired programs of the chapter on reading networks; `faulty.py` has the same names in their order."""
 
 from torch import nn
 

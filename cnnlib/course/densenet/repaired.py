@@ -1,4 +1,4 @@
-"""The programs of `densenet_faulty.py`, repaired: the same names in the same order.
+"""The programs of `faulty.py`, repaired: the same names in the same order.
 
 Where the library has the block or network, the repair is to use it: its code is in `cnnlib/models/densenet.py`.
 """

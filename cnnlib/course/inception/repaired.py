@@ -1,4 +1,4 @@
-"""The programs of `inception_faulty.py`, repaired: the same names in the same order."""
+"""The programs of `faulty.py`, repaired: the same names in the same order."""
 
 from torch import nn
 

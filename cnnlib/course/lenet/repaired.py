@@ -1,4 +1,4 @@
-"""The programs of `lenet_faulty.py`, repaired: the same names in the same order."""
+"""The programs of `faulty.py`, repaired: the same names in the same order."""
 
 import torch
 from torch import nn

@@ -1,6 +1,6 @@
 """The faulty programs of the ResNet chapter, each re-created by us as short as it can be.
 
-`resnet_repaired.py` holds the same names in the same order: compare the two files to see every repair.
+`repaired.py` holds the same names in the same order: compare the two files to see every repair.
 """
 
 from torch import nn

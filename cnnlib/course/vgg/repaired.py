@@ -1,4 +1,4 @@
-"""The programs of `vgg_faulty.py`, repaired: the same names in the same order.
+"""The programs of `faulty.py`, repaired: the same names in the same order.
 
 Where the library has the network, the repair is to use it: its code is in `cnnlib/models/vgg.py`.
 """
