@@ -5,19 +5,23 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
-NBVAL  := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval book --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
-          --nbval-cell-timeout=400 -q -p no:cacheprovider
+# Two workers, a notebook or a test file each: what a file shares is made once, and cells stay in order.
+UNITS  := -q -p no:cacheprovider -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(UNITS)
+CELLS  := book --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=400
+NBVAL  := env OMP_NUM_THREADS=1 $(PYTEST) $(CELLS)
 
 # Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Notebooks,
 # whose networks are the smallest, run on one thread.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help book test notebooks stamp widgets clean
+.PHONY: help book test test-matrix notebooks stamp widgets clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book        build the pages and say what to open"
 	@echo "make test        run all tests: code, notebooks, library, pages in a browser (Chromium)"
+	@echo "make test-matrix run library and notebooks as processors with fewer instructions and more threads would"
 	@echo "make notebooks   run the notebooks in order and store their results"
 	@echo "make stamp       write the book's address into the notebooks (URL=https://... sets it first)"
 	@echo "make widgets     bundle the widgets' JavaScript (needs Node; readers never do)"
@@ -41,8 +45,12 @@ test: $(READY)
 	@$(STEP) "library" $(BIN)/python -m pytest tests --ignore tests/site -q
 	@$(STEP) "notebooks: run again and compared" $(NBVAL)
 	@$(STEP) "book: jupyter-book" $(BOOK)
-	@$(STEP) "pages in a browser" $(BIN)/python -m pytest tests/site -q
+	@$(STEP) "pages in a browser" $(PYTEST) tests/site
 	@echo "All tests passed."
+
+test-matrix: $(READY)
+	@$(STEP) "library and notebooks as on other machines" $(BIN)/python tools/matrix.py $(UNITS) \
+	  tests --ignore tests/site $(CELLS)
 
 notebooks: $(READY)
 	@$(STEP) "notebooks: execute" $(BIN)/python tools/notebooks.py execute

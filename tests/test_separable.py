@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from cnnlib.experiments.separable import joined, matrix, missing, patterns, rank, separate
+from cnnlib.experiments.separable import joined, matrix, missing, patterns, rank, separate, settle
 
 
 @settings(deadline=None)
@@ -45,6 +45,24 @@ def test_rank_of_the_patterns():
         assert kernel.shape == (1, 1, 7, 7) and kernel.square().sum().item() == pytest.approx(1)
         assert rank(kernel) == np.linalg.matrix_rank(kernel[0, 0].numpy())
     assert missing(made["diagonal line"], 1) == pytest.approx(6 / 7)
+
+
+def test_of_equally_good_pairs_the_one_is_taken_that_draws_from_the_top():
+    """Singular values that are equal leave the choice to the processor; turned by any rotation, it must be the same."""
+    generator = torch.Generator().manual_seed(0)
+    line = patterns()["diagonal line"]
+    for between in range(1, 8):
+        first = line * (torch.arange(7) < between)                  # the pixels of the first rows, and no others
+        torch.testing.assert_close(joined(*separate(line, between)), first, atol=1e-5, rtol=0)
+    turned = torch.linalg.qr(torch.randn(6, 6, generator=generator, dtype=torch.double)).Q
+    u, v = torch.eye(6, dtype=torch.double), torch.eye(6, dtype=torch.double)
+    s = torch.tensor([3.0, 2, 2, 2, 1, 1], dtype=torch.double)
+    for part in (slice(1, 4), slice(4, 6)):
+        turn = torch.linalg.qr(turned[part, part]).Q
+        u[:, part], v[part] = u[:, part] @ turn, turn.T @ v[part]
+    u, v = settle(u, s, v)
+    torch.testing.assert_close(u.abs(), torch.eye(6, dtype=torch.double))
+    torch.testing.assert_close(u * s @ v, torch.diag(s))
 
 
 def test_refused():

@@ -77,6 +77,14 @@ def superposition_error(network, *shape):
     return (difference.norm() / (f - network(0 * a)).norm()).item()
 
 
+def only_rounding(error, bound=1e-5):
+    """The words "below 1e-5" for an error that is nothing but rounding: its size differs between processors, the
+    bound does not. Raises ValueError for an error that is larger."""
+    if not error < bound:
+        raise ValueError(f"error is {error:.1e}, allowed for rounding: below {bound:.0e}.")
+    return f"below {bound:.0e}".replace("e-0", "e-")
+
+
 def is_affine(network, *shape):
     return superposition_error(network, *shape) < 1e-3
 

@@ -34,12 +34,29 @@ def separate(kernel, between):
         raise ValueError(f"kernel has shape {tuple(kernel.shape)}, allowed: (after, before, k, k).")
     after, before, height, width = kernel.shape
     u, s, v = torch.linalg.svd(matrix(kernel), full_matrices=False)
+    u, v = settle(u, s, v)
     kept = min(between, len(s))
     column = kernel.new_zeros(between, before, height, 1)
     row = kernel.new_zeros(after, between, 1, width)
     column[:kept, :, :, 0] = (u[:, :kept] * s[:kept].sqrt()).T.reshape(kept, before, height)
     row[:, :kept, 0] = (s[:kept].sqrt()[:, None] * v[:kept]).reshape(kept, after, width).transpose(0, 1)
     return column, row
+
+
+def settle(u, s, v):
+    """The same decomposition where it is not unique: vectors of equal singular values may be turned among each other.
+    Taken is the turn that puts those first which stand highest in the matrix, whatever the processor came up with."""
+    u, v, start = u.clone(), v.clone(), 0
+    height = torch.arange(len(u), 0, -1, dtype=u.dtype, device=u.device)
+    for end in range(1, len(s) + 1):
+        if end < len(s) and s[end - 1] - s[end] < 1e-5 * s[0]:
+            continue
+        if end - start > 1:
+            equal = u[:, start:end]
+            turn = torch.linalg.eigh(equal.T @ (height[:, None] * equal)).eigenvectors.flip(1)
+            u[:, start:end], v[start:end] = equal @ turn, turn.T @ v[start:end]
+        start = end
+    return u, v
 
 
 def joined(column, row):

@@ -109,10 +109,15 @@ def visit(browser, build):
 
 
 def settle(page):
-    """Wait until widgets are mounted and formulas are set."""
+    """Wait until widgets are mounted, formulas are set, and all of it is drawn."""
     page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
     page.evaluate("window.MathJax?.startup?.promise")
-    page.wait_for_timeout(150)
+    drawn(page)
+
+
+def drawn(page):
+    """Wait for two frames: what was asked for before is drawn in the first, and what that brought about in the next."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def unfold(host):

@@ -1,8 +1,10 @@
 """The Explorer on pages of its own, in a browser: what it shows is what Python says, whatever the knobs did before."""
 
 import random
+import re
 
 import pytest
+from playwright.sync_api import expect
 
 from cnnlib.widgets import Explorer
 
@@ -117,11 +119,11 @@ def test_nothing_is_stale_after_any_of_500_quick_moves(staged, three):
             i = chance.randrange(3)
             states[i].update([move(hosts[i], specs[i], chance)])
             consistent(hosts[i], unpack(specs[i], states[i]), three[i].curves)
-        page.wait_for_timeout(700)                       # what is announced, once things are quiet
         for host, spec, state in zip(hosts, specs, states, strict=True):
             answer = unpack(spec, state)
-            voice = host.locator(".cnn > .cnn-unseen").text_content()
-            assert voice.startswith(f"{answer['label']}: {answer['params']:,} parameters, {answer['macs']:,} MACs")
+            voice = host.locator(".cnn > .cnn-unseen")                   # announced once things are quiet
+            said = f"{answer['label']}: {answer['params']:,} parameters, {answer['macs']:,} MACs"
+            expect(voice).to_have_text(re.compile("^" + re.escape(said)))
         assert page.errors == []
 
 

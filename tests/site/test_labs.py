@@ -7,7 +7,7 @@ import pytest
 from cnnlib.experiments import lesion_records, paths
 from cnnlib.widgets import LesionBench, PathLab
 
-from .conftest import DESK, PHONE, stage
+from .conftest import DESK, PHONE, drawn, stage
 from .test_pages import AXE, AXE_RULES
 from .test_widgets import compare, drive
 
@@ -193,7 +193,7 @@ def test_the_address_opens_a_bench_as_it_was(staged):
 def test_no_barrier_and_nothing_sticks_out(staged, theme, viewport):
     with staged(PathLab(n=6), PathLab(n=54), LesionBench(), theme=theme, viewport=viewport) as page:
         block(page, "residual", 0).click()
-        page.wait_for_timeout(100)
+        drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.evaluate(AXE)
         found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]

@@ -48,10 +48,11 @@ print("Python sees", [widget.{TRAIT} for widget in gc.get_objects() if issubclas
 """
 
 
-@pytest.fixture
-def lab(browser, tmp_path):
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
     """A JupyterLab: `with lab(cells) as page` has run them, the last of which says what Python sees, without an error,
     and before them those of the chapter unless `chapter=False`. `page.refused` are the addresses outside asked for."""
+    tmp_path = tmp_path_factory.mktemp("lab")
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)

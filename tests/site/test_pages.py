@@ -1,5 +1,6 @@
 """What holds for every page: alone, without errors, light enough, readable by everyone, whole on a phone."""
 
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -26,20 +27,22 @@ SEEN = """() => ({
     formulas: document.querySelectorAll('span.math, div.math').length,
     formulasSet: document.querySelectorAll('mjx-container').length,
     formulasWrong: document.querySelectorAll('mjx-merror, [data-mjx-error]').length,
+    theme: document.documentElement.dataset.theme,
 })"""
 
 
 @pytest.fixture(scope="module")
 def seen(visit):
-    """What one visit of a page shows, `seen(page_path)`; each page is visited once."""
-    pages = {}
+    """What one visit of a page shows, `seen(page_path, theme)`; each page is visited once in each theme."""
 
-    def look(path):
-        if path not in pages:
-            with visit(path) as page:
-                pages[path] = {**page.evaluate(SEEN), "refused": page.refused, "errors": page.errors,
-                               "scripts": page.scripts}
-        return pages[path]
+    @cache
+    def look(path, theme="light"):
+        with visit(path, theme) as page:
+            shown = {**page.evaluate(SEEN), "refused": [*page.refused], "errors": [*page.errors],
+                     "scripts": [*page.scripts]}        # before axe: it asks for style sheets, which files may not
+            page.evaluate(AXE)
+            found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)
+            return {**shown, "barriers": found["violations"]}
 
     return look
 
@@ -72,13 +75,10 @@ def test_formulas_are_set(seen, page_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_but_the_themes_own(visit, page_path, theme):
-    with visit(page_path, theme) as page:
-        assert page.evaluate("document.documentElement.dataset.theme") == theme
-        page.evaluate(AXE)
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+def test_axe_finds_nothing_but_the_themes_own(seen, page_path, theme):
+    assert seen(page_path, theme)["theme"] == theme
     ours = [f"{violation['id']}: {node['target']} {node['html'][:120]}"
-            for violation in found for node in violation["nodes"]
+            for violation in seen(page_path, theme)["barriers"] for node in violation["nodes"]
             if not any(mark in node["html"] for mark in THEMES_OWN.get(violation["id"], ()))]
     assert ours == []
 

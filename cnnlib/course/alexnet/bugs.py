@@ -16,6 +16,7 @@ from ..tools import (
     build,
     is_affine,
     layers,
+    only_rounding,
     output_shape,
     parameters,
     ran,
@@ -42,10 +43,10 @@ def last_convolutions(network):
 def d01_symptom():
     network = build(faulty.OneTower, **SMALL)
     dense = parameters(blueprint(faulty.OneTower).classifier)
+    error = superposition_error(last_convolutions(network), 256, 6, 6)
     return (
-        "Nothing complains. Of its layers only pooling and response normalisation bend anything: "
-        "superposition holds for convolutions 3 to 5 up to "
-        f"{superposition_error(last_convolutions(network), 256, 6, 6):.0e} of their output, and the {dense:,} "
+        "Nothing complains. Of its layers only pooling and response normalisation bend anything: superposition holds "
+        f"for convolutions 3 to 5, with an error {only_rounding(error)} of their output, and the {dense:,} "
         f"parameters of the dense part do the work of {9216 * 10 + 10:,}."
     )
 

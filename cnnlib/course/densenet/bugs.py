@@ -8,7 +8,7 @@ from torch import nn
 from ... import models
 from ...anatomy import kept_bytes
 from ..bugs import Exhibit
-from ..tools import blueprint, build, is_affine, layers, output_shape, parameters, ran, sizes_problem
+from ..tools import blueprint, build, is_affine, layers, only_rounding, output_shape, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -106,7 +106,7 @@ def d17_symptom():
     kinds = " and ".join(type(part).__name__ for part in layer.children())
     return (
         f"It is {kinds}, nothing else, and the maps keep their size. Compared with the same weights in a layer that "
-        f"pads its 3×3, the inside agrees {f'up to {inside:.0e}' if inside else 'exactly'}, the border differs by "
+        f"pads its 3×3, the difference inside is {only_rounding(inside)}, at the border "
         f"{apart[..., 0, :].max().item():.2g}, where the spread of the output is {written.std().item():.2g}."
     )
 

@@ -6,7 +6,7 @@ from torch import nn
 from ...anatomy import summary
 from ...models import ResNet
 from ..bugs import Exhibit
-from ..tools import blueprint, build, layers, output_shape, parameters, ran, sizes_problem
+from ..tools import blueprint, build, layers, only_rounding, output_shape, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -93,7 +93,7 @@ def d11_symptom():
     network = blueprint(faulty.ResNet34)
     surplus = sum(layer.bias.numel() for layer in layers(network, nn.Conv2d))
     return (
-        f"It trains. Some parameters never move: their gradients are below {idle:.0e} of the largest, that is "
+        f"It trains. Some parameters never move: their gradients are {only_rounding(idle)} of the largest, that is "
         f"rounding. In the whole network they are {surplus:,}."
     )
 
