@@ -1,6 +1,6 @@
 """The bug museum: short programs with a real mistake in them, and checks that tell whether a repair holds.
 
-    >>> from cnnlib import bugs
+    >>> from cnnlib.course import bugs
     >>> bugs.show("D55")                    # the faulty program and what it does; hints, cause and repair folded
     >>> bugs.check("D55", my_function)      # what passes now, and what still fails and why
 

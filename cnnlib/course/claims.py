@@ -7,7 +7,7 @@ The entries are in the folders of the chapters, `claims.yml`. A verdict rests on
 * a **paper**: a key of the bibliography, the place, and the fact found there;
 * a **reason** why there is nothing to compute or to look up.
 
-    >>> from cnnlib import claims
+    >>> from cnnlib.course import claims
     >>> claims.show("lenet")        # the table of a chapter
     >>> claims.check("C016")        # {'size': 28, 'parameters': 156}
 """
