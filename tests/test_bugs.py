@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cnnlib import models
-from cnnlib.course import bugs, chapters
+from cnnlib.course import bugs, chapters, claims, exercises
 from cnnlib.course.alexnet import faulty as alexnet_faulty
 from cnnlib.course.alexnet import repaired as alexnet_repaired
 from cnnlib.course.anatomy import repaired as anatomy_repaired
@@ -28,18 +28,14 @@ from cnnlib.course.vgg import repaired as vgg_repaired
 IDS = bugs.list_exhibits()
 
 
-def test_all_exhibits_are_there():
-    assert {chapter: bugs.list_exhibits(chapter) for chapter in chapters.parts("bugs")} == {
-        "anatomy": ["A01", "A02", "A03"],
-        "lenet": ["D51", "D52", "D55", "D56", "D57", "D58", "D59"],
-        "alexnet": ["D01", "D02", "D03", "D04", "D05", "D20", "D21", "D22", "D45", "D46", "D47", "D53"],
-        "vgg": ["D06", "D07", "D08", "D54"],
-        "inception": ["D48", "D49", "D50", "A05"],
-        "resnet": ["D09", "D10", "D11", "D12", "D13", "D44"],
-        "densenet": ["D14", "D15", "D16", "D17", "D18", "D19", "D24", "D36", "A04"],
-    }
-    assert len(IDS) == len(set(IDS)) == 45
-    with pytest.raises(ValueError, match="chapter is 'poetry', allowed: anatomy, lenet, alexnet"):
+def test_names_are_unique_and_stand_behind_their_chapter():
+    for chapter, module in chapters.parts("bugs").items():
+        assert bugs.list_exhibits(chapter) == [f"{chapter}/{exhibit.id}" for exhibit in module.EXHIBITS]
+    names = [*IDS, *claims.load(), *exercises.list_exercises()]
+    assert len(names) == len(set(names)), "one name for two things"
+    for name in names:
+        assert re.fullmatch(r"[a-z]+/[a-z0-9]+(-[a-z0-9]+)*", name), name
+    with pytest.raises(ValueError, match="chapter is 'poetry', allowed: 'anatomy', 'lenet'"):
         bugs.list_exhibits("poetry")
 
 
@@ -81,7 +77,7 @@ def test_the_page_shows_fault_and_symptom_and_folds_the_rest(exhibit_id):
 
 
 def test_text_shows_fault_and_symptom_without_cause_hint_or_repair():
-    exhibit = bugs.get("D14")
+    exhibit = bugs.get("densenet/narrow-layers")
     text = repr(exhibit)
     assert exhibit.seen() in text and "class DenseBlock" in text
     assert exhibit.explanation[:20] not in text and exhibit.hints[0] not in text and "models." not in text
@@ -102,8 +98,8 @@ def test_the_repair_passes_every_check_quickly_and_leaves_the_random_state(exhib
 
 
 def test_an_unknown_exhibit_is_named():
-    with pytest.raises(ValueError, match="exhibit 'D99' is not known, allowed: A01, .*D51, D52"):
-        bugs.show("D99")
+    with pytest.raises(ValueError, match="exhibit 'lenet/nothing' is not known, allowed: anatomy/.*, lenet/smoke"):
+        bugs.show("lenet/nothing")
 
 
 def square_kernels_only(model, x):
@@ -252,66 +248,90 @@ def without_averages(channels, growth_rate=32):
 @pytest.mark.parametrize(
     ("exhibit_id", "attempt", "failing", "told"),
     [
-        ("A01", lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "a frozen parameter counts",
+        ("anatomy/heavier-than-itself",
+         lambda m: sum(p.numel() for p in m.parameters() if p.requires_grad), "a frozen parameter counts",
          "expected 110"),
-        ("A01", lambda m: sum(p.numel() for n in m.modules() for p in n.parameters()), "a network without", "expected"),
-        ("A02", lambda m, x: anatomy_repaired.count_macs(m, x[:1]), "a plain convolution", "two pictures"),
-        ("A02", square_kernels_only, "a kernel that is not square", "expected"),
-        ("A03", lambda layers: sum(kernel - 1 for kernel, _ in layers) + 1, "layers with stride", "expected 11"),
-        ("D01", activations_in_the_dense_part, "convolutions 3 to 5", "three layers with the power of one"),
-        ("D01", models.AlexNet, "as many parameters", "60,965,224"),
-        ("D02", lambda dense=4096: nn.Sequential(nn.AdaptiveAvgPool2d(6), alexnet_faulty.DenseHead(dense=dense)),
+        ("anatomy/heavier-than-itself",
+         lambda m: sum(p.numel() for n in m.modules() for p in n.parameters()), "a network without", "expected"),
+        ("anatomy/small-but-costly",
+         lambda m, x: anatomy_repaired.count_macs(m, x[:1]), "a plain convolution", "two pictures"),
+        ("anatomy/small-but-costly", square_kernels_only, "a kernel that is not square", "expected"),
+        ("anatomy/beyond-the-picture",
+         lambda layers: sum(kernel - 1 for kernel, _ in layers) + 1, "layers with stride", "expected 11"),
+        ("alexnet/eight-layers",
+         activations_in_the_dense_part, "convolutions 3 to 5", "three layers with the power of one"),
+        ("alexnet/eight-layers", models.AlexNet, "as many parameters", "60,965,224"),
+        ("alexnet/one-picture-size",
+         lambda dense=4096: nn.Sequential(nn.AdaptiveAvgPool2d(6), alexnet_faulty.DenseHead(dense=dense)),
          "dropout in training", "nothing is dropped"),
-        ("D03", lambda: nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2), "it is the formula", "differs from"),
-        ("D04", "print('Conv2d 96 256')", "it runs and prints", "expected the shape of 256 maps"),
-        ("D05", lambda: models.AlexNet(3), "58,293,635 parameters", "56,880,515 parameters"),
-        ("D20", started_at_zero, "equal durations", "can fall below 0"),
-        ("D21", lambda: nn.Sequential(nn.Linear(4096, 1000), nn.Softmax(1)), "scores may be negative", "none is"),
-        ("D22", lambda maps: alexnet_faulty.neighbours_norm(maps, 4), "it is the formula", "differs from"),
-        ("D45", all_alike, "no two units start alike", "stay alike"),
-        ("D46", lambda: alexnet_repaired.named_layers()[:-1], "eight layers", "expected"),
-        ("D47", without_waiting, "computing alone is timed", "ordered, not done"),
-        ("D06", lambda picture: [-(-picture // 2**n) for n in range(1, 6)], "right for any picture", "it says [114"),
-        ("D07", lambda: models.VGG("E"), "13 convolutions", "16 convolutions"),
-        ("D08", listening_for_ever, "the network is left as it was", "5 hooks stay"),
-        ("D54", without_the_start, "the signal reaches", "pictures differ"),
-        ("D48", rounded_up, "the sizes for any picture", "for a picture of 30 it says"),
-        ("D49", lambda: nn.Sequential(nn.Conv2d(3, 64, 1), nn.Flatten()), "64 kernels of 3×3", "(64, 3, 1, 1)"),
-        ("D50", lambda: models.Inception(192, 64, 96, 128, 32, 32, 32), "the weights of table 1", "179,200 weights"),
-        ("A05", without_its_heads, "the network is left as it was", "takes parts away"),
-        ("A05", lambda network: 6_998_552, "what answers when it is used", "for InceptionV3; 23,834,568"),
-        ("D09", one_number_a_block, "every block brings", "four more add 0"),
-        ("D10", lambda: models.ResNet(34), "224×224", "gives (2, 1000)"),
-        ("D11", lambda cin, cout, stride: models.BasicBlock(cin, cout, stride, shortcut="A"), "no parameter too many",
+        ("alexnet/weak-normalisation",
+         lambda: nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2), "it is the formula", "differs from"),
+        ("alexnet/second-layer", "print('Conv2d 96 256')", "it runs and prints", "expected the shape of 256 maps"),
+        ("alexnet/half-for-each", lambda: models.AlexNet(3), "58,293,635 parameters", "56,880,515 parameters"),
+        ("alexnet/same-spread", started_at_zero, "equal durations", "can fall below 0"),
+        ("alexnet/no-negative-opinion",
+         lambda: nn.Sequential(nn.Linear(4096, 1000), nn.Softmax(1)), "scores may be negative", "none is"),
+        ("alexnet/nine-neighbours",
+         lambda maps: alexnet_faulty.neighbours_norm(maps, 4), "it is the formula", "differs from"),
+        ("alexnet/first-loss", all_alike, "no two units start alike", "stay alike"),
+        ("alexnet/eight-go-in", lambda: alexnet_repaired.named_layers()[:-1], "eight layers", "expected"),
+        ("alexnet/stopwatch-reading", without_waiting, "computing alone is timed", "ordered, not done"),
+        ("vgg/hundred-and-twelve",
+         lambda picture: [-(-picture // 2**n) for n in range(1, 6)], "right for any picture", "it says [114"),
+        ("vgg/which-letter", lambda: models.VGG("E"), "13 convolutions", "16 convolutions"),
+        ("vgg/talking-network", listening_for_ever, "the network is left as it was", "5 hooks stay"),
+        ("vgg/unwritten-start", without_the_start, "the signal reaches", "pictures differ"),
+        ("inception/stem-by-hand", rounded_up, "the sizes for any picture", "for a picture of 30 it says"),
+        ("inception/fourth-argument",
+         lambda: nn.Sequential(nn.Conv2d(3, 64, 1), nn.Flatten()), "64 kernels of 3×3", "(64, 3, 1, 1)"),
+        ("inception/module-twin",
+         lambda: models.Inception(192, 64, 96, 128, 32, 32, 32), "the weights of table 1", "179,200 weights"),
+        ("inception/one-number", without_its_heads, "the network is left as it was", "takes parts away"),
+        ("inception/one-number",
+         lambda network: 6_998_552, "what answers when it is used", "for InceptionV3; 23,834,568"),
+        ("resnet/vanishing-blocks", one_number_a_block, "every block brings", "four more add 0"),
+        ("resnet/uncalled-pool", lambda: models.ResNet(34), "224×224", "gives (2, 1000)"),
+        ("resnet/idle-parameters",
+         lambda cin, cout, stride: models.BasicBlock(cin, cout, stride, shortcut="A"), "no parameter too many",
          "221,696 parameters"),
-        ("D12", lambda: models.ResNet(101, 3, shortcut="C"), "most shortcuts", "33 of 33"),
-        ("D13", lambda cin, cout, stride: models.Bottleneck(cin, cout // 4), "a stride of 2", "gives (2, 128, 56, 56)"),
-        ("D44", lambda: models.ResNet(34), "the parameters of ResNet-50", "21,797,672"),
-        ("D14", lambda count, channels, k: models.DenseBlock(count, channels, 32), "other numbers", "expected 60"),
-        ("D15", lambda: models.DenseNet(growth_rate=24), "every layer adds 32", "add [24] maps"),
-        ("D16", lambda channels, classes=10: nn.Sequential(nn.Flatten(), nn.Linear(channels * 49, classes)),
+        ("resnet/right-number", lambda: models.ResNet(101, 3, shortcut="C"), "most shortcuts", "33 of 33"),
+        ("resnet/three-times-half",
+         lambda cin, cout, stride: models.Bottleneck(cin, cout // 4), "a stride of 2", "gives (2, 128, 56, 56)"),
+        ("resnet/which-resnet50", lambda: models.ResNet(34), "the parameters of ResNet-50", "21,797,672"),
+        ("densenet/narrow-layers",
+         lambda count, channels, k: models.DenseBlock(count, channels, 32), "other numbers", "expected 60"),
+        ("densenet/second-network", lambda: models.DenseNet(growth_rate=24), "every layer adds 32", "add [24] maps"),
+        ("densenet/foreign-head",
+         lambda channels, classes=10: nn.Sequential(nn.Flatten(), nn.Linear(channels * 49, classes)),
          "maps of other sizes", "(2, 1024, 6, 6) is refused"),
-        ("D17", without_averages, "BatchNorm, ReLU, convolution", "it computes ReLU, Conv2d"),
-        ("D18", lambda layers: nn.Sequential(next(layers)), "three layers", "one after the other"),
-        ("D19", lambda: nn.Sequential(densenet_faulty.densenet121(), nn.Flatten()), "transitions keep", "(224, 64)"),
-        ("D24", lambda *sizes: models.DenseBlock(*sizes, bottleneck=False), "the names", "do not fit"),
-        ("D36", lambda growth_rate: models.DenseNet().features[:4], "growth rates 12", "64 maps, expected 24"),
-        ("A04", lambda layer, x: layer(x), "only the input is kept", "bytes are kept, where the input has"),
-        ("D51", only_dense_activations, "the convolutional part is more than", "averages are linear too"),
-        ("D51", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),
-        ("D52", "print('[1, 10]')", "the test is still a test", "LeNet28() is gone"),
-        ("D52", lenet_repaired.SMOKE_TEST.replace(".shape", ""), "it runs and prints", "expected the shape of ten"),
-        ("D55", eval_for_good, "the network is in the same mode", "put it back"),
-        ("D56", mean_of_batches, "right for any batch size", "small last batch"),
-        ("D56", lambda m, b: 100 * lenet_repaired.epoch_accuracy(m, b), "right for any batch size", "per cent"),
-        ("D57", shuffled_once, "the order is new in every epoch", "one shuffled order"),
-        ("D57", shuffled_apart, "each picture keeps its label", "shuffle both together"),
-        ("D57", lambda x, y, batch_size: iter(lenet_repaired.training_batches(x, y, batch_size)),
+        ("densenet/border-not-black", without_averages, "BatchNorm, ReLU, convolution", "it computes ReLU, Conv2d"),
+        ("densenet/list-for-layers", lambda layers: nn.Sequential(next(layers)), "three layers", "one after the other"),
+        ("densenet/answer-per-place",
+         lambda: nn.Sequential(densenet_faulty.densenet121(), nn.Flatten()), "transitions keep", "(224, 64)"),
+        ("densenet/all-weights-fit",
+         lambda *sizes: models.DenseBlock(*sizes, bottleneck=False), "the names", "do not fit"),
+        ("densenet/sixty-four",
+         lambda growth_rate: models.DenseNet().features[:4], "growth rates 12", "64 maps, expected 24"),
+        ("densenet/same-batch-again",
+         lambda layer, x: layer(x), "only the input is kept", "bytes are kept, where the input has"),
+        ("lenet/trusted-comments",
+         only_dense_activations, "the convolutional part is more than", "averages are linear too"),
+        ("lenet/trusted-comments", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),
+        ("lenet/smoke-test", "print('[1, 10]')", "the test is still a test", "LeNet28() is gone"),
+        ("lenet/smoke-test",
+         lenet_repaired.SMOKE_TEST.replace(".shape", ""), "it runs and prints", "expected the shape of ten"),
+        ("lenet/talking-test-set", eval_for_good, "the network is in the same mode", "put it back"),
+        ("lenet/more-than-perfect", mean_of_batches, "right for any batch size", "small last batch"),
+        ("lenet/more-than-perfect",
+         lambda m, b: 100 * lenet_repaired.epoch_accuracy(m, b), "right for any batch size", "per cent"),
+        ("lenet/every-epoch-alike", shuffled_once, "the order is new in every epoch", "one shuffled order"),
+        ("lenet/every-epoch-alike", shuffled_apart, "each picture keeps its label", "shuffle both together"),
+        ("lenet/every-epoch-alike", lambda x, y, batch_size: iter(lenet_repaired.training_batches(x, y, batch_size)),
          "every picture comes once in an epoch", "epoch 2 has 0 pictures"),
-        ("D58", nn.Linear(1024, 10), "the hidden layer is still there", "keep both layers"),
-        ("D58", bent_at_the_end, "in use it is more than one linear map", "must stand between"),
-        ("D58", with_dropout, "in use it is more than one linear map", "Dropout does not bend it"),
-        ("D59", drawn_in_percent, "the curves show the recorded values", "line 1 is no column"),
+        ("lenet/hidden-layer", nn.Linear(1024, 10), "the hidden layer is still there", "keep both layers"),
+        ("lenet/hidden-layer", bent_at_the_end, "in use it is more than one linear map", "must stand between"),
+        ("lenet/hidden-layer", with_dropout, "in use it is more than one linear map", "Dropout does not bend it"),
+        ("lenet/rising-loss", drawn_in_percent, "the curves show the recorded values", "line 1 is no column"),
     ],
 )
 def test_a_wrong_repair_is_told_what_is_wrong(exhibit_id, attempt, failing, told):
@@ -323,9 +343,9 @@ def test_a_wrong_repair_is_told_what_is_wrong(exhibit_id, attempt, failing, told
 
 def test_another_good_repair_is_welcome():
     torchvision = pytest.importorskip("torchvision").models
-    assert bugs.check("D10", lambda: torchvision.resnet34(num_classes=10)).passed
-    assert bugs.check("D19", lambda: torchvision.densenet121(num_classes=3)).passed
-    assert bugs.check("D12", lambda: torchvision.resnet101(num_classes=3)).passed
-    assert bugs.check("D20", lambda seconds: (statistics.fmean(seconds), statistics.pstdev(seconds))).passed
-    assert bugs.check("D59", drawn_as_losses).passed
-    assert bugs.check("D51", lenet_repaired.LeNet28()).passed
+    assert bugs.check("resnet/uncalled-pool", lambda: torchvision.resnet34(num_classes=10)).passed
+    assert bugs.check("densenet/answer-per-place", lambda: torchvision.densenet121(num_classes=3)).passed
+    assert bugs.check("resnet/right-number", lambda: torchvision.resnet101(num_classes=3)).passed
+    assert bugs.check("alexnet/same-spread", lambda times: (statistics.fmean(times), statistics.pstdev(times))).passed
+    assert bugs.check("lenet/rising-loss", drawn_as_losses).passed
+    assert bugs.check("lenet/trusted-comments", lenet_repaired.LeNet28()).passed

@@ -46,7 +46,9 @@ def test_measuring_changes_nothing_and_repeats_itself():
 
 
 def test_degradation_is_no_vanishing_gradient():
-    """C101: with BatchNorm the gradient of a plain network grows on its way back; without, from PyTorch's start, there
+    """The claim resnet/degradation-by-gradients.
+
+    With BatchNorm the gradient of a plain network grows on its way back; without, from PyTorch's start, there
     is hardly any."""
     x, y = batch(16)
     for name, least in (("plain56", 10), ("resnet56", 0.1)):

@@ -80,7 +80,7 @@ def test_the_numbers_of_veit_et_al():
     assert paths.count(54, 5, 17) == 81_725_384_002_200
     assert paths.share(54, 5, 17) == pytest.approx(0.004537, abs=5e-7)
     assert paths.share(54, 5, 17) == pytest.approx(binom.cdf(17, 54, 0.5) - binom.cdf(4, 54, 0.5), rel=1e-9)
-    shares = paths.modelled(54, 0.256)                                              # C120
+    shares = paths.modelled(54, 0.256)                                              # resnet/gradient-on-short-paths
     assert sum(k * share for k, share in enumerate(shares)) == pytest.approx(11, abs=0.05)
     assert sum(shares[5:18]) == pytest.approx(0.974, abs=1e-3)
 

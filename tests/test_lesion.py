@@ -269,8 +269,8 @@ def test_surviving_paths_by_counting_them():
 
 
 def test_the_numbers_of_the_ledger():
-    assert lesion.surviving_between(54, 5, 17, 1) == pytest.approx(0.698, abs=5e-4)      # C123
-    assert lesion.surviving_between(54, 5, 17, 10) == pytest.approx(0.019, abs=5e-4)     # C124
+    assert lesion.surviving_between(54, 5, 17, 1) == pytest.approx(0.698, abs=5e-4)   # resnet/paths-after-removals
+    assert lesion.surviving_between(54, 5, 17, 10) == pytest.approx(0.019, abs=5e-4)  # resnet/ten-and-twenty-removals
     assert lesion.surviving_between(54, 5, 17, 20) == pytest.approx(0.00012, abs=5e-6)
     assert lesion.surviving(54, 5, 10) == pytest.approx(0.34, abs=5e-3)
     assert lesion.surviving(54, 17, 10) == pytest.approx(0.015, abs=5e-4)

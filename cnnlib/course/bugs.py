@@ -1,8 +1,8 @@
 """The bug museum: short programs with a real mistake in them, and checks that tell whether a repair holds.
 
     >>> from cnnlib.course import bugs
-    >>> bugs.show("D55")                    # the faulty program and what it does; hints, cause and repair folded
-    >>> bugs.check("D55", my_function)      # what passes now, and what still fails and why
+    >>> bugs.show("lenet/smoke-test")               # the faulty program and what it does; the rest is folded
+    >>> bugs.check("lenet/smoke-test", my_text)     # what passes now, and what still fails and why
 
 Each chapter has a file with its exhibits and one file each for the faulty and for the repaired programs. A repair is
 the library's own network wherever it has one.
@@ -13,7 +13,7 @@ import html
 import inspect
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -28,7 +28,7 @@ class Exhibit:
     """One mistake.
 
     Attributes:
-        id: name of the exhibit, such as "D55".
+        id: its name, such as "smoke-test"; `get` puts the chapter before it, "lenet/smoke-test".
         title: what the exhibit is about, without giving the mistake away.
         task: what the program is meant to do, and how it is called.
         faulty, repaired: the program, a class or function whose source is shown, or a text.
@@ -65,7 +65,7 @@ class Exhibit:
         hidden = f'<span class="visually-hidden"> of exhibit {self.id}</span>'
         return (
             '<div class="cnnlib-html cnnlib-bug">'
-            f'<p class="bug-title"><strong>{self.id}: {html.escape(self.title)}</strong></p>'
+            f'<p class="bug-title"><strong>{html.escape(self.title)}</strong> <code>{self.id}</code></p>'
             f"<p>{html.escape(self.task)}</p>{python_html(_source(self.faulty))}"
             f'<p class="bug-symptom"><strong>What was seen:</strong> {html.escape(self.seen())}</p>'
             f"{self._ladder(hidden)}"
@@ -117,7 +117,9 @@ def _seeded():
 
 
 def _exhibits(chapter=None):
-    return {exhibit.id: exhibit for room in parts("bugs", chapter).values() for exhibit in room.EXHIBITS}
+    rooms = parts("bugs", chapter).items()
+    exhibits = (replace(exhibit, id=f"{name}/{exhibit.id}") for name, room in rooms for exhibit in room.EXHIBITS)
+    return {exhibit.id: exhibit for exhibit in exhibits}
 
 
 def list_exhibits(chapter=None):

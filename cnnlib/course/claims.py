@@ -8,12 +8,13 @@ The entries are in the folders of the chapters, `claims.yml`. A verdict rests on
 * a **reason** why there is nothing to compute or to look up.
 
     >>> from cnnlib.course import claims
-    >>> claims.show("lenet")        # the table of a chapter
-    >>> claims.check("C016")        # {'size': 28, 'parameters': 156}
+    >>> claims.show("lenet")                    # the table of a chapter
+    >>> claims.check("lenet/first-maps")        # {'size': 28, 'parameters': 156}
 """
 
 import ast
 import html
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,23 +32,28 @@ __all__ = ["Claim", "Ledger", "check", "load", "show"]
 
 # A verdict is a word and a sign, so that its colour is never needed.
 VERDICTS = {"true": "✓", "false": "✗", "imprecise": "≈", "unverified": "?"}
-FIELDS = ("id", "chapter", "claim", "seen_in", "verdict", "statement", "settled_by")
+FIELDS = ("id", "claim", "seen_in", "verdict", "statement", "settled_by")
 SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)      # ten times as fast, where it was compiled
 SETTLERS = ("computation", "expected", "paper", "reason")
 PAPER = ("key", "where", "fact")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry. `statement` may name values of the computation in braces, such as `{parameters:,}`."""
+    """One entry. `id` is chapter and name, such as `lenet/first-maps`; a file of a chapter has the name only.
+    `statement` may name values of the computation in braces, such as `{parameters:,}`."""
 
     id: str
-    chapter: str
     claim: str
     seen_in: str
     verdict: str
     statement: str
     settled_by: dict
+
+    @property
+    def chapter(self):
+        return self.id.split("/")[0]
 
     @property
     def computation(self):
@@ -102,7 +108,7 @@ def load(paths=None):
     """Read and check the ledger; return its claims by id, in the order of the chapters.
 
     Args:
-        paths: files of another ledger than the book's own.
+        paths: files of another ledger than the book's own, each in a folder that is called like its chapter.
 
     Raises:
         ValueError: a missing or unknown field, an unknown verdict, an id given twice, nothing that settles
@@ -112,9 +118,9 @@ def load(paths=None):
     for file in map(Path, ledgers() if paths is None else paths):
         for number, entry in enumerate(yaml.load(file.read_text(encoding="utf-8"), SAFE), 1):
             try:
-                claim = _read(entry)
+                claim = _read(entry, file.parent.name)
                 if claim.id in claims:
-                    raise ValueError(f"id {claim.id!r} is given twice.")
+                    raise ValueError(f"id {entry['id']!r} is given twice.")
             except ValueError as error:
                 name = entry.get("id", "without id") if isinstance(entry, dict) else "without id"
                 raise ValueError(f"{file}: entry {number} ({name}): {error}") from None
@@ -122,7 +128,7 @@ def load(paths=None):
     return claims
 
 
-def _read(entry):
+def _read(entry, chapter):
     _has_exactly(entry, FIELDS, FIELDS)
     entry = {**entry, "verdict": str(entry["verdict"]).lower()}     # YAML reads a bare true as a boolean
     if entry["verdict"] not in VERDICTS:
@@ -130,6 +136,8 @@ def _read(entry):
     for name in FIELDS[:-1]:
         if not isinstance(entry[name], str) or not entry[name].strip():
             raise ValueError(f"{name} is {entry[name]!r}, allowed: a text.")
+    if not NAME.fullmatch(entry["id"]):
+        raise ValueError(f"id is {entry['id']!r}, allowed: a few words such as 'first-maps'.")
     settled = entry["settled_by"]
     _has_exactly(settled, SETTLERS, ())
     if not settled:
@@ -142,7 +150,7 @@ def _read(entry):
         entry["statement"].format(**settled.get("expected", {}))
     except (KeyError, IndexError) as error:
         raise ValueError(f"statement names {error}, which is not among the expected values.") from None
-    return Claim(**entry)
+    return Claim(**{**entry, "id": f"{chapter}/{entry['id']}"})
 
 
 def _has_exactly(mapping, allowed, required):
@@ -219,11 +227,10 @@ class Ledger:
 
 def _row(claim, values):
     return (
-        f'<tr><th scope="row"><span class="claim-id">{claim.id}</span> '
-        f'<span class="verdict verdict-{claim.verdict}">'
+        f'<tr><th scope="row"><span class="verdict verdict-{claim.verdict}">'
         f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></th>'
         f"<td><p><strong>{html.escape(claim.claim)}</strong> "
-        f'<span class="claim-source">({html.escape(claim.seen_in)})</span></p>'
+        f'<span class="claim-source">({html.escape(claim.seen_in)}) <code>{claim.id}</code></span></p>'
         f"<p>{html.escape(claim.sentence(values))}</p>{_grounds(claim, values)}</td></tr>"
     )
 

@@ -29,7 +29,7 @@ from . import repaired as repaired
 
 SMALL = {"dense": 64}       # narrow dense layers where numbers are computed, the real ones where they are counted
 
-# ---------------------------------------------------------------- D01: not one activation
+# ---------------------------------------------------------------- eight-layers: not one activation
 
 
 def last_convolutions(network):
@@ -40,7 +40,7 @@ def last_convolutions(network):
     return network.features[places[2]:places[4] + 1]
 
 
-def d01_symptom():
+def eight_layers_symptom():
     network = build(faulty.OneTower, **SMALL)
     dense = parameters(blueprint(faulty.OneTower).classifier)
     error = superposition_error(last_convolutions(network), 256, 6, 6)
@@ -51,22 +51,22 @@ def d01_symptom():
     )
 
 
-def d01_shape(program):
+def eight_layers_shape(program):
     return sizes_problem(program, (2, 10), (2, 3, 227, 227))
 
 
-def d01_count(program):
+def eight_layers_count(program):
     count = parameters(blueprint(program))
     return None if count == 58_322_314 else f"{count:,} parameters instead of 58,322,314: the repair costs none."
 
 
-def d01_convolutions(program):
+def eight_layers_convolutions(program):
     if is_affine(last_convolutions(build(program, **SMALL)), 256, 6, 6):
         return "f(a) + f(b) = f(a + b) + f(0) from convolution 3 to 5: three layers with the power of one."
     return None
 
 
-def d01_dense(program):
+def eight_layers_dense(program):
     network = build(program, **SMALL)
     if not hasattr(network, "classifier"):
         return "keep the name `classifier` for the dense part, so that it can be examined."
@@ -75,10 +75,10 @@ def d01_dense(program):
     return None
 
 
-# ---------------------------------------------------------------- D02: a head for one picture size, without dropout
+# ---------------------------------------------------------------- one-picture-size: a head without dropout
 
 
-def d02_symptom():
+def one_picture_size_symptom():
     problem = sizes_problem(faulty.DenseHead, (2, 10), (2, 256, 5, 5))
     return (
         "With pictures of 227×227 it runs, and gives the same scores in training as in evaluation. Pictures of "
@@ -86,15 +86,15 @@ def d02_symptom():
     )
 
 
-def d02_made_for(program):
+def one_picture_size_made_for(program):
     return sizes_problem(program, (2, 10), (2, 256, 6, 6))
 
 
-def d02_any_size(program):
+def one_picture_size_any_size(program):
     return sizes_problem(program, (2, 10), (2, 256, 5, 5), (2, 256, 6, 6), (2, 256, 9, 7))
 
 
-def d02_dropout(program):
+def one_picture_size_dropout(program):
     head, maps = build(program, **SMALL), torch.rand(4, 256, 6, 6)
     with torch.no_grad():
         if not torch.equal(head(maps), head(maps)):
@@ -105,7 +105,7 @@ def d02_dropout(program):
     return None
 
 
-# ---------------------------------------------------------------- D03 and D22: response normalisation
+# ---------------------------------------------------------------- weak-normalisation, nine-neighbours
 
 
 def normalised_by_hand(maps, n, k, alpha, beta):
@@ -118,7 +118,7 @@ def normalised_by_hand(maps, n, k, alpha, beta):
     return out
 
 
-def d03_symptom():
+def weak_normalisation_symptom():
     tens = torch.full((1, 9, 1, 1), 10.0)
     written, meant = faulty.response_norm()(tens)[0, 4].item(), normalised_by_hand(tens, 5, 2, 1e-4, 0.75)[0, 4].item()
     return (
@@ -127,29 +127,29 @@ def d03_symptom():
     )
 
 
-def d03_shape(program):
+def weak_normalisation_shape(program):
     return shape_problem(build(program), (2, 12, 3, 3), (2, 12, 3, 3))
 
 
-def d03_formula(program):
+def weak_normalisation_formula(program):
     maps = 20 * torch.randn(2, 12, 3, 3)
     expected = normalised_by_hand(maps, 5, 2, 1e-4, 0.75)
     worst = (build(program)(maps) / expected - 1).abs().max().item()
     return None if worst < 1e-5 else f"it differs from the formula of section 3.3 by up to {worst:.0%}."
 
 
-def d22_symptom():
+def nine_neighbours_symptom():
     tens = torch.full((1, 21, 1, 1), 10.0)
     written, meant = (version.normalise(tens)[0, 10].item() for version in (faulty, repaired))
     return f"Where all activations are 10, {meant:.4f} were expected and {written:.4f} come out."
 
 
-def d22_shape(program):
+def nine_neighbours_shape(program):
     got = tuple(program(torch.ones(2, 12, 3, 3)).shape)
     return None if got == (2, 12, 3, 3) else f"maps (2, 12, 3, 3) become {got}, expected the same shape."
 
 
-def d22_window(program):
+def nine_neighbours_window(program):
     """Which maps have a say in the middle one of 21."""
     maps = torch.randn(1, 21, 1, 1, requires_grad=True)
     program(maps)[0, 10].sum().backward()
@@ -157,28 +157,28 @@ def d22_window(program):
     return None if window == 9 else f"{window} maps have a say in the middle one, the comment says nine."
 
 
-def d22_formula(program):
+def nine_neighbours_formula(program):
     maps = 20 * torch.randn(2, 21, 3, 3)
     worst = (program(maps) / normalised_by_hand(maps, 9, 1, 0.001 / 9, 0.75) - 1).abs().max().item()
     return None if worst < 1e-5 else f"it differs from the formula with a window of nine by up to {worst:.0%}."
 
 
-# ---------------------------------------------------------------- D04: a lost equals sign
+# ---------------------------------------------------------------- second-layer: a lost equals sign
 
 
-def d04_symptom():
+def second_layer_symptom():
     try:
         compile(faulty.SECOND_LAYER, "second layer", "exec")
     except SyntaxError as error:
         return f"Nothing runs. SyntaxError in line {error.lineno}: {error.msg}."
 
 
-def d04_task(program):
+def second_layer_task(program):
     missing = [word for word in ("Conv2d", "96", "256", "print(") if word not in program]
     return f"{missing[0]} is gone: the text must still build the layer and print a shape." if missing else None
 
 
-def d04_runs(program):
+def second_layer_runs(program):
     try:
         code = compile(program, "second layer", "exec")
     except SyntaxError as error:
@@ -189,33 +189,33 @@ def d04_runs(program):
     return None if "[1, 256, 27, 27]" in printed else f"it prints {printed!r}, expected the shape of 256 maps of 27×27."
 
 
-# ---------------------------------------------------------------- D05: half a network
+# ---------------------------------------------------------------- half-for-each: half a network
 
 
-def d05_symptom():
+def half_for_each_symptom():
     written, meant = (parameters(blueprint(version.for_one_gpu)) for version in (faulty, repaired))
     return f"{written:,} parameters. One tower with the layers of the paper has, for three classes, {meant:,}."
 
 
-def d05_shape(program):
+def half_for_each_shape(program):
     return sizes_problem(program, (2, 3), (2, 3, 227, 227))
 
 
-def d05_units(program):
+def half_for_each_units(program):
     units = [layer.out_features for layer in layers(blueprint(program), nn.Linear)][:-1]
     paper = [layer.out_features for layer in layers(blueprint(AlexNet), nn.Linear)][:-1]
     return None if units == paper else f"the hidden dense layers have {units} units, the paper's network {paper}."
 
 
-def d05_count(program):
+def half_for_each_count(program):
     count = parameters(blueprint(program))
     return None if count == 58_293_635 else f"{count:,} parameters, expected 58,293,635."
 
 
-# ---------------------------------------------------------------- D20: every spread is 32 ms
+# ---------------------------------------------------------------- same-spread: every spread is 32 ms
 
 
-def d20_symptom():
+def same_spread_symptom():
     spreads = [faulty.mean_and_spread(100 * [step])[1] for step in (0.05, 0.4)]
     noisy = [0.05 + (0.0021 if i % 2 else -0.0021) for i in range(100)]
     told = faulty.mean_and_spread(noisy)[1]
@@ -226,12 +226,12 @@ def d20_symptom():
     )
 
 
-def d20_mean(program):
+def same_spread_mean(program):
     mean = program([0.1, 0.2, 0.6])[0]
     return None if abs(mean - 0.3) < 1e-9 else f"the mean of 0.1, 0.2 and 0.6 is {mean}."
 
 
-def d20_equal(program):
+def same_spread_equal(program):
     for i in range(1, 400):
         try:
             spread = program(100 * [0.001 * i])[1]
@@ -243,37 +243,37 @@ def d20_equal(program):
     return None
 
 
-def d20_spread(program):
+def same_spread_spread(program):
     steps = torch.empty(100, dtype=torch.float64).log_normal_(-3, 0.05).tolist()
     got, expected = program(steps)[1], statistics.pstdev(steps)
     return None if abs(got - expected) < 1e-9 else f"{1000 * got:.3f} ms instead of {1000 * expected:.3f} ms."
 
 
-# ---------------------------------------------------------------- D21: scores that cannot be negative
+# ---------------------------------------------------------------- no-negative-opinion: scores that cannot be negative
 
 
-def d21_symptom():
+def no_negative_opinion_symptom():
     clipped = (build(faulty.scores)(torch.randn(64, 4096)) == 0).float().mean().item()
     return f"{clipped:.0%} of the scores are exactly 0, and from a score of 0 no gradient comes back."
 
 
-def d21_shape(program):
+def no_negative_opinion_shape(program):
     return shape_problem(build(program), (2, 4096), (2, 1000))
 
 
-def d21_negative(program):
+def no_negative_opinion_negative(program):
     scored = build(program)(torch.randn(16, 4096))
     return None if (scored < 0).any() else "of 16,000 scores none is negative: half of all answers cannot be given."
 
 
-def d21_gradient(program):
+def no_negative_opinion_gradient(program):
     x = torch.randn(1, 4096, requires_grad=True)
     scored = build(program)(x)[0]
     silent = sum(torch.autograd.grad(score, x, retain_graph=True)[0].abs().sum() == 0 for score in scored[:50]).item()
     return f"{silent} of 50 scores send no gradient back." if silent else None
 
 
-# ---------------------------------------------------------------- D45: one standard deviation for all
+# ---------------------------------------------------------------- first-loss: one standard deviation for all
 
 
 def started(program):
@@ -290,7 +290,7 @@ def first_loss(network):
     return nn.functional.cross_entropy(scored, torch.arange(16)).item()
 
 
-def d45_symptom():
+def first_loss_symptom():
     network, spreads = started(faulty.initialise)
     return (
         f"In a small AlexNet the spread of the signal, layer by layer: {', '.join(f'{s:.2g}' for s in spreads)}. The "
@@ -299,13 +299,13 @@ def d45_symptom():
     )
 
 
-def d45_random(program):
+def first_loss_random(program):
     weights = [layer.weight for layer in layers(started(program)[0], nn.Conv2d, nn.Linear)]
     same = sum((weight[0] == weight[1]).all().item() for weight in weights)
     return f"in {same} layers two units start alike, and then stay alike." if same else None
 
 
-def d45_spread(program):
+def first_loss_spread(program):
     spreads = started(program)[1]
     for number, spread in enumerate(spreads, 1):
         if not 0.1 < spread < 10:
@@ -313,7 +313,7 @@ def d45_spread(program):
     return None
 
 
-def d45_loss(program):
+def first_loss_loss(program):
     loss = first_loss(started(program)[0])
     guessing = math.log(1000)
     if loss < 3 * guessing:
@@ -321,10 +321,10 @@ def d45_loss(program):
     return f"the first loss is {loss:,.1f}, that of guessing is {guessing:.1f}; up to three times as much is fine."
 
 
-# ---------------------------------------------------------------- D46: names that repeat
+# ---------------------------------------------------------------- eight-go-in: names that repeat
 
 
-def d46_symptom():
+def eight_go_in_symptom():
     given = faulty.named_layers()
     arrived = nn.Sequential(OrderedDict(given))
     return (
@@ -334,26 +334,26 @@ def d46_symptom():
     )
 
 
-def d46_layers(program):
+def eight_go_in_layers(program):
     kinds = [type(layer).__name__ for _, layer in program()]
     wanted = [type(layer).__name__ for _, layer in repaired.named_layers()]
     return None if kinds == wanted else f"the layers are {kinds}, expected {wanted}."
 
 
-def d46_arrive(program):
+def eight_go_in_arrive(program):
     given = program()
     arrived = len(nn.Sequential(OrderedDict(given)))
     return None if arrived == len(given) else f"of {len(given)} layers {arrived} arrive."
 
 
-def d46_order(program):
+def eight_go_in_order(program):
     convolutions = [name for name, layer in program() if isinstance(layer, nn.Conv2d)]
     if convolutions == [f"conv{number}" for number in range(1, 6)]:
         return None
     return f"the convolutions are called {', '.join(convolutions)}."
 
 
-# ---------------------------------------------------------------- D47: the copy inside the stopwatch
+# ---------------------------------------------------------------- stopwatch-reading: the copy inside the stopwatch
 
 
 class Device:
@@ -377,7 +377,7 @@ class Device:
         return program(self.step, self.synchronise, self.fetch, lambda: self.now, steps)
 
 
-def d47_symptom():
+def stopwatch_reading_symptom():
     size = parameters(blueprint(AlexNet, variant="torchvision", norm="lrn", padding="same"))
     return (
         f"A step that takes 1 s on a simulated device is reported as {Device().timed(faulty.seconds_per_step, 10)} s. "
@@ -386,13 +386,13 @@ def d47_symptom():
     )
 
 
-def d47_steps(program):
+def stopwatch_reading_steps(program):
     device = Device()
     device.timed(program, 7)
     return None if device.steps == 7 else f"asked for 7 steps it makes {device.steps}."
 
 
-def d47_seconds(program):
+def stopwatch_reading_seconds(program):
     for work, copy in ((1.0, 0.25), (0.5, 4.0)):
         got = Device(work, copy).timed(program, 10)
         if got < work - 1e-9:
@@ -402,10 +402,10 @@ def d47_seconds(program):
     return None
 
 
-# ---------------------------------------------------------------- D53: a batch that changes its size
+# ---------------------------------------------------------------- thirty-six-answers: a batch that changes its size
 
 
-def d53_symptom():
+def thirty_six_answers_symptom():
     got = output_shape(blueprint(faulty.Compact), 25, 3, 227, 227)
     return (
         f"224×224 works. With 227×227 two pictures are refused, but 25 pictures are not: they get {got[0]} answers, "
@@ -413,32 +413,32 @@ def d53_symptom():
     )
 
 
-def d53_made_for(program):
+def thirty_six_answers_made_for(program):
     return sizes_problem(program, (2, 10), (2, 3, 224, 224))
 
 
-def d53_count(program):
+def thirty_six_answers_count(program):
     count = parameters(blueprint(program))
     return None if count == 45_510_474 else f"{count:,} parameters, expected 45,510,474: the repair costs none."
 
 
-def d53_batch(program):
+def thirty_six_answers_batch(program):
     return sizes_problem(program, (25, 10), (25, 3, 227, 227), (25, 3, 256, 224))
 
 
 EXHIBITS = [
     Exhibit(
-        id="D01",
+        id="eight-layers",
         title="Eight layers, or fewer?",
         task="AlexNet as one tower, for ten classes: pictures of 227×227, 58,322,314 parameters, eight layers.",
         faulty=faulty.OneTower,
         repaired=repaired.OneTower,
-        symptom=d01_symptom,
+        symptom=eight_layers_symptom,
         checks={
-            "ten scores for a picture of 227×227": d01_shape,
-            "as many parameters as before": d01_count,
-            "convolutions 3 to 5 are more than one linear map": d01_convolutions,
-            "the dense part is more than one linear map": d01_dense,
+            "ten scores for a picture of 227×227": eight_layers_shape,
+            "as many parameters as before": eight_layers_count,
+            "convolutions 3 to 5 are more than one linear map": eight_layers_convolutions,
+            "the dense part is more than one linear map": eight_layers_dense,
         },
         exposed_by=("convolutions 3 to 5 are more than one linear map", "the dense part is more than one linear map"),
         hints=(
@@ -454,16 +454,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D02",
+        id="one-picture-size",
         title="A head for one size of picture",
         task="The dense part of AlexNet: 256 maps, whatever their size, become ten scores; it must not overfit.",
         faulty=faulty.DenseHead,
         repaired=repaired.DenseHead,
-        symptom=d02_symptom,
+        symptom=one_picture_size_symptom,
         checks={
-            "ten scores from maps of 6×6": d02_made_for,
-            "maps of another size work too": d02_any_size,
-            "dropout in training, none in evaluation": d02_dropout,
+            "ten scores from maps of 6×6": one_picture_size_made_for,
+            "maps of another size work too": one_picture_size_any_size,
+            "dropout in training, none in evaluation": one_picture_size_dropout,
         },
         exposed_by=("maps of another size work too", "dropout in training, none in evaluation"),
         hints=(
@@ -478,7 +478,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D03",
+        id="weak-normalisation",
         title="A normalisation that hardly normalises",
         task=(
             "A layer for local response normalisation as in section 3.3 of the paper: five neighbouring maps, k = 2, "
@@ -486,8 +486,8 @@ EXHIBITS = [
         ),
         faulty=faulty.response_norm,
         repaired=repaired.response_norm,
-        symptom=d03_symptom,
-        checks={"shapes stay": d03_shape, "it is the formula of the paper": d03_formula},
+        symptom=weak_normalisation_symptom,
+        checks={"shapes stay": weak_normalisation_shape, "it is the formula of the paper": weak_normalisation_formula},
         exposed_by=("it is the formula of the paper",),
         hints=(
             "Which constants did the author state, and which did the library choose?",
@@ -500,13 +500,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D04",
+        id="second-layer",
         title="The second layer",
         task="A text with two statements: AlexNet's second convolution, and the shape of what it makes of 96 maps.",
         faulty=faulty.SECOND_LAYER,
         repaired=repaired.SECOND_LAYER,
-        symptom=d04_symptom,
-        checks={"the task is still done": d04_task, "it runs and prints the shape of 256 maps": d04_runs},
+        symptom=second_layer_symptom,
+        checks={
+            "the task is still done": second_layer_task,
+            "it runs and prints the shape of 256 maps": second_layer_runs,
+        },
         exposed_by=("it runs and prints the shape of 256 maps",),
         hints=("Compare the three arguments that have names with the one that has not.",),
         explanation=(
@@ -515,16 +518,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D05",
+        id="half-for-each",
         title="Half for each",
         task="AlexNet as one tower on one GPU, for three classes, with the layers of the paper.",
         faulty=faulty.for_one_gpu,
         repaired=repaired.for_one_gpu,
-        symptom=d05_symptom,
+        symptom=half_for_each_symptom,
         checks={
-            "three scores for a picture of 227×227": d05_shape,
-            "the hidden dense layers are as wide as the paper's": d05_units,
-            "58,293,635 parameters": d05_count,
+            "three scores for a picture of 227×227": half_for_each_shape,
+            "the hidden dense layers are as wide as the paper's": half_for_each_units,
+            "58,293,635 parameters": half_for_each_count,
         },
         exposed_by=("the hidden dense layers are as wide as the paper's", "58,293,635 parameters"),
         hints=(
@@ -537,16 +540,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D20",
+        id="same-spread",
         title="Every spread is 32 milliseconds",
         task="mean_and_spread(seconds) -> mean and standard deviation of a list of durations, in one pass.",
         faulty=faulty.mean_and_spread,
         repaired=repaired.mean_and_spread,
-        symptom=d20_symptom,
+        symptom=same_spread_symptom,
         checks={
-            "the mean is right": d20_mean,
-            "equal durations have no spread": d20_equal,
-            "the spread is that of the statistics module": d20_spread,
+            "the mean is right": same_spread_mean,
+            "equal durations have no spread": same_spread_equal,
+            "the spread is that of the statistics module": same_spread_spread,
         },
         exposed_by=("equal durations have no spread", "the spread is that of the statistics module"),
         hints=(
@@ -561,16 +564,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D21",
+        id="no-negative-opinion",
         title="No negative opinion",
         task="The last layer of a classifier: 4096 features, 1000 scores for a cross-entropy.",
         faulty=faulty.scores,
         repaired=repaired.scores,
-        symptom=d21_symptom,
+        symptom=no_negative_opinion_symptom,
         checks={
-            "1000 scores": d21_shape,
-            "scores may be negative": d21_negative,
-            "every score sends a gradient back": d21_gradient,
+            "1000 scores": no_negative_opinion_shape,
+            "scores may be negative": no_negative_opinion_negative,
+            "every score sends a gradient back": no_negative_opinion_gradient,
         },
         exposed_by=("scores may be negative", "every score sends a gradient back"),
         hints=("Plot a histogram of the scores.", "Which layer of a network wants no activation?"),
@@ -580,7 +583,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D22",
+        id="nine-neighbours",
         title="Nine neighbours",
         task=(
             "normalise(maps): response normalisation over nine neighbouring maps. The library's function is "
@@ -588,11 +591,11 @@ EXHIBITS = [
         ),
         faulty=faulty.normalise,
         repaired=repaired.normalise,
-        symptom=d22_symptom,
+        symptom=nine_neighbours_symptom,
         checks={
-            "shapes stay": d22_shape,
-            "nine maps have a say": d22_window,
-            "it is the formula for nine maps": d22_formula,
+            "shapes stay": nine_neighbours_shape,
+            "nine maps have a say": nine_neighbours_window,
+            "it is the formula for nine maps": nine_neighbours_formula,
         },
         exposed_by=("nine maps have a say", "it is the formula for nine maps"),
         hints=("Which maps change the result for the middle one? Let autograd say.", "How wide is a radius of 5?"),
@@ -602,16 +605,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D45",
+        id="first-loss",
         title="The first loss is in the thousands",
         task="initialise(network) sets all weights of an AlexNet before training.",
         faulty=faulty.initialise,
         repaired=repaired.initialise,
-        symptom=d45_symptom,
+        symptom=first_loss_symptom,
         checks={
-            "no two units start alike": d45_random,
-            "the signal keeps its size": d45_spread,
-            "the first loss is near that of guessing": d45_loss,
+            "no two units start alike": first_loss_random,
+            "the signal keeps its size": first_loss_spread,
+            "the first loss is near that of guessing": first_loss_loss,
         },
         exposed_by=("the signal keeps its size", "the first loss is near that of guessing"),
         hints=(
@@ -625,16 +628,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D46",
+        id="eight-go-in",
         title="Eight go in",
         task="named_layers() -> the convolutional part of AlexNet as a list of (name, layer), to be used by name.",
         faulty=faulty.named_layers,
         repaired=repaired.named_layers,
-        symptom=d46_symptom,
+        symptom=eight_go_in_symptom,
         checks={
-            "eight layers of the right kinds": d46_layers,
-            "all of them arrive": d46_arrive,
-            "the convolutions are conv1 to conv5": d46_order,
+            "eight layers of the right kinds": eight_go_in_layers,
+            "all of them arrive": eight_go_in_arrive,
+            "the convolutions are conv1 to conv5": eight_go_in_order,
         },
         exposed_by=("all of them arrive", "the convolutions are conv1 to conv5"),
         hints=("Read the names aloud.", "What does a dict do with a key that it has already?"),
@@ -645,7 +648,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D47",
+        id="stopwatch-reading",
         title="What the stopwatch saw",
         task=(
             "seconds_per_step(step, synchronise, fetch, clock, steps): how long a training step computes. step() "
@@ -653,8 +656,8 @@ EXHIBITS = [
         ),
         faulty=faulty.seconds_per_step,
         repaired=repaired.seconds_per_step,
-        symptom=d47_symptom,
-        checks={"it makes the steps": d47_steps, "computing alone is timed": d47_seconds},
+        symptom=stopwatch_reading_symptom,
+        checks={"it makes the steps": stopwatch_reading_steps, "computing alone is timed": stopwatch_reading_seconds},
         exposed_by=("computing alone is timed",),
         hints=(
             "What happens between the two looks at the clock that training would not do?",
@@ -667,16 +670,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D53",
+        id="thirty-six-answers",
         title="Twenty-five pictures, thirty-six answers",
         task="A compact AlexNet with 45,510,474 parameters: ten scores for each picture of a batch.",
         faulty=faulty.Compact,
         repaired=repaired.Compact,
-        symptom=d53_symptom,
+        symptom=thirty_six_answers_symptom,
         checks={
-            "ten scores for pictures of 224×224": d53_made_for,
-            "as many parameters as before": d53_count,
-            "a batch of 25 gets 25 answers at any size": d53_batch,
+            "ten scores for pictures of 224×224": thirty_six_answers_made_for,
+            "as many parameters as before": thirty_six_answers_count,
+            "a batch of 25 gets 25 answers at any size": thirty_six_answers_batch,
         },
         exposed_by=("a batch of 25 gets 25 answers at any size",),
         hints=(

@@ -150,11 +150,11 @@ def spread(answer):
         raise Wrong(f"two numbers are wanted, (mean, spread); this gives {given!r}.")
     if abs(given[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
         raise Wrong("divide by the length of the list, not by one less.")
-    checks = bugs.get("D20").checks
+    checks = bugs.get("alexnet/same-spread").checks
     for name, test in checks.items():
         if problem := test(lambda seconds: call(answer, seconds)):
             raise Wrong(f"{name}? No: {problem}")
-    return f"It passes the {len(checks)} checks of exhibit D20."
+    return f"It passes the {len(checks)} checks of the exhibit."
 
 
 @exercise("dropout")

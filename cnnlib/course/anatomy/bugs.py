@@ -25,10 +25,10 @@ def expected(got, right, what):
     return None if got == right else f"{what}: it says {got:,}, expected {right:,}."
 
 
-# ---------------------------------------------------------------- A01: parameters
+# ---------------------------------------------------------------- heavier-than-itself: parameters
 
 
-def a01_symptom():
+def heavier_than_itself_symptom():
     counts = {name: faulty.count_parameters(network(name)) for name in ("vgg11", "resnet18")}
     return (
         f"VGG-11 has {counts['vgg11']:,} parameters, as everywhere. ResNet-18 has {counts['resnet18']:,}; "
@@ -36,30 +36,30 @@ def a01_symptom():
     )
 
 
-def a01_plain(program):
+def heavier_than_itself_plain(program):
     return expected(program(network("vgg11")), 132_863_336, "VGG-11")
 
 
-def a01_norm(program):
+def heavier_than_itself_norm(program):
     return expected(program(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))), 224 + 16,
                     "a convolution of 224 parameters and a BatchNorm with a factor and a shift for each of 8 maps")
 
 
-def a01_tied(program):
+def heavier_than_itself_tied(program):
     there, back = nn.Linear(10, 10, bias=False), nn.Linear(10, 10, bias=False)
     back.weight = there.weight
     return expected(program(nn.Sequential(there, back)), 100, "two layers that share one matrix of 10×10")
 
 
-def a01_frozen(program):
+def heavier_than_itself_frozen(program):
     frozen = nn.Linear(10, 10).requires_grad_(False)
     return expected(program(frozen), 110, "a linear layer of 110 parameters that are frozen")
 
 
-# ---------------------------------------------------------------- A02: multiply-accumulates
+# ---------------------------------------------------------------- small-but-costly: multiply-accumulates
 
 
-def a02_symptom():
+def small_but_costly_symptom():
     counts = {name: faulty.count_macs(network(name), torch.empty(PICTURE, device="meta"))
               for name in ("resnet18", "mobilenet_v2")}
     right = repaired.count_macs(network("mobilenet_v2"), torch.empty(PICTURE, device="meta"))
@@ -76,31 +76,31 @@ def convolution_macs(program, layer, size=20):
                     f"{layer}, two pictures of {size}×{size}")
 
 
-def a02_plain(program):
+def small_but_costly_plain(program):
     return convolution_macs(program, nn.Conv2d(3, 8, 5, stride=2))
 
 
-def a02_oblong(program):
+def small_but_costly_oblong(program):
     return convolution_macs(program, nn.Conv2d(6, 4, (1, 7), padding=(0, 3)))
 
 
-def a02_grouped(program):
+def small_but_costly_grouped(program):
     return convolution_macs(program, nn.Conv2d(8, 16, 3, groups=4)) or convolution_macs(
         program, nn.Conv2d(8, 8, 3, groups=8))
 
 
-def a02_hooks(program):
+def small_but_costly_hooks(program):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
     program(net, torch.zeros(1, 3, 9, 9))
     return "its hooks stay in the network." if any(layer._forward_hooks for layer in net) else None
 
 
-# ---------------------------------------------------------------- A03: receptive field
+# ---------------------------------------------------------------- beyond-the-picture: receptive field
 
 ALEXNET = [(11, 4), (3, 2), (5, 1), (3, 2), (3, 1), (3, 1), (3, 1), (3, 2)]
 
 
-def a03_symptom():
+def beyond_the_picture_symptom():
     return (
         f"Stacks without strides come out right. For the eight layers of AlexNet's convolutional part it says "
         f"{faulty.receptive_field(ALEXNET)} pixels; the picture has 227, and the gradient of a unit reaches "
@@ -120,31 +120,31 @@ def fields(program, *stacks):
     return None
 
 
-def a03_unstrided(program):
+def beyond_the_picture_unstrided(program):
     return fields(program, [(5, 1)], [(3, 1)] * 3, [(1, 1), (7, 1)])
 
 
-def a03_strided(program):
+def beyond_the_picture_strided(program):
     return fields(program, [(2, 2)], [(7, 2), (3, 2)], ALEXNET)
 
 
-def a03_empty(program):
+def beyond_the_picture_empty(program):
     return expected(program([]), 1, "no layers at all")
 
 
 EXHIBITS = [
     Exhibit(
-        id="A01",
+        id="heavier-than-itself",
         title="A network heavier than itself",
         task="count_parameters(model) -> the number of its parameters: numbers that training changes, or could.",
         faulty=faulty.count_parameters,
         repaired=repaired.count_parameters,
-        symptom=a01_symptom,
+        symptom=heavier_than_itself_symptom,
         checks={
-            "a network without normalisation": a01_plain,
-            "averages are not parameters": a01_norm,
-            "a shared parameter counts once": a01_tied,
-            "a frozen parameter counts": a01_frozen,
+            "a network without normalisation": heavier_than_itself_plain,
+            "averages are not parameters": heavier_than_itself_norm,
+            "a shared parameter counts once": heavier_than_itself_tied,
+            "a frozen parameter counts": heavier_than_itself_frozen,
         },
         exposed_by=("averages are not parameters", "a shared parameter counts once"),
         hints=(
@@ -160,19 +160,19 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="A02",
+        id="small-but-costly",
         title="A small network that costs as much as a large one",
         task=(
             "count_macs(model, x) -> the multiply-accumulates of all convolutions of the network for the input x."
         ),
         faulty=faulty.count_macs,
         repaired=repaired.count_macs,
-        symptom=a02_symptom,
+        symptom=small_but_costly_symptom,
         checks={
-            "a plain convolution": a02_plain,
-            "a kernel that is not square": a02_oblong,
-            "grouped and depthwise convolutions": a02_grouped,
-            "no hook is left behind": a02_hooks,
+            "a plain convolution": small_but_costly_plain,
+            "a kernel that is not square": small_but_costly_oblong,
+            "grouped and depthwise convolutions": small_but_costly_grouped,
+            "no hook is left behind": small_but_costly_hooks,
         },
         exposed_by=("grouped and depthwise convolutions",),
         hints=(
@@ -187,7 +187,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="A03",
+        id="beyond-the-picture",
         title="A unit that sees beyond the picture",
         task=(
             "receptive_field(layers) -> how many input pixels in a row a unit of the last layer can see. layers is a "
@@ -195,11 +195,11 @@ EXHIBITS = [
         ),
         faulty=faulty.receptive_field,
         repaired=repaired.receptive_field,
-        symptom=a03_symptom,
+        symptom=beyond_the_picture_symptom,
         checks={
-            "layers without stride": a03_unstrided,
-            "layers with stride": a03_strided,
-            "no layer sees one pixel": a03_empty,
+            "layers without stride": beyond_the_picture_unstrided,
+            "layers with stride": beyond_the_picture_strided,
+            "no layer sees one pixel": beyond_the_picture_empty,
         },
         exposed_by=("layers with stride",),
         hints=(

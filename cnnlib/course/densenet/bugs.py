@@ -12,7 +12,7 @@ from ..tools import blueprint, build, is_affine, layers, only_rounding, output_s
 from . import faulty as faulty
 from . import repaired as repaired
 
-# ---------------------------------------------------------------- D14: every layer as narrow as the first
+# ---------------------------------------------------------------- narrow-layers: every layer as narrow as the first
 
 
 def grown(program, count, channels, growth_rate):
@@ -24,23 +24,23 @@ def grown(program, count, channels, growth_rate):
     return None if got == expected else f"{channels} maps and {count} layers give {got} maps, expected {expected}."
 
 
-def d14_symptom():
+def narrow_layers_symptom():
     return f"With one layer it works. {grown(faulty.DenseBlock, 6, 64, 32)}"
 
 
-def d14_one(program):
+def narrow_layers_one(program):
     return grown(program, 1, 64, 32)
 
 
-def d14_six(program):
+def narrow_layers_six(program):
     return grown(program, 6, 64, 32)
 
 
-def d14_any(program):
+def narrow_layers_any(program):
     return next(filter(None, (grown(program, *case) for case in ((3, 24, 12), (4, 7, 5), (1, 9, 40)))), None)
 
 
-# ---------------------------------------------------------------- D15: the second network is another one
+# ---------------------------------------------------------------- second-network: the second network is another one
 
 
 def fresh(program):
@@ -48,7 +48,7 @@ def fresh(program):
     return type("Fresh", (program,), {"growth_rate": 32}) if isinstance(program, type) else program
 
 
-def d15_symptom():
+def second_network_symptom():
     program = fresh(faulty.GrowingDenseNet)
     first, second = (parameters(blueprint(program)) for _ in range(2))
     return (
@@ -57,47 +57,47 @@ def d15_symptom():
     )
 
 
-def d15_blocks(program):
+def second_network_blocks(program):
     count = len(layers(blueprint(fresh(program)), models.DenseBlock))
     return None if count == 4 else f"{count} dense blocks, expected 4."
 
 
-def d15_twice(program):
+def second_network_twice(program):
     program = fresh(program)
     first, second = (parameters(blueprint(program)) for _ in range(2))
     return None if first == second else f"the first network has {first:,} parameters, the second {second:,}."
 
 
-def d15_growth(program):
+def second_network_growth(program):
     convolutions = layers(blueprint(fresh(program)), nn.Conv2d)
     growth = [layer.out_channels for layer in convolutions if layer.kernel_size == (3, 3)]
     return None if set(growth) == {32} else f"layers add {sorted(set(growth))} maps, expected 32 everywhere."
 
 
-# ---------------------------------------------------------------- D16: a head for another network
+# ---------------------------------------------------------------- foreign-head: a head for another network
 
 
-def d16_symptom():
+def foreign_head_symptom():
     problems = [sizes_problem(lambda: faulty.head(1024), (2, 10), (2, 1024, side, side)) for side in (6, 7)]
     return f"Maps of 6×6: {problems[0]} Maps of 7×7: {problems[1]}"
 
 
-def d16_made_for(program):
+def foreign_head_made_for(program):
     return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 7, 7))
 
 
-def d16_any_size(program):
+def foreign_head_any_size(program):
     return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 6, 6), (2, 1024, 8, 7))
 
 
-def d16_channels(program):
+def foreign_head_channels(program):
     return sizes_problem(lambda: program(576, 3), (2, 3), (2, 576, 7, 7))
 
 
-# ---------------------------------------------------------------- D17: convolutions and nothing else
+# ---------------------------------------------------------------- border-not-black: convolutions and nothing else
 
 
-def d17_symptom():
+def border_not_black_symptom():
     layer, x = build(faulty.DenseLayer, 16), torch.randn(1, 16, 6, 6)
     written = layer(x)
     usual = nn.functional.conv2d(layer.reduce(x)[..., 1:-1, 1:-1], layer.grow.weight, layer.grow.bias, padding=1)
@@ -111,29 +111,29 @@ def d17_symptom():
     )
 
 
-def d17_shape(program):
+def border_not_black_shape(program):
     return sizes_problem(lambda: program(64), (2, 32, 8, 8), (2, 64, 8, 8))
 
 
-def d17_order(program):
+def border_not_black_order(program):
     kinds = [type(layer).__name__ for layer, _ in ran(build(program, 16), torch.randn(1, 16, 6, 6))]
     expected = 2 * ["BatchNorm2d", "ReLU", "Conv2d"]
     return None if kinds == expected else f"it computes {', '.join(kinds)}; expected {', '.join(expected)}."
 
 
-def d17_bends(program):
+def border_not_black_bends(program):
     if is_affine(build(program, 16), 16, 6, 6):
         return "f(a) + f(b) = f(a + b) + f(0): two convolutions with the power of one."
     return None
 
 
-def d17_border(program):
+def border_not_black_border(program):
     trace = ran(build(program, 16), torch.randn(1, 16, 6, 6))
     sides = [out.shape[-1] for layer, out in trace if isinstance(layer, nn.Conv2d)]
     return None if sides == [6, 6] else f"maps of 6×6 become {sides[0]}×{sides[0]} and then {sides[-1]}×{sides[-1]}."
 
 
-# ---------------------------------------------------------------- D18: a list where layers belong
+# ---------------------------------------------------------------- list-for-layers: a list where layers belong
 
 
 def stacked(program, count):
@@ -150,22 +150,22 @@ def stacked(program, count):
     return None if torch.equal(network(x), expected) else f"Given {count}, they do not work one after the other."
 
 
-def d18_symptom():
+def list_for_layers_symptom():
     return f"Nothing runs. {stacked(faulty.stack, 1)} In other libraries, or in other versions of them, it would."
 
 
-def d18_one(program):
+def list_for_layers_one(program):
     return stacked(program, 1)
 
 
-def d18_many(program):
+def list_for_layers_many(program):
     return stacked(program, 3)
 
 
-# ---------------------------------------------------------------- D19: one number a position
+# ---------------------------------------------------------------- answer-per-place: one number a position
 
 
-def d19_symptom():
+def answer_per_place_symptom():
     network = blueprint(faulty.densenet121)
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
     return (
@@ -175,16 +175,16 @@ def d19_symptom():
     )
 
 
-def d19_depth(program):
+def answer_per_place_depth(program):
     count = len(layers(blueprint(program), nn.Conv2d))
     return None if count == 120 else f"{count} convolutions, expected 120."
 
 
-def d19_shape(program):
+def answer_per_place_shape(program):
     return sizes_problem(program, (2, 3), (2, 3, 224, 224))
 
 
-def d19_half(program):
+def answer_per_place_half(program):
     with torch.device("meta"):
         trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
     trace = [(layer, out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
@@ -196,12 +196,12 @@ def d19_half(program):
     return None if shrinking == expected else f"the transitions go {shrinking}, expected {expected}."
 
 
-def d19_count(program):
+def answer_per_place_count(program):
     got, expected = parameters(blueprint(program)), parameters(blueprint(repaired.densenet121))
     return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 
-# ---------------------------------------------------------------- D24: an order that no shape can tell
+# ---------------------------------------------------------------- all-weights-fit: an order that no shape can tell
 
 
 def loaded(program):
@@ -221,7 +221,7 @@ def difference(program):
         return (ours(x) - expected).abs().max().item(), expected.std().item()
 
 
-def d24_symptom():
+def all_weights_fit_symptom():
     far, scale = difference(faulty.FromTheFile)
     return (
         "All weights of a trained block load, no name is missing and every shape is right. The outputs differ by up to "
@@ -229,39 +229,39 @@ def d24_symptom():
     )
 
 
-def d24_names(program):
+def all_weights_fit_names(program):
     names = models.DenseBlock(4, 8, 4).state_dict().keys() ^ build(program, 4, 8, 4).state_dict().keys()
     return f"names that do not fit: {', '.join(sorted(names)[:3])} ..." if names else None
 
 
-def d24_shape(program):
+def all_weights_fit_shape(program):
     return sizes_problem(lambda: program(4, 8, 4), (2, 24, 6, 6), (2, 8, 6, 6))
 
 
-def d24_output(program):
+def all_weights_fit_output(program):
     far, _ = difference(program)
     return None if far == 0 else f"with the same weights the outputs differ by up to {far:.3f}."
 
 
-# ---------------------------------------------------------------- D36: 64, whatever was asked for
+# ---------------------------------------------------------------- sixty-four: 64, whatever was asked for
 
 
 def stem_problem(program, growth_rate):
     return sizes_problem(lambda: program(growth_rate), (2, 2 * growth_rate, 56, 56), (2, 3, 224, 224))
 
 
-def d36_symptom():
+def sixty_four_symptom():
     try:
         build(faulty.stem, 24).train()(torch.zeros(1, 3, 32, 32))
     except RuntimeError as error:
         return f"With a growth rate of 32 it works, with 24: {str(error).splitlines()[0]}."
 
 
-def d36_made_for(program):
+def sixty_four_made_for(program):
     return stem_problem(program, 32)
 
 
-def d36_any(program):
+def sixty_four_any(program):
     for growth_rate in (12, 24, 48):
         stem = build(program, growth_rate)
         try:
@@ -273,7 +273,7 @@ def d36_any(program):
     return None
 
 
-# ---------------------------------------------------------------- A04: one batch, counted twice
+# ---------------------------------------------------------------- same-batch-again: one batch, counted twice
 
 
 class Lean(nn.Module):
@@ -303,7 +303,7 @@ def plain(layer, x):
     return layer(x)
 
 
-def a04_symptom():
+def same_batch_again_symptom():
     (y, gradients, averages), (expected, right, wanted) = trained(faulty.lean), trained(plain)
     same = all(map(torch.equal, [y, *gradients], [expected, *right]))
     wrong = [name for name, value in averages.items() if not torch.equal(value, wanted[name])]
@@ -314,24 +314,24 @@ def a04_symptom():
     )
 
 
-def a04_output(program):
+def same_batch_again_output(program):
     far = (trained(program)[0] - trained(plain)[0]).abs().max().item()
     return None if far < 1e-5 else f"in training the outputs differ by up to {far:.3f}."
 
 
-def a04_gradients(program):
+def same_batch_again_gradients(program):
     pairs = zip(trained(program)[1], trained(plain)[1], strict=True)
     far = max((got - right).abs().max().item() for got, right in pairs)
     return None if far < 1e-4 else f"the gradients differ by up to {far:.3f}."
 
 
-def a04_kept(program):
+def same_batch_again_kept(program):
     x = torch.randn(4, 8, 6, 6)
     kept, own = kept_bytes(Lean(program).train(), x), x.numel() * x.element_size()
     return None if kept <= own else f"{kept:,} bytes are kept, where the input has {own:,}."
 
 
-def a04_averages(program):
+def same_batch_again_averages(program):
     got, right = trained(program)[2], trained(plain)[2]
     wrong = [name for name, value in got.items() if not torch.allclose(value, right[name])]
     return f"other than in the plain layer: {', '.join(wrong)}." if wrong else None
@@ -339,16 +339,16 @@ def a04_averages(program):
 
 EXHIBITS = [
     Exhibit(
-        id="D14",
+        id="narrow-layers",
         title="Each layer as narrow as the first",
         task="DenseBlock(layers, channels, growth_rate): each layer reads all maps made so far and adds growth_rate.",
         faulty=faulty.DenseBlock,
         repaired=repaired.DenseBlock,
-        symptom=d14_symptom,
+        symptom=narrow_layers_symptom,
         checks={
-            "one layer": d14_one,
-            "six layers turn 64 maps into 256": d14_six,
-            "other numbers": d14_any,
+            "one layer": narrow_layers_one,
+            "six layers turn 64 maps into 256": narrow_layers_six,
+            "other numbers": narrow_layers_any,
         },
         exposed_by=("six layers turn 64 maps into 256", "other numbers"),
         hints=(
@@ -357,20 +357,20 @@ EXHIBITS = [
         ),
         explanation=(
             "Concatenation makes the input grow, and every layer was built for the first one's. Layer i (from 0) reads "
-            "channels + i · growth_rate maps. First of four repairs this network needs: D14, D15, D16, D17."
+            "channels + i · growth_rate maps. First of four repairs; the next three follow."
         ),
     ),
     Exhibit(
-        id="D15",
+        id="second-network",
         title="The second network is another one",
         task="The four blocks of DenseNet-121: each of their layers adds 32 maps.",
         faulty=faulty.GrowingDenseNet,
         repaired=repaired.GrowingDenseNet,
-        symptom=d15_symptom,
+        symptom=second_network_symptom,
         checks={
-            "four dense blocks": d15_blocks,
-            "two networks from one line are alike": d15_twice,
-            "every layer adds 32 maps": d15_growth,
+            "four dense blocks": second_network_blocks,
+            "two networks from one line are alike": second_network_twice,
+            "every layer adds 32 maps": second_network_growth,
         },
         exposed_by=("two networks from one line are alike", "every layer adds 32 maps"),
         hints=("Build it twice.", "Whose variable is growth_rate, the network's or the class's?"),
@@ -381,16 +381,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D16",
+        id="foreign-head",
         title="A head for some other network",
         task="head(channels, num_classes): what follows the last dense block, for pictures of 224×224 and of 227×227.",
         faulty=faulty.head,
         repaired=repaired.head,
-        symptom=d16_symptom,
+        symptom=foreign_head_symptom,
         checks={
-            "1024 maps of 7×7": d16_made_for,
-            "maps of other sizes": d16_any_size,
-            "another number of maps and classes": d16_channels,
+            "1024 maps of 7×7": foreign_head_made_for,
+            "maps of other sizes": foreign_head_any_size,
+            "another number of maps and classes": foreign_head_channels,
         },
         exposed_by=("1024 maps of 7×7", "maps of other sizes", "another number of maps and classes"),
         hints=("Where could 20 be from?", "Sizes run 55, 27, 13, 6 here. Which pooling does not care?"),
@@ -401,17 +401,17 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D17",
+        id="border-not-black",
         title="The border that is not black",
         task="DenseLayer(channels, growth_rate): a 1×1 convolution to 4 k maps and a 3×3 to k, as in DenseNet-B.",
         faulty=faulty.DenseLayer,
         repaired=repaired.DenseLayer,
-        symptom=d17_symptom,
+        symptom=border_not_black_symptom,
         checks={
-            "32 maps of the same size": d17_shape,
-            "BatchNorm, ReLU, convolution, twice": d17_order,
-            "it is more than one linear map": d17_bends,
-            "only the 3×3 is padded": d17_border,
+            "32 maps of the same size": border_not_black_shape,
+            "BatchNorm, ReLU, convolution, twice": border_not_black_order,
+            "it is more than one linear map": border_not_black_bends,
+            "only the 3×3 is padded": border_not_black_border,
         },
         exposed_by=("BatchNorm, ReLU, convolution, twice", "it is more than one linear map", "only the 3×3 is padded"),
         hints=(
@@ -425,13 +425,13 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D18",
+        id="list-for-layers",
         title="A list where layers belong",
         task="stack(layers): one network out of any number of layers, given one by one.",
         faulty=faulty.stack,
         repaired=repaired.stack,
-        symptom=d18_symptom,
-        checks={"one layer": d18_one, "three layers": d18_many},
+        symptom=list_for_layers_symptom,
+        checks={"one layer": list_for_layers_one, "three layers": list_for_layers_many},
         exposed_by=("one layer", "three layers"),
         hints=(
             "Read the first line of the documentation of nn.Sequential. One library wants a list, the other does not.",
@@ -442,17 +442,17 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D19",
+        id="answer-per-place",
         title="One answer a place",
         task="DenseNet-121 for three classes.",
         faulty=faulty.densenet121,
         repaired=repaired.densenet121,
-        symptom=d19_symptom,
+        symptom=answer_per_place_symptom,
         checks={
-            "120 convolutions": d19_depth,
-            "three scores a picture": d19_shape,
-            "transitions keep half of the maps": d19_half,
-            "the parameters of DenseNet-121": d19_count,
+            "120 convolutions": answer_per_place_depth,
+            "three scores a picture": answer_per_place_shape,
+            "transitions keep half of the maps": answer_per_place_half,
+            "the parameters of DenseNet-121": answer_per_place_count,
         },
         exposed_by=("three scores a picture", "transitions keep half of the maps", "the parameters of DenseNet-121"),
         hints=(
@@ -466,7 +466,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D24",
+        id="all-weights-fit",
         title="All weights fit",
         task=(
             "FromTheFile(layers, channels, growth_rate): a dense block that loads weights trained elsewhere and "
@@ -474,11 +474,11 @@ EXHIBITS = [
         ),
         faulty=faulty.FromTheFile,
         repaired=repaired.FromTheFile,
-        symptom=d24_symptom,
+        symptom=all_weights_fit_symptom,
         checks={
-            "the names of the weights fit": d24_names,
-            "the shapes are right": d24_shape,
-            "same weights, same output": d24_output,
+            "the names of the weights fit": all_weights_fit_names,
+            "the shapes are right": all_weights_fit_shape,
+            "same weights, same output": all_weights_fit_output,
         },
         exposed_by=("same weights, same output",),
         hints=(
@@ -492,13 +492,13 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D36",
+        id="sixty-four",
         title="Sixty-four, whatever was asked for",
         task="stem(growth_rate): the beginning of DenseNet, a 7×7 convolution to 2 k maps, BatchNorm, ReLU, pooling.",
         faulty=faulty.stem,
         repaired=repaired.stem,
-        symptom=d36_symptom,
-        checks={"growth rate 32": d36_made_for, "growth rates 12, 24, 48": d36_any},
+        symptom=sixty_four_symptom,
+        checks={"growth rate 32": sixty_four_made_for, "growth rates 12, 24, 48": sixty_four_any},
         exposed_by=("growth rates 12, 24, 48",),
         hints=("Which number in the program depends on the argument, and which should?",),
         explanation=(
@@ -507,7 +507,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="A04",
+        id="same-batch-again",
         title="The same batch again",
         task=(
             "lean(layer, x): layer(x) in training, keeping nothing but x for the backward pass, which computes the "
@@ -515,12 +515,12 @@ EXHIBITS = [
         ),
         faulty=faulty.lean,
         repaired=repaired.lean,
-        symptom=a04_symptom,
+        symptom=same_batch_again_symptom,
         checks={
-            "same outputs": a04_output,
-            "same gradients": a04_gradients,
-            "only the input is kept": a04_kept,
-            "same averages": a04_averages,
+            "same outputs": same_batch_again_output,
+            "same gradients": same_batch_again_gradients,
+            "only the input is kept": same_batch_again_kept,
+            "same averages": same_batch_again_averages,
         },
         exposed_by=("same averages",),
         hints=(

@@ -9,7 +9,7 @@ from ..tools import blueprint, layers, output_shape, parameters, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
-# ---------------------------------------------------------------- D48: the stem by hand
+# ---------------------------------------------------------------- stem-by-hand: the stem by hand
 
 
 def measured_stem(side):
@@ -18,7 +18,7 @@ def measured_stem(side):
     return convolution.weight.numel(), maps.shape[-1], pool(maps).shape[-1]
 
 
-def d48_symptom():
+def stem_by_hand_symptom():
     with torch.device("meta"):
         weights, _, _ = measured_stem(57)
         expected = GoogLeNet().conv1.conv.weight.numel()
@@ -29,17 +29,17 @@ def d48_symptom():
     )
 
 
-def d48_pool(program):
+def stem_by_hand_pool(program):
     got = tuple(program(224))[1:]
     return None if got == (112, 56) else f"for a picture of 224 it says {got}, expected (112, 56)."
 
 
-def d48_weights(program):
+def stem_by_hand_weights(program):
     got, expected = program(224)[0], measured_stem(15)[0]
     return None if got == expected else f"{got:,} weights, a layer that is built has {expected:,}."
 
 
-def d48_odd(program):
+def stem_by_hand_odd(program):
     for side in (225, 113, 57, 30):
         with torch.device("meta"):
             expected = measured_stem(side)[1:]
@@ -49,36 +49,36 @@ def d48_odd(program):
     return None
 
 
-# ---------------------------------------------------------------- D49: the fourth argument
+# ---------------------------------------------------------------- fourth-argument: the fourth argument
 
 
-def d49_symptom():
+def fourth_argument_symptom():
     length = output_shape(blueprint(faulty.flat_features), 1, 3, 32, 32)[1]
     return f"A picture of 32×32 gives {length:,} numbers. 64 maps of 32×32 are {64 * 32 * 32:,}."
 
 
-def d49_batch(program):
+def fourth_argument_batch(program):
     got = output_shape(blueprint(program), 5, 3, 32, 32)
     return None if len(got) == 2 and got[0] == 5 else f"five pictures become {got}, expected one vector each."
 
 
-def d49_kernels(program):
+def fourth_argument_kernels(program):
     shapes = [tuple(layer.weight.shape) for layer in layers(blueprint(program), nn.Conv2d)]
     return None if shapes == [(64, 3, 3, 3)] else f"weights {shapes}, expected 64 kernels of 3×3 on 3 channels."
 
 
-def d49_length(program):
+def fourth_argument_length(program):
     return sizes_problem(program, (2, 65_536), (2, 3, 32, 32))
 
 
-# ---------------------------------------------------------------- D50: a module that has a twin
+# ---------------------------------------------------------------- module-twin: a module that has a twin
 
 
 def weights(network):
     return sum(layer.weight.numel() for layer in layers(network, nn.Conv2d))
 
 
-def d50_symptom():
+def module_twin_symptom():
     made, meant = (output_shape(blueprint(version.module_3a), 1, 192, 28, 28)[1] for version in (faulty, repaired))
     return (
         f"Every test of shapes passes: {made} maps here, {meant} in module 3a of GoogLeNet. Only the weights differ, "
@@ -86,31 +86,31 @@ def d50_symptom():
     )
 
 
-def d50_shape(program):
+def module_twin_shape(program):
     return sizes_problem(program, (2, 256, 28, 28), (2, 192, 28, 28))
 
 
-def d50_weights(program):
+def module_twin_weights(program):
     got, expected = weights(blueprint(program)), 163_328
     return None if got == expected else f"{got:,} weights, the row of table 1 gives {expected:,}."
 
 
-def d50_sees(program):
+def module_twin_sees(program):
     kernels = [(layer.kernel_size[0], layer.out_channels) for layer in layers(blueprint(program), nn.Conv2d)]
     wide = [maps for kernel, maps in kernels if kernel == 5]
     return None if wide == [32] else f"kernels and maps {sorted(kernels)}: 32 maps should be made by a 5×5."
 
 
-def d50_google(program):
+def module_twin_google(program):
     names, wanted = blueprint(program).state_dict(), blueprint(Inception, 192, 64, 96, 128, 16, 32, 32).state_dict()
     odd = [name for name in wanted if name not in names or names[name].shape != wanted[name].shape]
     return f"weights of GoogLeNet's 3a do not fit {odd[0]}." if odd else None
 
 
-# ---------------------------------------------------------------- A05: one number for a network
+# ---------------------------------------------------------------- one-number: one number for a network
 
 
-def a05_symptom():
+def one_number_symptom():
     from torchvision.models import GoogLeNet_Weights, Inception_V3_Weights
 
     lists = [weights.DEFAULT.meta["num_params"] for weights in (GoogLeNet_Weights, Inception_V3_Weights)]
@@ -123,13 +123,13 @@ def a05_symptom():
     )
 
 
-def a05_alone(program):
+def one_number_alone(program):
     network = blueprint(ResNet, 18)
     got, expected = program(network), parameters(network)
     return None if got == expected else f"{got:,} for ResNet-18, expected {expected:,}."
 
 
-def a05_used(program):
+def one_number_used(program):
     for make in (GoogLeNet, InceptionV3):
         got, expected = program(blueprint(make)), parameters(blueprint(make, aux_logits=False))
         if got != expected:
@@ -137,7 +137,7 @@ def a05_used(program):
     return None
 
 
-def a05_whole(program):
+def one_number_whole(program):
     network = blueprint(GoogLeNet)
     before = parameters(network)
     program(network)
@@ -146,7 +146,7 @@ def a05_whole(program):
 
 EXHIBITS = [
     Exhibit(
-        id="D48",
+        id="stem-by-hand",
         title="The stem, by hand",
         task=(
             "stem(side) -> weights of GoogLeNet's first convolution (biases not counted), side of its maps, side after "
@@ -154,11 +154,11 @@ EXHIBITS = [
         ),
         faulty=faulty.stem,
         repaired=repaired.stem,
-        symptom=d48_symptom,
+        symptom=stem_by_hand_symptom,
         checks={
-            "the sizes for a picture of 224": d48_pool,
-            "the number of weights": d48_weights,
-            "the sizes for any picture": d48_odd,
+            "the sizes for a picture of 224": stem_by_hand_pool,
+            "the number of weights": stem_by_hand_weights,
+            "the sizes for any picture": stem_by_hand_odd,
         },
         exposed_by=("the number of weights", "the sizes for any picture"),
         hints=(
@@ -174,18 +174,18 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D49",
+        id="fourth-argument",
         title="The fourth argument",
         task=(
             "flat_features() -> layers that turn pictures of 3×32×32 into 64 maps of 32×32, and these into one vector."
         ),
         faulty=faulty.flat_features,
         repaired=repaired.flat_features,
-        symptom=d49_symptom,
+        symptom=fourth_argument_symptom,
         checks={
-            "one vector for each picture": d49_batch,
-            "64 kernels of 3×3": d49_kernels,
-            "65,536 numbers": d49_length,
+            "one vector for each picture": fourth_argument_batch,
+            "64 kernels of 3×3": fourth_argument_kernels,
+            "65,536 numbers": fourth_argument_length,
         },
         exposed_by=("65,536 numbers",),
         hints=("How large are the maps?", "The author meant 3×3 by 3, 3. What does the library mean by it?"),
@@ -195,17 +195,17 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D50",
+        id="module-twin",
         title="A module and its twin",
         task="Module 3a of GoogLeNet (table 1 of its paper): 192 maps in, 64 + 128 + 32 + 32 = 256 out.",
         faulty=faulty.module_3a,
         repaired=repaired.module_3a,
-        symptom=d50_symptom,
+        symptom=module_twin_symptom,
         checks={
-            "256 maps": d50_shape,
-            "the weights of table 1": d50_weights,
-            "32 of the maps come from a 5×5": d50_sees,
-            "published weights would fit": d50_google,
+            "256 maps": module_twin_shape,
+            "the weights of table 1": module_twin_weights,
+            "32 of the maps come from a 5×5": module_twin_sees,
+            "published weights would fit": module_twin_google,
         },
         exposed_by=("the weights of table 1", "32 of the maps come from a 5×5", "published weights would fit"),
         hints=(
@@ -218,16 +218,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="A05",
+        id="one-number",
         title="One number for a network",
         task="size_of(network) -> how many parameters the network has, for a list that compares networks in use.",
         faulty=faulty.size_of,
         repaired=repaired.size_of,
-        symptom=a05_symptom,
+        symptom=one_number_symptom,
         checks={
-            "a network without heads": a05_alone,
-            "what answers when it is used": a05_used,
-            "the network is left as it was": a05_whole,
+            "a network without heads": one_number_alone,
+            "what answers when it is used": one_number_used,
+            "the network is left as it was": one_number_whole,
         },
         exposed_by=("what answers when it is used",),
         hints=(

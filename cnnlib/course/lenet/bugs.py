@@ -51,10 +51,10 @@ def readable_labels(count, size):
     return list(zip(nn.functional.one_hot(labels).float().split(size), labels.split(size), strict=True))
 
 
-# ---------------------------------------------------------------- D51: a network without activations
+# ---------------------------------------------------------------- trusted-comments: a network without activations
 
 
-def d51_symptom():
+def trusted_comments_symptom():
     written, meant = (summary(version.LeNet28(), (1, 1, 28, 28)) for version in (faulty, repaired))
     dense = sum(row.params for row in written.rows if row.type == "Linear")
     return (
@@ -64,11 +64,11 @@ def d51_symptom():
     )
 
 
-def d51_shape(program):
+def trusted_comments_shape(program):
     return shape_problem(build(program), (2, 1, 28, 28), (2, 10))
 
 
-def d51_comments(program):
+def trusted_comments_comments(program):
     layers = list(build(program).modules())
     first = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
     if (first.kernel_size, first.padding) != ((5, 5), (2, 2)):
@@ -78,7 +78,7 @@ def d51_comments(program):
     return None
 
 
-def d51_dense(program):
+def trusted_comments_dense(program):
     network = build(program)
     if not hasattr(network, "classifier"):
         return "keep the name `classifier` for the dense part, so that it can be examined."
@@ -87,7 +87,7 @@ def d51_dense(program):
     return None
 
 
-def d51_features(program):
+def trusted_comments_features(program):
     network = build(program)
     if not hasattr(network, "features"):
         return "keep the name `features` for the convolutional part, so that it can be examined."
@@ -96,24 +96,24 @@ def d51_features(program):
     return None
 
 
-# ---------------------------------------------------------------- D52: a web address in the program
+# ---------------------------------------------------------------- smoke-test: a web address in the program
 
 
-def d52_symptom():
+def smoke_test_symptom():
     try:
         compile(faulty.SMOKE_TEST, "smoke test", "exec")
     except SyntaxError as error:
         return f"Nothing runs. Python stops before the first line, with a SyntaxError in line {error.lineno}."
 
 
-def d52_complete(program):
+def smoke_test_complete(program):
     for needed in ("LeNet28()", "torch.randn(1, 1, 28, 28)", "net(x)", "print("):
         if needed not in program:
             return f"{needed} is gone: the test must still build the network, feed it a picture and print a shape."
     return None
 
 
-def d52_runs(program):
+def smoke_test_runs(program):
     try:
         code = compile(program, "smoke test", "exec")
     except SyntaxError as error:
@@ -124,10 +124,10 @@ def d52_runs(program):
     return None if "[1, 10]" in printed else f"it prints {printed!r}, expected the shape of ten scores."
 
 
-# ---------------------------------------------------------------- D55: testing in training mode
+# ---------------------------------------------------------------- talking-test-set: testing in training mode
 
 
-def d55_symptom():
+def talking_test_set_symptom():
     network, _, _ = trained_on_digits()
     orders = mixed_and_sorted()
     mixed, sorted_by_class = (faulty.evaluate(copy.deepcopy(network).train(), order) for order in orders)
@@ -138,7 +138,7 @@ def d55_symptom():
     )
 
 
-def d55_counts(program):
+def talking_test_set_counts(program):
     batches = readable_labels(250, 100)
     wrong = [(images.roll(1, 1), labels) for images, labels in batches[:1]] + batches[1:]
     for given, expected in ((batches, 1.0), (wrong, 0.6)):
@@ -148,7 +148,7 @@ def d55_counts(program):
     return None
 
 
-def d55_batch_mates(program):
+def talking_test_set_batch_mates(program):
     network, _, _ = trained_on_digits()
     mixed, sorted_by_class = (program(copy.deepcopy(network).train(), b) for b in mixed_and_sorted())
     if abs(mixed - sorted_by_class) > 1e-6:
@@ -159,7 +159,7 @@ def d55_batch_mates(program):
     return None
 
 
-def d55_unchanged(program):
+def talking_test_set_unchanged(program):
     network = copy.deepcopy(trained_on_digits()[0]).train()
     before = copy.deepcopy(network.state_dict())
     program(network, mixed_and_sorted()[0])
@@ -169,7 +169,7 @@ def d55_unchanged(program):
     return None
 
 
-def d55_mode(program):
+def talking_test_set_mode(program):
     for was_training in (True, False):
         network = copy.deepcopy(trained_on_digits()[0]).train(was_training)
         program(network, mixed_and_sorted()[0][:1])
@@ -178,16 +178,16 @@ def d55_mode(program):
     return None
 
 
-# ---------------------------------------------------------------- D56: a divisor that is the batch size of one day
+# ---------------------------------------------------------------- more-than-perfect: a divisor of one day
 
 
-def d56_symptom():
+def more_than_perfect_symptom():
     results = [(size, faulty.epoch_accuracy(nn.Identity(), readable_labels(60_000, size))) for size in (100, 128, 64)]
     told = ", ".join(f"{accuracy:.3f} with batches of {size}" for size, accuracy in results)
     return f"A network that is right about every one of 60,000 images has an accuracy of {told}."
 
 
-def d56_extremes(program):
+def more_than_perfect_extremes(program):
     batches = readable_labels(200, 100)
     never = [(images.roll(1, 1), labels) for images, labels in batches]
     for given, expected in ((batches, 1.0), (never, 0.0)):
@@ -197,7 +197,7 @@ def d56_extremes(program):
     return None
 
 
-def d56_any_size(program):
+def more_than_perfect_any_size(program):
     for size in (128, 64, 7, 1):
         got = program(nn.Identity(), readable_labels(250, size))
         if abs(got - 1) > 1e-6:
@@ -214,7 +214,7 @@ def d56_any_size(program):
     return None
 
 
-# ---------------------------------------------------------------- D57: the same order in every epoch
+# ---------------------------------------------------------------- every-epoch-alike: the same order in every epoch
 
 
 def epochs_of(program, count=3):
@@ -224,13 +224,13 @@ def epochs_of(program, count=3):
     return [[(int(x), int(y)) for xs, ys in loader for x, y in zip(xs, ys, strict=True)] for _ in range(count)]
 
 
-def d57_symptom():
+def every_epoch_alike_symptom():
     first = [[image for image, _ in epoch[:8]] for epoch in epochs_of(faulty.training_batches)]
     assert all(numbers == first[0] for numbers in first)
     return f"The first batch of every epoch holds the pictures {', '.join(map(str, first[0]))}, in this order."
 
 
-def d57_complete(program):
+def every_epoch_alike_complete(program):
     for number, epoch in enumerate(epochs_of(program), 1):
         if sorted(image for image, _ in epoch) != list(range(60)):
             different = len({image for image, _ in epoch})
@@ -238,14 +238,14 @@ def d57_complete(program):
     return None
 
 
-def d57_paired(program):
+def every_epoch_alike_paired(program):
     for image, label in epochs_of(program)[0]:
         if label != image % 10:
             return f"picture {image} comes with label {label}, its own is {image % 10}: shuffle both together."
     return None
 
 
-def d57_order(program):
+def every_epoch_alike_order(program):
     epochs = epochs_of(program)
     if epochs[0] == epochs[1] or epochs[1] == epochs[2]:
         kind = "the order of the file" if epochs[0] == sorted(epochs[0]) else "one shuffled order"
@@ -253,10 +253,10 @@ def d57_order(program):
     return None
 
 
-# ---------------------------------------------------------------- D58: linear after linear
+# ---------------------------------------------------------------- hidden-layer: linear after linear
 
 
-def d58_symptom():
+def hidden_layer_symptom():
     head = faulty.Head()
     merged = head.output.weight @ head.hidden.weight
     return (
@@ -265,18 +265,18 @@ def d58_symptom():
     )
 
 
-def d58_shape(program):
+def hidden_layer_shape(program):
     return shape_problem(build(program), (2, 1024), (2, 10))
 
 
-def d58_hidden(program):
+def hidden_layer_hidden(program):
     count, expected = parameters(build(program)), parameters(faulty.Head())
     if count != expected:
         return f"{count:,} parameters instead of {expected:,}: keep both layers, the repair costs no parameter."
     return None
 
 
-def d58_bends(program):
+def hidden_layer_bends(program):
     network = build(program)
     slopes = [torch.autograd.functional.jacobian(lambda x: network(x[None])[0], torch.randn(1024)) for _ in range(4)]
     if torch.linalg.matrix_rank(torch.cat(slopes)) <= 10:
@@ -285,7 +285,7 @@ def d58_bends(program):
     return None
 
 
-# ---------------------------------------------------------------- D59: accuracies under the name of losses
+# ---------------------------------------------------------------- rising-loss: accuracies under the name of losses
 
 
 def recorded_history():
@@ -313,7 +313,7 @@ def column_of(line, history):
     return next((key for key in history[0] if shown == [epoch[key] for epoch in history]), None)
 
 
-def d59_symptom():
+def rising_loss_symptom():
     lines, _, _ = drawn(faulty.plot_history)
     first, *_, last = lines[0].get_ydata()
     return (
@@ -322,7 +322,7 @@ def d59_symptom():
     )
 
 
-def d59_values(program):
+def rising_loss_values(program):
     lines, _, history = drawn(program)
     columns = [column_of(line, history) for line in lines]
     if None in columns:
@@ -332,12 +332,12 @@ def d59_values(program):
     return None
 
 
-def d59_legend(program):
+def rising_loss_legend(program):
     legend = drawn(program)[0][0].axes.get_legend()
     return None if legend and len(legend.get_texts()) >= 2 else "the reader needs a legend that names both curves."
 
 
-def d59_names(program):
+def rising_loss_names(program):
     lines, ylabel, history = drawn(program)
     for line in lines:
         split, quantity = (column_of(line, history) or "train_loss").split("_")
@@ -351,7 +351,7 @@ def d59_names(program):
 
 EXHIBITS = [
     Exhibit(
-        id="D51",
+        id="trusted-comments",
         title="A LeNet that trusts its comments",
         task=(
             "LeNet-5 for digits of 28×28, as the comments beside its layers describe it: ten scores for each "
@@ -359,12 +359,12 @@ EXHIBITS = [
         ),
         faulty=faulty.LeNet28,
         repaired=repaired.LeNet28,
-        symptom=d51_symptom,
+        symptom=trusted_comments_symptom,
         checks={
-            "ten scores for a picture of 28×28": d51_shape,
-            "the layers are those of the comments": d51_comments,
-            "the convolutional part is more than one linear map": d51_features,
-            "the dense part is more than one linear map": d51_dense,
+            "ten scores for a picture of 28×28": trusted_comments_shape,
+            "the layers are those of the comments": trusted_comments_comments,
+            "the convolutional part is more than one linear map": trusted_comments_features,
+            "the dense part is more than one linear map": trusted_comments_dense,
         },
         exposed_by=("the layers are those of the comments", "the dense part is more than one linear map"),
         explanation=(
@@ -376,7 +376,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D52",
+        id="smoke-test",
         title="The smoke test that never ran",
         task=(
             "A text with four statements: build the network, make a random picture, compute its scores, "
@@ -384,10 +384,10 @@ EXHIBITS = [
         ),
         faulty=faulty.SMOKE_TEST,
         repaired=repaired.SMOKE_TEST,
-        symptom=d52_symptom,
+        symptom=smoke_test_symptom,
         checks={
-            "the test is still a test": d52_complete,
-            "it runs and prints the shape of ten scores": d52_runs,
+            "the test is still a test": smoke_test_complete,
+            "it runs and prints the shape of ten scores": smoke_test_runs,
         },
         exposed_by=("it runs and prints the shape of ten scores",),
         explanation=(
@@ -397,7 +397,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D55",
+        id="talking-test-set",
         title="The test set that talks to the network",
         task=(
             "evaluate(model, batches) -> the fraction of correct answers of a network on a list of (images, "
@@ -405,12 +405,12 @@ EXHIBITS = [
         ),
         faulty=faulty.evaluate,
         repaired=repaired.evaluate,
-        symptom=d55_symptom,
+        symptom=talking_test_set_symptom,
         checks={
-            "it counts the correct answers": d55_counts,
-            "a prediction does not depend on the other pictures of its batch": d55_batch_mates,
-            "the network is the same after the test": d55_unchanged,
-            "the network is in the same mode after the test": d55_mode,
+            "it counts the correct answers": talking_test_set_counts,
+            "a prediction does not depend on the other pictures of its batch": talking_test_set_batch_mates,
+            "the network is the same after the test": talking_test_set_unchanged,
+            "the network is in the same mode after the test": talking_test_set_mode,
         },
         exposed_by=(
             "a prediction does not depend on the other pictures of its batch",
@@ -425,7 +425,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D56",
+        id="more-than-perfect",
         title="More than perfect",
         task=(
             "epoch_accuracy(model, batches) -> the fraction of correct answers over a list of (images, "
@@ -433,10 +433,10 @@ EXHIBITS = [
         ),
         faulty=faulty.epoch_accuracy,
         repaired=repaired.epoch_accuracy,
-        symptom=d56_symptom,
+        symptom=more_than_perfect_symptom,
         checks={
-            "0 and 1 with full batches of 100": d56_extremes,
-            "right for any batch size": d56_any_size,
+            "0 and 1 with full batches of 100": more_than_perfect_extremes,
+            "right for any batch size": more_than_perfect_any_size,
         },
         exposed_by=("right for any batch size",),
         explanation=(
@@ -446,7 +446,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D57",
+        id="every-epoch-alike",
         title="Every epoch like the one before",
         task=(
             "training_batches(images, labels, batch_size) -> something that can be looped over once an "
@@ -454,11 +454,11 @@ EXHIBITS = [
         ),
         faulty=faulty.training_batches,
         repaired=repaired.training_batches,
-        symptom=d57_symptom,
+        symptom=every_epoch_alike_symptom,
         checks={
-            "every picture comes once in an epoch": d57_complete,
-            "each picture keeps its label": d57_paired,
-            "the order is new in every epoch": d57_order,
+            "every picture comes once in an epoch": every_epoch_alike_complete,
+            "each picture keeps its label": every_epoch_alike_paired,
+            "the order is new in every epoch": every_epoch_alike_order,
         },
         exposed_by=("the order is new in every epoch",),
         explanation=(
@@ -468,18 +468,18 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D58",
+        id="hidden-layer",
         title="A hidden layer that hides nothing",
         task=(
             "The head of a network: 1,024 features, a hidden layer of 128, ten scores."
         ),
         faulty=faulty.Head,
         repaired=repaired.Head,
-        symptom=d58_symptom,
+        symptom=hidden_layer_symptom,
         checks={
-            "ten scores from 1,024 features": d58_shape,
-            "the hidden layer is still there": d58_hidden,
-            "in use it is more than one linear map": d58_bends,
+            "ten scores from 1,024 features": hidden_layer_shape,
+            "the hidden layer is still there": hidden_layer_hidden,
+            "in use it is more than one linear map": hidden_layer_bends,
         },
         exposed_by=("in use it is more than one linear map",),
         explanation=(
@@ -488,7 +488,7 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D59",
+        id="rising-loss",
         title="The loss that rises as the network learns",
         task=(
             "plot_history(axes, history) draws a training and a test curve. history has a dict for each "
@@ -496,11 +496,11 @@ EXHIBITS = [
         ),
         faulty=faulty.plot_history,
         repaired=repaired.plot_history,
-        symptom=d59_symptom,
+        symptom=rising_loss_symptom,
         checks={
-            "the curves show the recorded values": d59_values,
-            "there is a legend": d59_legend,
-            "the names say what is shown": d59_names,
+            "the curves show the recorded values": rising_loss_values,
+            "there is a legend": rising_loss_legend,
+            "the names say what is shown": rising_loss_names,
         },
         exposed_by=("the names say what is shown",),
         explanation=(

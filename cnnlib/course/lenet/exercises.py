@@ -289,7 +289,7 @@ def rbf_output(answer):
 @exercise("accuracy")
 def accuracy(answer):
     """accuracy(model, batches): the fraction of right answers, for any batch size and any network"""
-    checks = {**bugs.get("D56").checks, **bugs.get("D55").checks}
+    checks = {**bugs.get("lenet/more-than-perfect").checks, **bugs.get("lenet/talking-test-set").checks}
     for name, test in checks.items():
         problem = test(lambda model, batches: call(answer, model, batches))
         if problem:

@@ -10,10 +10,10 @@ from ..tools import blueprint, build, layers, only_rounding, output_shape, param
 from . import faulty as faulty
 from . import repaired as repaired
 
-# ---------------------------------------------------------------- D09: blocks that vanish
+# ---------------------------------------------------------------- vanishing-blocks: blocks that vanish
 
 
-def d09_symptom():
+def vanishing_blocks_symptom():
     with torch.device("meta"):
         short, whole = (faulty.ResNet34(last=last) for last in (faulty.stage, faulty.well_named_stage))
     return (
@@ -29,7 +29,7 @@ def weight_layers(network):
     return sum(getattr(layer, "kernel_size", None) != (1, 1) for layer in layers(network, nn.Conv2d, nn.Linear))
 
 
-def d09_shape(program):
+def vanishing_blocks_shape(program):
     for blocks in (1, 2):
         got = output_shape(blueprint(program, blocks), 2, 256, 14, 14)
         if got != (2, 512, 7, 7):
@@ -37,24 +37,24 @@ def d09_shape(program):
     return None
 
 
-def d09_blocks(program):
+def vanishing_blocks_blocks(program):
     for blocks in range(1, 9):
         if (got := len(blueprint(program, blocks))) != blocks:
             return f"asked for {blocks} blocks, it has {got}."
     return None
 
 
-def d09_parameters(program):
+def vanishing_blocks_parameters(program):
     one, two, five = (parameters(blueprint(program, blocks)) for blocks in (1, 2, 5))
     if five - one != 4 * (two - one):
         return f"a second block adds {two - one:,} parameters, and four more add {five - two:,}."
     return None
 
 
-# ---------------------------------------------------------------- D10: a pool that is never called
+# ---------------------------------------------------------------- uncalled-pool: a pool that is never called
 
 
-def d10_symptom():
+def uncalled_pool_symptom():
     problem = sizes_problem(faulty.ResNet34, (2, 10), (2, 3, 256, 256))
     head = parameters(blueprint(faulty.ResNet34).fc)
     return (
@@ -63,20 +63,20 @@ def d10_symptom():
     )
 
 
-def d10_made_for(program):
+def uncalled_pool_made_for(program):
     return sizes_problem(program, (2, 10), (2, 3, 224, 224), (2, 3, 227, 227))
 
 
-def d10_any_size(program):
+def uncalled_pool_any_size(program):
     return sizes_problem(program, (2, 10), (2, 3, 192, 192), (2, 3, 256, 256), (2, 3, 160, 224))
 
 
-def d10_head(program):
+def uncalled_pool_head(program):
     count = parameters(layers(blueprint(program), nn.Linear)[-1])
     return None if count == 5130 else f"the last layer has {count:,} parameters, expected 512 · 10 + 10 = 5,130."
 
 
-# ---------------------------------------------------------------- D11: parameters that cannot matter
+# ---------------------------------------------------------------- idle-parameters: parameters that cannot matter
 
 
 def gradients(program):
@@ -87,7 +87,7 @@ def gradients(program):
     return {name: size / max(sizes.values()) for name, size in sizes.items()}
 
 
-def d11_symptom():
+def idle_parameters_symptom():
     sizes = gradients(faulty.Block)
     idle = max(size for name, size in sizes.items() if size < 1e-4)
     network = blueprint(faulty.ResNet34)
@@ -98,24 +98,24 @@ def d11_symptom():
     )
 
 
-def d11_shape(program):
+def idle_parameters_shape(program):
     return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
 
 
-def d11_matter(program):
+def idle_parameters_matter(program):
     idle = [name for name, size in gradients(program).items() if size < 1e-4]
     return f"the gradient of {', '.join(idle)} is zero but for rounding." if idle else None
 
 
-def d11_count(program):
+def idle_parameters_count(program):
     got, expected = (parameters(blueprint(p, 64, 128, 2)) for p in (program, repaired.Block))
     return None if got == expected else f"{got:,} parameters in a block from 64 to 128 maps, {expected:,} are enough."
 
 
-# ---------------------------------------------------------------- D12: only the number is right
+# ---------------------------------------------------------------- right-number: only the number is right
 
 
-def d12_symptom():
+def right_number_symptom():
     network = blueprint(faulty.resnet101)
     total, head = parameters(network), parameters(network[-1])
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
@@ -128,57 +128,57 @@ def d12_symptom():
     )
 
 
-def d12_shape(program):
+def right_number_shape(program):
     return sizes_problem(program, (2, 3), (2, 3, 224, 224))
 
 
-def d12_depth(program):
+def right_number_depth(program):
     count = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules())
     return None if count >= 100 else f"{count} convolutions, expected at least 100."
 
 
-def d12_sides(program):
+def right_number_sides(program):
     with torch.device("meta"):
         trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
     sides = list(dict.fromkeys(out.shape[-1] for layer, out in trace if isinstance(layer, nn.Conv2d)))
     return None if sides == [112, 56, 28, 14, 7] else f"the sides of the maps are {sides}, expected 112, 56, 28, 14, 7."
 
 
-def d12_head(program):
+def right_number_head(program):
     network = blueprint(program)
     share = parameters(layers(network, nn.Linear)[-1]) / parameters(network)
     return None if share < 0.01 else f"{share:.0%} of the parameters are in the last layer, expected below 1 %."
 
 
-def d12_identity(program):
+def right_number_identity(program):
     shortcuts = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules()) - 1 - 3 * 33
     return None if shortcuts == 4 else f"{shortcuts} of 33 shortcuts have a convolution, 4 need one."
 
 
-# ---------------------------------------------------------------- D13: stride three times
+# ---------------------------------------------------------------- three-times-half: stride three times
 
 
-def d13_symptom():
+def three_times_half_symptom():
     problem = sizes_problem(lambda: faulty.Strided(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
     return f"Without stride it works. With stride 2, {problem}"
 
 
-def d13_plain(program):
+def three_times_half_plain(program):
     return sizes_problem(lambda: program(64, 128, 1), (2, 128, 56, 56), (2, 64, 56, 56))
 
 
-def d13_halves(program):
+def three_times_half_halves(program):
     return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
 
 
-# ---------------------------------------------------------------- D44: which ResNet-50?
+# ---------------------------------------------------------------- which-resnet50: which ResNet-50?
 
 
 def macs(program):
     return summary(blueprint(program), (1, 3, 224, 224)).total_macs
 
 
-def d44_symptom():
+def which_resnet50_symptom():
     written, meant = macs(faulty.as_published), macs(repaired.as_published)
     return (
         f"The parameters are right, {parameters(blueprint(faulty.as_published)):,}, and published weights load. But a "
@@ -187,17 +187,17 @@ def d44_symptom():
     )
 
 
-def d44_count(program):
+def which_resnet50_count(program):
     got, expected = parameters(blueprint(program)), parameters(blueprint(ResNet, 50))
     return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 
-def d44_macs(program):
+def which_resnet50_macs(program):
     got = macs(program)
     return None if round(got / 1e9, 1) <= 3.9 else f"{got / 1e9:.2f} billion multiply-accumulates, table 1 says 3.8."
 
 
-def d44_stride(program):
+def which_resnet50_stride(program):
     kernels = [m.kernel_size[0] for n, m in blueprint(program).named_modules()
                if isinstance(m, nn.Conv2d) and m.stride == (2, 2) and "downsample" not in n][1:]
     return None if kernels == [1, 1, 1] else f"the strides of the stages are in kernels of {kernels}, in 2015 in 1×1."
@@ -205,18 +205,18 @@ def d44_stride(program):
 
 EXHIBITS = [
     Exhibit(
-        id="D09",
+        id="vanishing-blocks",
         title="The blocks that vanish",
         task=(
             "stage(blocks) -> the last stage of a ResNet: so many basic blocks, 256 maps to 512, half as large."
         ),
         faulty=faulty.stage,
         repaired=repaired.stage,
-        symptom=d09_symptom,
+        symptom=vanishing_blocks_symptom,
         checks={
-            "512 maps of half the size": d09_shape,
-            "as many blocks as asked for": d09_blocks,
-            "every block brings its parameters": d09_parameters,
+            "512 maps of half the size": vanishing_blocks_shape,
+            "as many blocks as asked for": vanishing_blocks_blocks,
+            "every block brings its parameters": vanishing_blocks_parameters,
         },
         exposed_by=("as many blocks as asked for", "every block brings its parameters"),
         hints=(
@@ -231,16 +231,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D10",
+        id="uncalled-pool",
         title="The pool that nobody calls",
         task="ResNet-34 for ten classes and pictures of any size.",
         faulty=faulty.ResNet34,
         repaired=repaired.ResNet34,
-        symptom=d10_symptom,
+        symptom=uncalled_pool_symptom,
         checks={
-            "224×224 and 227×227": d10_made_for,
-            "other sizes": d10_any_size,
-            "a small last layer": d10_head,
+            "224×224 and 227×227": uncalled_pool_made_for,
+            "other sizes": uncalled_pool_any_size,
+            "a small last layer": uncalled_pool_head,
         },
         exposed_by=("other sizes", "a small last layer"),
         hints=("Where is 25088 from?", "Look for a layer that is made and not used."),
@@ -251,16 +251,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D11",
+        id="idle-parameters",
         title="Parameters that cannot matter",
         task="Block(cin, cout, stride): the basic block of a ResNet, in which every parameter can learn.",
         faulty=faulty.Block,
         repaired=repaired.Block,
-        symptom=d11_symptom,
+        symptom=idle_parameters_symptom,
         checks={
-            "the shapes of a block with stride 2": d11_shape,
-            "every parameter gets a gradient": d11_matter,
-            "no parameter too many": d11_count,
+            "the shapes of a block with stride 2": idle_parameters_shape,
+            "every parameter gets a gradient": idle_parameters_matter,
+            "no parameter too many": idle_parameters_count,
         },
         exposed_by=("every parameter gets a gradient", "no parameter too many"),
         hints=(
@@ -274,18 +274,18 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D12",
+        id="right-number",
         title="Only the number is right",
         task="ResNet-101 for three classes: 3 + 4 + 23 + 3 bottlenecks.",
         faulty=faulty.resnet101,
         repaired=repaired.resnet101,
-        symptom=d12_symptom,
+        symptom=right_number_symptom,
         checks={
-            "three scores": d12_shape,
-            "a hundred convolutions": d12_depth,
-            "the maps shrink from 112 to 7": d12_sides,
-            "less than 1 % in the last layer": d12_head,
-            "most shortcuts are identities": d12_identity,
+            "three scores": right_number_shape,
+            "a hundred convolutions": right_number_depth,
+            "the maps shrink from 112 to 7": right_number_sides,
+            "less than 1 % in the last layer": right_number_head,
+            "most shortcuts are identities": right_number_identity,
         },
         exposed_by=(
             "the maps shrink from 112 to 7",
@@ -305,32 +305,32 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D13",
+        id="three-times-half",
         title="Three times a half",
         task="Strided(cin, cout, stride): a bottleneck block; with stride 2 its output is half as high and wide.",
         faulty=faulty.Strided,
         repaired=repaired.Strided,
-        symptom=d13_symptom,
-        checks={"without stride": d13_plain, "a stride of 2 halves the maps": d13_halves},
+        symptom=three_times_half_symptom,
+        checks={"without stride": three_times_half_plain, "a stride of 2 halves the maps": three_times_half_halves},
         exposed_by=("a stride of 2 halves the maps",),
         hints=("How large is the branch's output, how large the shortcut's?",),
         explanation=(
             "All three convolutions of the branch have the stride, the shortcut has it once: 7×7 cannot be added to "
             "28×28. The author never met the error, because no stage used a stride. Where it belongs, in the first "
-            "1×1 or in the 3×3, is the question of exhibit D44."
+            "1×1 or in the 3×3, is the question of exhibit resnet/which-resnet50."
         ),
     ),
     Exhibit(
-        id="D44",
+        id="which-resnet50",
         title="Which ResNet-50?",
         task="ResNet-50 as published in 2015, table 1 of its paper: 3.8 billion multiply-accumulates.",
         faulty=faulty.as_published,
         repaired=repaired.as_published,
-        symptom=d44_symptom,
+        symptom=which_resnet50_symptom,
         checks={
-            "the parameters of ResNet-50": d44_count,
-            "3.8 billion multiply-accumulates": d44_macs,
-            "the stride is where it was in 2015": d44_stride,
+            "the parameters of ResNet-50": which_resnet50_count,
+            "3.8 billion multiply-accumulates": which_resnet50_macs,
+            "the stride is where it was in 2015": which_resnet50_stride,
         },
         exposed_by=("3.8 billion multiply-accumulates", "the stride is where it was in 2015"),
         hints=(

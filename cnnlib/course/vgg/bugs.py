@@ -12,7 +12,7 @@ from ..tools import blueprint, build, layers, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
-# ---------------------------------------------------------------- D06: comments about sizes
+# ---------------------------------------------------------------- hundred-and-twelve: comments about sizes
 
 
 def measured_sides(picture):
@@ -29,25 +29,25 @@ def sides_problem(program, picture):
     return f"for a picture of {picture} it says {got}, the network has {expected}."
 
 
-def d06_symptom():
+def hundred_and_twelve_symptom():
     return (
         f"The network runs. But {sides_problem(faulty.sides, 227)} Nobody noticed, because both rows end in "
         "the 7 that the dense layers are built for."
     )
 
 
-def d06_made_for(program):
+def hundred_and_twelve_made_for(program):
     return sides_problem(program, 224)
 
 
-def d06_any(program):
+def hundred_and_twelve_any(program):
     return next(filter(None, (sides_problem(program, picture) for picture in (227, 256, 299, 100))), None)
 
 
-# ---------------------------------------------------------------- D07: which letter is this?
+# ---------------------------------------------------------------- which-letter: which letter is this?
 
 
-def d07_symptom():
+def which_letter_symptom():
     written, letter_c, meant = (parameters(blueprint(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
     return (
         f"{written:,} parameters. VGG-16 has {meant:,}. With a last map of 7×7 the program would have {letter_c:,}: "
@@ -59,17 +59,17 @@ def VGG16_C():
     return VGG("C")
 
 
-def d07_shape(program):
+def which_letter_shape(program):
     return sizes_problem(program, (2, 1000), (2, 3, 224, 224))
 
 
-def d07_depth(program):
+def which_letter_depth(program):
     network = blueprint(program)
     counts = len(layers(network, nn.Conv2d)), len(layers(network, nn.Linear))
     return None if counts == (13, 3) else f"{counts[0]} convolutions and {counts[1]} dense layers, expected 13 and 3."
 
 
-def d07_kernels(program):
+def which_letter_kernels(program):
     kernels = {layer.kernel_size[0] for layer in layers(blueprint(program), nn.Conv2d)} - {3}
     if kernels:
         odd = ", ".join(f"{kernel}×{kernel}" for kernel in sorted(kernels))
@@ -77,12 +77,12 @@ def d07_kernels(program):
     return None
 
 
-def d07_count(program):
+def which_letter_count(program):
     count, expected = parameters(blueprint(program)), parameters(blueprint(VGG, "D"))
     return None if count == expected else f"{count:,} parameters, configuration D has {expected:,}."
 
 
-# ---------------------------------------------------------------- D08: a network that talks
+# ---------------------------------------------------------------- talking-network: a network that talks
 
 
 def small_stack():
@@ -97,7 +97,7 @@ def traced(program):
     return output.getvalue(), returned, network
 
 
-def d08_symptom():
+def talking_network_symptom():
     printed, returned, _ = traced(faulty.trace)
     lines = len(printed.splitlines())
     return (
@@ -106,7 +106,7 @@ def d08_symptom():
     )
 
 
-def d08_layers(program):
+def talking_network_layers(program):
     count = []
     network = small_stack()
     for layer in network:
@@ -116,12 +116,12 @@ def d08_layers(program):
     return None if len(count) == 5 else f"of five layers {len(count)} ran."
 
 
-def d08_silent(program):
+def talking_network_silent(program):
     printed = traced(program)[0]
     return f"it prints: {printed.splitlines()[0]} ..." if printed else None
 
 
-def d08_shapes(program):
+def talking_network_shapes(program):
     expected = [("Conv2d", (2, 4, 6, 6)), ("ReLU", (2, 4, 6, 6)), ("MaxPool2d", (2, 4, 3, 3)), ("Flatten", (2, 36)),
                 ("Linear", (2, 5))]
     returned = traced(program)[1]
@@ -131,13 +131,13 @@ def d08_shapes(program):
     return None if got == expected else f"it returns {got}, expected {expected}."
 
 
-def d08_clean(program):
+def talking_network_clean(program):
     network = traced(program)[2]
     left = sum(len(layer._forward_hooks) for layer in network.modules())
     return f"{left} hooks stay in the network, which goes on noting shapes for ever." if left else None
 
 
-# ---------------------------------------------------------------- D54: an initialiser that nobody wrote
+# ---------------------------------------------------------------- unwritten-start: an initialiser that nobody wrote
 
 
 def spread(outputs):
@@ -153,7 +153,7 @@ def attempted(program, **options):
         return None, f"AttributeError: {error}."
 
 
-def d54_symptom():
+def unwritten_start_symptom():
     problem = attempted(lambda: blueprint(faulty.VGG16))[1]
     defaults = nn.Sequential(*(
         layer for width in range(13) for layer in (nn.Conv2d(64 if width else 3, 64, 3, padding=1), nn.ReLU())
@@ -165,12 +165,12 @@ def d54_symptom():
     )
 
 
-def d54_built(program):
+def unwritten_start_built(program):
     _, problem = attempted(lambda: blueprint(program))
     return problem
 
 
-def d54_count(program):
+def unwritten_start_count(program):
     network, problem = attempted(lambda: blueprint(program))
     if problem:
         return "there is no network to count."
@@ -178,7 +178,7 @@ def d54_count(program):
     return None if count == 134_301_514 else f"{count:,} parameters, expected 134,301,514."
 
 
-def d54_signal(program):
+def unwritten_start_signal(program):
     network, problem = attempted(program, dense=64)
     if problem:
         return "there is no network whose signal could be measured."
@@ -192,13 +192,16 @@ def d54_signal(program):
 
 EXHIBITS = [
     Exhibit(
-        id="D06",
+        id="hundred-and-twelve",
         title="One hundred and twelve",
         task="sides(picture) -> the sides of the maps after each of the five poolings of VGG-16.",
         faulty=faulty.sides,
         repaired=repaired.sides,
-        symptom=d06_symptom,
-        checks={"right for a picture of 224": d06_made_for, "right for any picture": d06_any},
+        symptom=hundred_and_twelve_symptom,
+        checks={
+            "right for a picture of 224": hundred_and_twelve_made_for,
+            "right for any picture": hundred_and_twelve_any,
+        },
         exposed_by=("right for any picture",),
         hints=("The numbers do not depend on the argument.", "What is 227 / 2, and what does a pooling make of it?"),
         explanation=(
@@ -207,17 +210,17 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D07",
+        id="which-letter",
         title="Which letter is this?",
         task="VGG-16, configuration D of the paper, for 1000 classes.",
         faulty=faulty.vgg16,
         repaired=repaired.vgg16,
-        symptom=d07_symptom,
+        symptom=which_letter_symptom,
         checks={
-            "1000 scores": d07_shape,
-            "13 convolutions and 3 dense layers": d07_depth,
-            "every kernel is 3×3": d07_kernels,
-            "the parameters of configuration D": d07_count,
+            "1000 scores": which_letter_shape,
+            "13 convolutions and 3 dense layers": which_letter_depth,
+            "every kernel is 3×3": which_letter_kernels,
+            "the parameters of configuration D": which_letter_count,
         },
         exposed_by=("every kernel is 3×3", "the parameters of configuration D"),
         hints=(
@@ -232,17 +235,17 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D08",
+        id="talking-network",
         title="The network that talks",
         task="trace(network, x) runs a stack of layers and lets the caller know what shape each layer made.",
         faulty=faulty.trace,
         repaired=repaired.trace,
-        symptom=d08_symptom,
+        symptom=talking_network_symptom,
         checks={
-            "every layer runs": d08_layers,
-            "nothing is printed": d08_silent,
-            "types and shapes are returned": d08_shapes,
-            "the network is left as it was": d08_clean,
+            "every layer runs": talking_network_layers,
+            "nothing is printed": talking_network_silent,
+            "types and shapes are returned": talking_network_shapes,
+            "the network is left as it was": talking_network_clean,
         },
         exposed_by=("nothing is printed", "types and shapes are returned"),
         hints=("Who reads the output of step 7,312?", "Look up register_forward_hook."),
@@ -252,16 +255,16 @@ EXHIBITS = [
         ),
     ),
     Exhibit(
-        id="D54",
+        id="unwritten-start",
         title="The start that nobody wrote",
         task="VGG-16 for ten classes, 134,301,514 parameters, with weights from which a training can start.",
         faulty=faulty.VGG16,
         repaired=repaired.VGG16,
-        symptom=d54_symptom,
+        symptom=unwritten_start_symptom,
         checks={
-            "it can be built": d54_built,
-            "134,301,514 parameters": d54_count,
-            "the signal reaches the last convolution": d54_signal,
+            "it can be built": unwritten_start_built,
+            "134,301,514 parameters": unwritten_start_count,
+            "the signal reaches the last convolution": unwritten_start_signal,
         },
         exposed_by=("it can be built", "134,301,514 parameters", "the signal reaches the last convolution"),
         hints=(
