@@ -323,7 +323,8 @@ def test_shapes_and_bytes_of_windows(kind, height, width, kernel, stride, paddin
     (lambda x, a, b: torch.einsum("nchw,ndhw->ncd", a(x), b(x)), (conv(3, 4, 3), conv(3, 5, 3))),
     (lambda x, a, b: a(x).add_(1).relu_().mul_(b(x).sigmoid()), (conv(3, 4, 3), conv(3, 4, 3))),
     (lambda x, a, b: b(a(x).contiguous(memory_format=torch.channels_last)), (conv(3, 4, 3), nn.BatchNorm2d(4))),
-], ids=str)
+], ids=["gelu", "silu", "slice", "pad", "resize", "softmax", "permute", "view", "dropout2d", "unbind", "einsum",
+        "in place", "channels last"])
 def test_functions_without_a_rule_are_asked(function, layers):
     """Shape and kept bytes of whatever a student calls."""
     model, x = Calls(function, *layers).train(), torch.randn(2, 3, 12, 12)

@@ -191,6 +191,7 @@ class Root(BookWidget):
 
     inputs = {"x": [1, 4, 9]}
     x = t.Int(4, max=1000).tag(sync=True)
+    comm = t.Any(allow_none=True)           # ipywidgets 7 would take a Comm of ipykernel alone, and no Line
 
     def compute(self, x):
         return {"root": (x ** 0.5).real if x >= 0 else [][x]}

@@ -117,12 +117,6 @@ def _map(function, tree):
     return tree
 
 
-def _top_hooks():
-    """What autograd hands the tensors to that it saves now."""
-    top = torch._C._autograd._top_saved_tensors_default_hooks(False)
-    return top and top[0]
-
-
 class Tracer:
     """Answers the functions that a network calls with outlines.
 
@@ -135,7 +129,7 @@ class Tracer:
     def __init__(self, model, listener):
         self.model, self.listener = model, listener
         self.memories, self.alive, self.copies, self.blanks = None, [], {}, {}
-        self.hooks = self.keep_tensor_as_it_is, lambda tensor: tensor
+        self.probe, self.reached = torch.ones((), device="cpu", requires_grad=True), False
 
     def input(self, shape, dtype=torch.float32):
         """The outline of the network's input."""
@@ -173,9 +167,19 @@ class Tracer:
 
     def keep(self, memory):
         """Autograd keeps `memory` until the backward pass; if nothing else takes its place: see `watching`."""
-        if not memory.kept and _top_hooks() is self.hooks[0]:
+        if not memory.kept and self.is_watching():
+            self.count(memory)
+
+    def count(self, memory):
+        if not memory.kept:
             memory.kept = True
             self.listener.keep(memory.nbytes)
+
+    def is_watching(self):
+        """Whether autograd hands what it keeps now to `watching`: a sine keeps its input, and that is the probe."""
+        self.reached = False
+        self.probe.sin()
+        return self.reached
 
     def keep_tensor(self, tensor):
         """Autograd keeps a tensor. The network's own are there anyway."""
@@ -185,14 +189,18 @@ class Tracer:
         elif kind is not nn.Parameter and not isinstance(tensor, nn.Parameter):
             self.keep(self.memory_of(tensor))
 
-    def keep_tensor_as_it_is(self, tensor):
-        self.keep_tensor(tensor)
-        return tensor
-
     def watching(self):
         """While open, what autograd keeps is counted, also of real and meta tensors. Where something else takes
         care of what autograd keeps, such as `torch.utils.checkpoint`, it is not kept."""
-        return saved_tensors_hooks(*self.hooks)
+        return saved_tensors_hooks(self.handed, lambda tensor: tensor)
+
+    def handed(self, tensor):
+        """Autograd keeps a real or meta tensor, or the probe."""
+        if tensor is self.probe:
+            self.reached = True
+        elif not isinstance(tensor, nn.Parameter):
+            self.count(self.memory_of(tensor))
+        return tensor
 
     def memory_of(self, tensor):
         """The Memory behind a real or meta tensor."""
@@ -207,10 +215,6 @@ class Tracer:
             self.alive.append(tensor)                   # an address is unique among the living
             self.memories[storage._cdata] = Memory(storage.nbytes())
         return self.memories[storage._cdata]
-
-    def watching_autograd(self):
-        """While open, what autograd keeps of real and meta tensors is counted."""
-        return saved_tensors_hooks(lambda tensor: (self.keep_tensor(tensor), tensor)[1], lambda tensor: tensor)
 
     def really(self, func, args, kwargs):
         """Call a function without a rule on meta tensors."""

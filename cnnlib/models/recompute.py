@@ -85,5 +85,5 @@ class _Normalised(torch.autograd.Function):
     def forward(ctx, x, running_mean, running_var, weight, bias, mean, deviation):
         ctx.save_for_backward(x, running_mean, running_var, weight, mean, deviation)
         # In evaluation, BatchNorm computes alpha x + (bias - mean alpha), alpha = weight / sqrt(variance + eps), as it
-        # does in training. With a variance of 1 and without eps, alpha is the weight that is given.
-        return F.batch_norm(x, mean, torch.ones_like(mean), weight * deviation, bias, eps=0.0)
+        # does in training. With a variance of 1 and an eps lost beside it, alpha is the weight that is given.
+        return F.batch_norm(x, mean, torch.ones_like(mean), weight * deviation, bias, eps=1e-30)

@@ -71,6 +71,6 @@ def test_compile(name, options):
     try:
         found = results(torch.compile(model, backend="aot_eager"), x)
     finally:
-        torch._dynamo.reset()
+        torch.compiler.reset()
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
