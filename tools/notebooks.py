@@ -14,7 +14,7 @@ import json
 import re
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -93,7 +93,7 @@ def execute(nb, folder):
                    coalesce_streams=True,       # what a busy machine printed in pieces is one output
                    resources={"metadata": {"path": str(folder)}}).execute()
     nb.metadata["cnnlib"] = {
-        "executed": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": round(time.perf_counter() - start, 1),
         "python": ".".join(map(str, sys.version_info[:3])),
         "torch": torch.__version__,
