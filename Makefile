@@ -90,7 +90,8 @@ test-colab:
 test-luck: $(READY)
 	@for round in $$(seq $(or $(ROUNDS),20)); do \
 	  $(STEP) "library, round $$round" env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 \
-	    --random-order-bucket=global --random-order-seed=$$round $(LIBRARY) || failed=1; done; [ -z "$$failed" ]
+	    --random-order-bucket=global --random-order-seed=$$round --hypothesis-profile=new $(LIBRARY) || failed=1; \
+	done; [ -z "$$failed" ]
 
 notebooks: $(READY)
 	@$(STEP) "notebooks: execute" $(BIN)/python tools/notebooks.py execute
