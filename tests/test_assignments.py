@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -12,6 +13,12 @@ from cnnlib import assignments, cli, exercises, grading
 from .exercises.test_exercises import CHAPTERS, cells
 
 KEYS = exercises.list_exercises()
+
+
+@pytest.fixture(autouse=True)
+def checkout(monkeypatch):
+    """The chapters are here, also where the library that is tested was installed without them."""
+    monkeypatch.setattr(assignments, "CHECKOUT", Path(__file__).parents[1])
 
 
 def read(path):

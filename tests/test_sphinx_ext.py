@@ -2,19 +2,19 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from sphinx.errors import ExtensionError
 
 import cnnlib
 from cnnlib import runs
-from cnnlib.paths import CHECKOUT
 from cnnlib.sphinx_ext import status, timeline, widget_scripts
 from cnnlib.timeline import FIELDS
 
 
 def test_every_network_of_the_time_line_has_its_silhouette():
-    for entry in timeline.read(CHECKOUT / "book" / "timeline.yml"):
+    for entry in timeline.read(Path(__file__).parents[1] / "book" / "timeline.yml"):
         drawn = timeline.silhouette(entry)
         shape, _ = timeline.stages(entry)
         assert drawn.count("<rect") == len(shape)
