@@ -10,26 +10,35 @@ UNITS  := -q -p no:cacheprovider -n 2 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(UNITS)
 CELLS  := book --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=400
 NBVAL  := env OMP_NUM_THREADS=1 $(PYTEST) $(CELLS)
+LIBRARY := tests --ignore tests/site
 
-# Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Notebooks,
-# whose networks are the smallest, run on one thread.
+# Environments of other versions: the lowest that requirements.txt allows, and Colab's.
+LOWEST := .venv-lowest
+COLAB  := .venv-colab
+PIP    := -m pip install --quiet --disable-pip-version-check
+
+# Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Tests and
+# notebooks run on one thread each, two at a time.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help book test test-matrix notebooks stamp widgets clean
+.PHONY: help book test steps test-matrix test-lowest test-colab test-luck notebooks stamp widgets clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book        build the pages and say what to open"
 	@echo "make test        run all tests: code, notebooks, library, pages in a browser (Chromium)"
 	@echo "make test-matrix run library and notebooks as processors with fewer instructions and more threads would"
+	@echo "make test-lowest run the library and a notebook on the lowest versions in requirements.txt (PYTHON=python3.11)"
+	@echo "make test-colab  run the library, as installed, and all notebooks on Colab's versions (PYTHON=python3.13)"
+	@echo "make test-luck   run the library's tests 20 times in random order (ROUNDS=20)"
 	@echo "make notebooks   run the notebooks in order and store their results"
 	@echo "make stamp       write the book's address into the notebooks (URL=https://... sets it first)"
 	@echo "make widgets     bundle the widgets' JavaScript (needs Node; readers never do)"
 	@echo "make clean       remove what was built, keep the environment"
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "This book needs Python 3.10 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "==> making the environment $(VENV) (a few minutes the first time: torch is large)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -39,18 +48,50 @@ book: $(READY)
 	@$(STEP) "book: jupyter-book" $(BOOK)
 	@echo "Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
+# All steps, also after one that failed; then their times, and what the tests counted.
+test: export STEPS := $(VENV)/.steps
 test: $(READY)
+	@rm -f $(STEPS)
+	@$(MAKE) --no-print-directory --ignore-errors steps
+	@$(BIN)/python tools/step.py --table
+
+steps:
 	@$(STEP) "ruff" $(BIN)/ruff check book cnnlib tests tools
 	@$(STEP) "notebooks: executed, clean, stamped" $(BIN)/python tools/notebooks.py check
-	@$(STEP) "library" $(BIN)/python -m pytest tests --ignore tests/site -q
+	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) $(LIBRARY)
 	@$(STEP) "notebooks: run again and compared" $(NBVAL)
 	@$(STEP) "book: jupyter-book" $(BOOK)
 	@$(STEP) "pages in a browser" $(PYTEST) tests/site
-	@echo "All tests passed."
 
 test-matrix: $(READY)
 	@$(STEP) "library and notebooks as on other machines" $(BIN)/python tools/matrix.py $(UNITS) \
-	  tests --ignore tests/site $(CELLS)
+	  $(LIBRARY) $(CELLS)
+
+test-lowest:
+	@$(PYTHON) -m venv $(LOWEST)
+	@sed -nE 's/^([a-z-]+)>=([0-9.]+).*/\1==\2/p' requirements.txt > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python $(PIP) -c $(LOWEST)/constraints.txt -r requirements.txt
+	@$(LOWEST)/bin/python tools/step.py "library and a notebook, lowest versions" env OMP_NUM_THREADS=1 \
+	  $(LOWEST)/bin/python -m pytest $(UNITS) $(LIBRARY) $(CELLS:book=book/anatomy)
+
+# The wheel, and a copy of the repository without the library, so that nothing but the wheel can be imported.
+test-colab:
+	@$(PYTHON) -m venv $(COLAB)
+	@rm -rf $(COLAB)/wheel
+	@$(COLAB)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(COLAB)/wheel .
+	@$(COLAB)/bin/python $(PIP) -c tests/colab.txt $$(sed -nE 's/^([A-Za-z-]+)==.*/\1/p' tests/colab.txt) \
+	  torchinfo sphinx nbval pytest pytest-xdist pytest-random-order hypothesis playwright
+	@$(COLAB)/bin/python $(PIP) --force-reinstall --no-deps $(COLAB)/wheel/*.whl
+	@copy=$$(mktemp -d); git ls-files -z -- . ':!cnnlib' | tar -c --null -T - | tar -x -C $$copy; cd $$copy; \
+	  python=$(abspath $(COLAB))/bin/python; export OMP_NUM_THREADS=1; \
+	  $$python tools/step.py "library and notebooks, Colab" $$python -m pytest $(UNITS) $(LIBRARY) $(CELLS); \
+	  code=$$?; rm -r $$copy; exit $$code
+
+test-luck: $(READY)
+	@for round in $$(seq $(or $(ROUNDS),20)); do \
+	  $(STEP) "library, round $$round" env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider -n 2 \
+	    --random-order-bucket=global --random-order-seed=$$round --hypothesis-profile=new $(LIBRARY) || failed=1; \
+	done; [ -z "$$failed" ]
 
 notebooks: $(READY)
 	@$(STEP) "notebooks: execute" $(BIN)/python tools/notebooks.py execute

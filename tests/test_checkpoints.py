@@ -2,9 +2,11 @@
 
 import json
 import multiprocessing
+import os
 import random
 import resource
 import signal
+import threading
 import time
 
 import pytest
@@ -35,10 +37,20 @@ def without_clock(history):
     return [{k: v for k, v in epoch.items() if k not in ("seconds", "images_per_second")} for epoch in history]
 
 
-def train_in_process(checkpoint, result, optimizer):
+def train_in_process(checkpoint, result, optimizer, goal=None, delay=0.0):
+    """Train to the end, or until the process kills itself, `delay` seconds after step `goal`."""
+    if goal:
+        threading.Thread(target=kill_after, args=(checkpoint, goal, delay), daemon=True).start()
     model, history = train(checkpoint, checkpoint_seconds=0, optimizer=optimizer, lr=0.01)
     facts = {"history": without_clock(history), "seconds": history.column("seconds")}
     training.save_weights(model, result, metadata=facts)
+
+
+def kill_after(checkpoint, goal, delay):
+    while steps_done(checkpoint) < goal:
+        time.sleep(0.001)
+    time.sleep(delay)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("optimizer, kills", [("sgd", 4), ("adam", 3)])
@@ -49,17 +61,15 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path, optimizer, kills):
     draw, killed = random.Random(optimizer), []
     arguments = (tmp_path / "run.safetensors", tmp_path / "result.safetensors", optimizer)
     while not arguments[1].exists():
-        process = context.Process(target=train_in_process, args=arguments)
+        end = ()
+        if len(killed) < kills:             # anywhere in a step, or while the file is written
+            end = steps_done(arguments[0]) + draw.randint(1, 3), draw.uniform(0, 0.005)
+        process = context.Process(target=train_in_process, args=arguments + end)
         process.start()
-        if len(killed) < kills:
-            goal = steps_done(arguments[0]) + draw.randint(1, 3)
-            while steps_done(arguments[0]) < goal and process.is_alive():
-                time.sleep(0.001)
-            time.sleep(draw.uniform(0, 0.005))           # anywhere in a step, or while the file is written
-            process.kill()
-            killed.append(steps_done(arguments[0]))
         process.join(120)
-        assert process.exitcode in (0, -signal.SIGKILL), "it ended with an error"
+        assert process.exitcode == (-signal.SIGKILL if end else 0)
+        if end:
+            killed.append(steps_done(arguments[0]))
     assert len(killed) == kills and any(steps % 10 for steps in killed), killed
     resumed = network(seed=1)
     metadata = training.load_weights(resumed, tmp_path / "result.safetensors")

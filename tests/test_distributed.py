@@ -1,5 +1,6 @@
 """Two processes that share every batch train like one that has it whole."""
 
+import os
 import subprocess
 import sys
 
@@ -49,7 +50,8 @@ def test_two_processes_have_the_curve_of_one(tmp_path):
                          **RECIPE)
     (tmp_path / "script.py").write_text(SCRIPT)
     subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-                    str(tmp_path / "script.py"), str(tmp_path)], check=True, timeout=300)
+                    str(tmp_path / "script.py"), str(tmp_path)], check=True, timeout=300,
+                   env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})       # it has `tests`
     histories = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     for epoch, *both in zip(alone, *histories, strict=True):
         for key in ("train_loss", "train_error", "test_loss", "test_error", "lr"):

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from torch.nn import functional as F
 
 import cnnlib
@@ -310,7 +310,8 @@ def draw_seven(page, root):
     for point in points[1:]:
         page.mouse.move(*point, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(400)
+    page.wait_for_function("root => `${model.saved?.image}` === `${[...root.cnnPixels()]}`",   # told to Python
+                           arg=root.element_handle())
 
 
 @pytest.mark.parametrize("size", ["full", "small"])
@@ -351,9 +352,8 @@ def test_the_unit_pointed_at_or_reached_by_keys_is_that_of_pytorch(page):
                         ("ArrowRight", (7, 9, 0)), ("Home", (7, 0, 0)), ("ArrowUp", (7, 0, 0))]:
         board.press(keys)
         assert unit() == ("c3", *place)
-    page.wait_for_timeout(700)
-    said = root.locator("[aria-live=polite]").text_content()
-    assert said.startswith(f"c3[7, 0, 0] is {shown(root, 'unit-value')}; sees 14×14")
+    expect(root.locator("[aria-live=polite]")).to_contain_text(
+        f"c3[7, 0, 0] is {shown(root, 'unit-value')}; sees 14×14")
     for stage in ("s4", "c5", "f6"):
         page.keyboard.press("Tab")
         assert unit()[0] == stage
@@ -370,10 +370,9 @@ def test_a_picture_set_from_python_is_shown_and_the_prediction_announced(page):
     assert pixels_of(root) == picture.flatten().tolist()
     blank = [[0] * 28] * 28
     page.evaluate("image => model.set('image', image)", blank)
-    page.wait_for_timeout(900)
+    expect(root.locator("[aria-live=polite]")).to_contain_text("Nothing drawn. LeNet says ")
     assert not any(pixels_of(root))
-    said = root.locator("[aria-live=polite]").text_content()
-    assert said.startswith(f"Nothing drawn. LeNet says {shown(root, 'prediction')}, ")
+    expect(root.locator("[aria-live=polite]")).to_contain_text(f"LeNet says {shown(root, 'prediction')}, ")
 
 
 def test_the_page_carries_the_weights_bit_for_bit():

@@ -78,6 +78,15 @@ def number_ids(nb):
     nb.cells[0].id = notebooks.COLAB_ID
 
 
+def number_ids_from_one(nb):
+    for number, cell in enumerate(nb.cells[1:], 1):
+        cell.id = str(number)
+
+
+def number_the_last(nb):
+    nb.cells[-1].id = str(len(nb.cells))
+
+
 def forget_alt(nb):
     nb.cells[3].metadata = {}
 
@@ -121,7 +130,9 @@ def forget_provenance(nb):
     (show_live_view, "live widget view"),
     (repeat_id, "used twice"),
     (lose_id, "ids are missing"),
-    (number_ids, "plain numbers"),
+    (number_ids, "were renumbered"),
+    (number_ids_from_one, "were renumbered"),
+    (number_the_last, "were renumbered"),
     (forget_alt, "image without a text"),
     (file_name_as_alt, "image without a text"),
     (drop_colab_cell, "not the Colab cell"),
@@ -134,6 +145,15 @@ def forget_provenance(nb):
 def test_check_finds(good, spoil, complaint):
     spoil(good)
     assert any(complaint in problem for problem in notebooks.check(good)), notebooks.check(good)
+
+
+@pytest.mark.parametrize("ids", [["12345678", "12345679", "12345680"], ["00000001", "00000002", "00000003"],
+                                 ["1e5", "0x1", "2nd"]])
+def test_ids_of_digits_are_no_positions(good, ids):
+    """What nbformat draws is eight hexadecimal digits, of which one in 43 has no letter."""
+    for cell, id in zip(good.cells[1:], ids, strict=True):
+        cell.id = id
+    assert notebooks.check(good) == []
 
 
 def test_check_finds_a_notebook_that_is_too_large(good):

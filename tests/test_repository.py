@@ -1,9 +1,6 @@
-"""The book's address: read from the setting or the origin, and never something else than an https address.
-And what the two lists of requirements have in common."""
+"""The book's address: read from the setting or the origin, and never something else than an https address."""
 
-import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -59,10 +56,3 @@ def test_a_missing_setting_is_an_empty_one(checkout, config):
 def test_what_is_no_plain_https_address_is_refused(url):
     with pytest.raises(ValueError, match="repository url is .* allowed"):
         repository.https_url(url)
-
-
-def test_requirements_name_all_that_the_library_needs():
-    root = Path(__file__).resolve().parents[1]
-    wanted = re.search(r"^dependencies = \[(.*?)^\]", (root / "pyproject.toml").read_text(), re.M | re.S)[1]
-    listed = set((root / "requirements.txt").read_text().split("\n"))
-    assert set(re.findall(r'"([^"]+)"', wanted)) <= listed

@@ -2,20 +2,20 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from sphinx.errors import ExtensionError
 
 import cnnlib
 from cnnlib.course.timeline import FIELDS
-from cnnlib.files import CHECKOUT
 from cnnlib.records import runs
 from cnnlib.site import status, timeline
 from cnnlib.site.extension import widget_scripts
 
 
 def test_every_network_of_the_time_line_has_its_silhouette():
-    for entry in timeline.read(CHECKOUT / "book" / "timeline.yml"):
+    for entry in timeline.read(Path(__file__).parents[1] / "book" / "timeline.yml"):
         drawn = timeline.silhouette(entry)
         shape, _ = timeline.stages(entry)
         assert drawn.count("<rect") == len(shape)
@@ -42,11 +42,10 @@ def test_an_entry_with_a_wrong_field_is_refused(tmp_path, line, complaint):
 
 
 def test_the_status_page_reads_notebooks_and_runs(tmp_path, monkeypatch):
-    notebook = tmp_path / "lenet" / "x.ipynb"
-    notebook.parent.mkdir()
+    notebook = tmp_path / "01-x.ipynb"
     ran = {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}
     notebook.write_text(json.dumps({"metadata": {"cnnlib": ran}}))
-    assert status.notebook_row(notebook) == ["lenet/x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
+    assert status.notebook_row(notebook) == ["01-x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
     run = runs.load("lenet-activation-pooling")[0]
     row = dict(zip(status.RUN_HEAD, status.run_row(run), strict=True))
     assert row["run"] == run.run and row["commit"] == run.commit and row["torch"] == run.torch

@@ -14,7 +14,7 @@ import json
 import re
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -94,7 +94,7 @@ def execute(nb, folder):
                    coalesce_streams=True,       # what a busy machine printed in pieces is one output
                    resources={"metadata": {"path": str(folder)}}).execute()
     nb.metadata["cnnlib"] = {
-        "executed": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": round(time.perf_counter() - start, 1),
         "python": ".".join(map(str, sys.version_info[:3])),
         "torch": torch.__version__,
@@ -138,8 +138,9 @@ def check(nb, size=0):
     ids = [cell.get("id", "") for cell in nb.cells]
     if len(set(ids)) < len(ids):
         problems.append("cell ids are missing or used twice")
-    if any(id.isdigit() for id in ids):
-        problems.append("cell ids are plain numbers: they were renumbered and will not stay with their cells")
+    positions = {str(number) for number in range(len(ids) + 1)}     # a random id may be all digits, but has eight
+    if positions & set(ids):
+        problems.append("cell ids are positions: they were renumbered and will not stay with their cells")
 
     code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
     for expected, cell in enumerate(code, 1):

@@ -390,9 +390,12 @@ def conv2d(tracer, input, weight, bias=None, stride=1, padding=0, dilation=1, gr
     maps, depth, kh, kw = weight.shape
     stride, (ph, pw), dilation = pair(stride), pair(padding), pair(dilation)
     (sh, sw), (dh, dw) = stride, dilation
-    h, w = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
-    if depth * groups != c or maps % groups or h < 1 or w < 1 or input.dtype != weight.dtype:
+    h, w, tall, wide = h + 2 * ph, w + 2 * pw, dh * (kh - 1) + 1, dw * (kw - 1) + 1
+    if depth * groups != c or maps % groups or input.dtype != weight.dtype:
         return NotImplemented
+    if h < tall or w < wide:                            # torch 2.8 says nothing on the meta device
+        raise ValueError(f"a kernel spans {tall}×{wide}, more than its padded input of {h}×{w}")
+    h, w = (h - tall) // sh + 1, (w - wide) // sw + 1
     grad = input.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)
     reach = input.reach and input.reach.window((kh, kw), stride, dilation)
     out = tracer.new(torch.Size((n, maps, h, w)), input.dtype, grad, reach, input.depth + 1)

@@ -177,8 +177,8 @@ def reestimated(model, images, batch_size=500):
     Means over all batches, of the activations in training mode without anything random (dropout stays off). Images that
     are cut and mirrored in training are here, too: the averages that this replaces were those of such images.
     """
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.running_mean
-             is not None] if images is not None else []
+    kinds = torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d
+    norms = [m for m in model.modules() if images is not None and isinstance(m, kinds) and m.running_mean is not None]
     kept = [(norm, norm.momentum, {name: value.clone() for name, value in norm.named_buffers()}) for norm in norms]
     try:
         with evaluating(model), torch.no_grad():

@@ -54,10 +54,11 @@ def block(layers, growth_rate=12, mode="naive", start=None, bottleneck=True):
     start = 2 * growth_rate if start is None else start
     if mode != "torchvision":
         return DenseBlock(layers, start, growth_rate, OURS[mode], bottleneck=bottleneck)
-    from torchvision.models.densenet import _DenseBlock
+    from torchvision.models import DenseNet
 
     one_of("bottleneck", bottleneck, (True,))
-    return _DenseBlock(at_least("layers", layers, 1), start, 4, growth_rate, 0.0, memory_efficient=True)
+    layers = at_least("layers", layers, 1)
+    return DenseNet(growth_rate, (layers,), start, num_classes=1, memory_efficient=True).features.denseblock1
 
 
 def network(depth=40, growth_rate=12, mode="naive", bottleneck=True):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -160,7 +160,7 @@ def environment(device):
     return {
         "device": device.type, "device_name": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(),
         "torch": torch.__version__, "cnnlib": __version__, "commit": _commit(),
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 

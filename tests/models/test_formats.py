@@ -1,5 +1,7 @@
 """Other ways to run a network give the same numbers: channels last, exported, compiled."""
 
+import sys
+
 import pytest
 import torch
 
@@ -58,6 +60,8 @@ def test_export(name):
     torch.testing.assert_close(exported(other), model(other), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.skipif(sys.version_info[:3] == (3, 13, 0),
+                    reason="on Python 3.13.0 torch.compile overlooks train() and eval(), also of a lone BatchNorm")
 @pytest.mark.parametrize("name, options", [
     ("resnet8", {"width": 4}), ("densenet_bc10_k4", {}), ("densenet_bc10_k4", {"memory_efficient": True})])
 def test_compile(name, options):
