@@ -7,6 +7,7 @@ The chapters in `book/` are the one source: their cells `exercise-N`, `answer-N`
 import importlib
 import json
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +73,9 @@ def load():
 
 
 def select(names):
-    """The exercises of these keys, pages and chapters (`vgg/stack`, `vgg/index`, `vgg`), each once, in the order of the
-    book.
+    """The exercises with these keys, or of these pages and chapters (`vgg/stack`, `vgg/index`, `vgg`).
+
+    Each comes once, in the order of the book.
 
     Raises:
         ValueError: a name is none of these.
@@ -86,6 +88,16 @@ def select(names):
             near = near or dict.fromkeys(key.split("/")[0] for key in every)
             raise ValueError(f"key is {name!r}, allowed: {', '.join(near)}; `assign --list` shows all.")
     return [every[key] for key in every if called[key] & set(names)]
+
+
+def listing(names=()):
+    """Text: the exercises (of these names) with what they ask, page by page."""
+    lines = []
+    for page, group in groupby(select(names) if names else load().values(), lambda exercise: exercise.page):
+        group = list(group)
+        lines += [f"{page}: {group[0].title}",
+                  *(f"  {exercise.key:26} {exercise.heading}: {exercise.first_sentence}" for exercise in group)]
+    return "\n".join(lines)
 
 
 def assign(names, to, solutions=False, force=False):
