@@ -3,6 +3,7 @@
 import json
 import re
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -53,10 +54,12 @@ def test_every_exercise_stands_in_its_chapter_with_a_solution(chapter):
 
 
 def test_a_name_is_taken_once():
+    def again(answer):
+        ...
+
+    again.__module__ = "cnnlib.course.lenet.exercises"
     with pytest.raises(ValueError, match="name is 'sharing', allowed: one that is not yet taken by sharing"):
-        @exercise("sharing")
-        def again(answer):
-            ...
+        exercise("sharing")(again)
 
 
 @pytest.mark.parametrize("key", list_exercises())
@@ -73,7 +76,7 @@ def test_the_solution_is_right(key, capsys):
 
 # ---------------------------------------------------------------- wrong answers, listed in a file a chapter
 
-MUTANTS = [(f"{chapter}/{key}", answer, told) for chapter in CHAPTERS
+MUTANTS = [(f"{chapter}/{key}", answer, told) for chapter in CHAPTERS if find_spec(f"{__package__}.{chapter}")
            for key, answer, told in import_module(f"{__package__}.{chapter}").MUTANTS]
 
 
