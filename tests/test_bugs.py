@@ -21,7 +21,7 @@ from cnnlib.course.lenet import repaired as lenet_repaired
 from cnnlib.course.lenet.bugs import trained_on_digits
 from cnnlib.course.resnet import faulty as resnet_faulty
 from cnnlib.course.resnet import repaired as resnet_repaired
-from cnnlib.course.tools import blueprint, parameters, ran
+from cnnlib.course.tools import on_meta, parameters, ran
 from cnnlib.course.vgg import faulty as vgg_faulty
 from cnnlib.course.vgg import repaired as vgg_repaired
 
@@ -109,7 +109,7 @@ def square_kernels_only(model, x):
 
 def test_the_programs_have_the_counts_of_the_published_ones():
     def count(program, *args, averages=False, **options):
-        network = blueprint(program, *args, **options)
+        network = on_meta(program, *args, **options)
         running = [b.numel() for name, b in network.named_buffers() if "running" in name]
         return parameters(network) + averages * sum(running)
 

@@ -15,8 +15,8 @@ def build(program, *args, **options):
     return network.eval()
 
 
-def blueprint(program, *args, **options):
-    """The same on the meta device: shapes and counts of a large network at no cost."""
+def on_meta(program, *args, **options):
+    """A network as `build` makes it, on the meta device: shapes and counts of a large one at no cost."""
     with torch.device("meta"):
         network = build(program, *args, **options).to("meta")
     for norm in layers(network, nn.BatchNorm2d):
@@ -31,7 +31,7 @@ def _like(norm, x):
 
 
 def output_shape(network, *shape):
-    """Shape of what a blueprint makes of an input of this shape."""
+    """Shape of what a network on the meta device makes of an input of this shape."""
     with torch.device("meta"), torch.no_grad():
         return tuple(network(torch.empty(shape)).shape)
 
@@ -44,7 +44,7 @@ def shape_problem(network, input_shape, expected):
 
 def sizes_problem(program, expected, *shapes, **options):
     """None, or which of several input shapes does not give the expected output shape; nothing is computed."""
-    network = blueprint(program, **options)
+    network = on_meta(program, **options)
     for shape in shapes:
         try:
             got = output_shape(network, *shape)

@@ -12,10 +12,10 @@ from torch import nn
 from ...models import AlexNet
 from ..bugs import Exhibit
 from ..tools import (
-    blueprint,
     build,
     is_affine,
     layers,
+    on_meta,
     output_shape,
     parameters,
     ran,
@@ -41,7 +41,7 @@ def last_convolutions(network):
 
 def eight_layers_symptom():
     network = build(faulty.OneTower, **SMALL)
-    dense = parameters(blueprint(faulty.OneTower).classifier)
+    dense = parameters(on_meta(faulty.OneTower).classifier)
     return (
         "Nothing complains. Of its layers only pooling and response normalisation bend anything: "
         "superposition holds for convolutions 3 to 5 up to "
@@ -55,7 +55,7 @@ def eight_layers_shape(program):
 
 
 def eight_layers_count(program):
-    count = parameters(blueprint(program))
+    count = parameters(on_meta(program))
     return None if count == 58_322_314 else f"{count:,} parameters instead of 58,322,314: the repair costs none."
 
 
@@ -192,7 +192,7 @@ def second_layer_runs(program):
 
 
 def half_for_each_symptom():
-    written, meant = (parameters(blueprint(version.for_one_gpu)) for version in (faulty, repaired))
+    written, meant = (parameters(on_meta(version.for_one_gpu)) for version in (faulty, repaired))
     return f"{written:,} parameters. One tower with the layers of the paper has, for three classes, {meant:,}."
 
 
@@ -201,13 +201,13 @@ def half_for_each_shape(program):
 
 
 def half_for_each_units(program):
-    units = [layer.out_features for layer in layers(blueprint(program), nn.Linear)][:-1]
-    paper = [layer.out_features for layer in layers(blueprint(AlexNet), nn.Linear)][:-1]
+    units = [layer.out_features for layer in layers(on_meta(program), nn.Linear)][:-1]
+    paper = [layer.out_features for layer in layers(on_meta(AlexNet), nn.Linear)][:-1]
     return None if units == paper else f"the hidden dense layers have {units} units, the paper's network {paper}."
 
 
 def half_for_each_count(program):
-    count = parameters(blueprint(program))
+    count = parameters(on_meta(program))
     return None if count == 58_293_635 else f"{count:,} parameters, expected 58,293,635."
 
 
@@ -377,7 +377,7 @@ class Device:
 
 
 def stopwatch_reading_symptom():
-    size = parameters(blueprint(AlexNet, variant="torchvision", norm="lrn", padding="same"))
+    size = parameters(on_meta(AlexNet, variant="torchvision", norm="lrn", padding="same"))
     return (
         f"A step that takes 1 s on a simulated device is reported as {Device().timed(faulty.seconds_per_step, 10)} s. "
         f"On a real one {size:,} gradients, {4 * size / 2**20:.0f} MiB, cross to the host in every step and are "
@@ -405,7 +405,7 @@ def stopwatch_reading_seconds(program):
 
 
 def thirty_six_answers_symptom():
-    got = output_shape(blueprint(faulty.Compact), 25, 3, 227, 227)
+    got = output_shape(on_meta(faulty.Compact), 25, 3, 227, 227)
     return (
         f"224×224 works. With 227×227 two pictures are refused, but 25 pictures are not: they get {got[0]} answers, "
         "and no error."
@@ -417,7 +417,7 @@ def thirty_six_answers_made_for(program):
 
 
 def thirty_six_answers_count(program):
-    count = parameters(blueprint(program))
+    count = parameters(on_meta(program))
     return None if count == 45_510_474 else f"{count:,} parameters, expected 45,510,474: the repair costs none."
 
 

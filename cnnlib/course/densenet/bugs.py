@@ -8,7 +8,7 @@ from torch import nn
 from ... import models
 from ...anatomy import kept_bytes
 from ..bugs import Exhibit
-from ..tools import blueprint, build, is_affine, layers, output_shape, parameters, ran, sizes_problem
+from ..tools import build, is_affine, layers, on_meta, output_shape, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -50,7 +50,7 @@ def fresh(program):
 
 def second_network_symptom():
     program = fresh(faulty.GrowingDenseNet)
-    first, second = (parameters(blueprint(program)) for _ in range(2))
+    first, second = (parameters(on_meta(program)) for _ in range(2))
     return (
         f"The first network has {first:,} parameters. The second, made by the same line, has {second:,}, that is "
         f"{4 * second / 2**30:,.0f} GiB, and the class's growth rate is now {program.growth_rate:,}."
@@ -58,18 +58,18 @@ def second_network_symptom():
 
 
 def second_network_blocks(program):
-    count = len(layers(blueprint(fresh(program)), models.DenseBlock))
+    count = len(layers(on_meta(fresh(program)), models.DenseBlock))
     return None if count == 4 else f"{count} dense blocks, expected 4."
 
 
 def second_network_twice(program):
     program = fresh(program)
-    first, second = (parameters(blueprint(program)) for _ in range(2))
+    first, second = (parameters(on_meta(program)) for _ in range(2))
     return None if first == second else f"the first network has {first:,} parameters, the second {second:,}."
 
 
 def second_network_growth(program):
-    convolutions = layers(blueprint(fresh(program)), nn.Conv2d)
+    convolutions = layers(on_meta(fresh(program)), nn.Conv2d)
     growth = [layer.out_channels for layer in convolutions if layer.kernel_size == (3, 3)]
     return None if set(growth) == {32} else f"layers add {sorted(set(growth))} maps, expected 32 everywhere."
 
@@ -166,17 +166,17 @@ def list_for_layers_many(program):
 
 
 def answer_per_place_symptom():
-    network = blueprint(faulty.densenet121)
+    network = on_meta(faulty.densenet121)
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
     return (
         f"Two pictures give scores of shape {output_shape(network, 2, 3, 224, 224)}. And a network called "
         f"DenseNet-121 has {parameters(network):,} parameters ({parameters(network) + averages:,} for a library that "
-        f"counts BatchNorm's averages), where {parameters(blueprint(repaired.densenet121)):,} were expected."
+        f"counts BatchNorm's averages), where {parameters(on_meta(repaired.densenet121)):,} were expected."
     )
 
 
 def answer_per_place_depth(program):
-    count = len(layers(blueprint(program), nn.Conv2d))
+    count = len(layers(on_meta(program), nn.Conv2d))
     return None if count == 120 else f"{count} convolutions, expected 120."
 
 
@@ -186,7 +186,7 @@ def answer_per_place_shape(program):
 
 def answer_per_place_half(program):
     with torch.device("meta"):
-        trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
+        trace = ran(on_meta(program), torch.empty(1, 3, 224, 224))
     trace = [(layer, out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
     shrinking = [
         (conv.in_channels, conv.out_channels) for (conv, out), (_, after) in pairwise(trace[1:])
@@ -197,7 +197,7 @@ def answer_per_place_half(program):
 
 
 def answer_per_place_count(program):
-    got, expected = parameters(blueprint(program)), parameters(blueprint(repaired.densenet121))
+    got, expected = parameters(on_meta(program)), parameters(on_meta(repaired.densenet121))
     return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...models import VGG
 from ..bugs import Exhibit
-from ..tools import blueprint, build, layers, parameters, ran, sizes_problem
+from ..tools import build, layers, on_meta, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -48,7 +48,7 @@ def hundred_and_twelve_any(program):
 
 
 def which_letter_symptom():
-    written, letter_c, meant = (parameters(blueprint(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
+    written, letter_c, meant = (parameters(on_meta(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
     return (
         f"{written:,} parameters. VGG-16 has {meant:,}. With a last map of 7×7 the program would have {letter_c:,}: "
         "that is a column of the paper's table too, but another one."
@@ -64,13 +64,13 @@ def which_letter_shape(program):
 
 
 def which_letter_depth(program):
-    network = blueprint(program)
+    network = on_meta(program)
     counts = len(layers(network, nn.Conv2d)), len(layers(network, nn.Linear))
     return None if counts == (13, 3) else f"{counts[0]} convolutions and {counts[1]} dense layers, expected 13 and 3."
 
 
 def which_letter_kernels(program):
-    kernels = {layer.kernel_size[0] for layer in layers(blueprint(program), nn.Conv2d)} - {3}
+    kernels = {layer.kernel_size[0] for layer in layers(on_meta(program), nn.Conv2d)} - {3}
     if kernels:
         odd = ", ".join(f"{kernel}×{kernel}" for kernel in sorted(kernels))
         return f"besides 3×3 there are kernels of {odd}."
@@ -78,7 +78,7 @@ def which_letter_kernels(program):
 
 
 def which_letter_count(program):
-    count, expected = parameters(blueprint(program)), parameters(blueprint(VGG, "D"))
+    count, expected = parameters(on_meta(program)), parameters(on_meta(VGG, "D"))
     return None if count == expected else f"{count:,} parameters, configuration D has {expected:,}."
 
 
@@ -154,7 +154,7 @@ def attempted(program, **options):
 
 
 def unwritten_start_symptom():
-    problem = attempted(lambda: blueprint(faulty.VGG16))[1]
+    problem = attempted(lambda: on_meta(faulty.VGG16))[1]
     defaults = nn.Sequential(*(
         layer for width in range(13) for layer in (nn.Conv2d(64 if width else 3, 64, 3, padding=1), nn.ReLU())
     ))
@@ -166,12 +166,12 @@ def unwritten_start_symptom():
 
 
 def unwritten_start_built(program):
-    _, problem = attempted(lambda: blueprint(program))
+    _, problem = attempted(lambda: on_meta(program))
     return problem
 
 
 def unwritten_start_count(program):
-    network, problem = attempted(lambda: blueprint(program))
+    network, problem = attempted(lambda: on_meta(program))
     if problem:
         return "there is no network to count."
     count = parameters(network)
