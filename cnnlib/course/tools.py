@@ -1,6 +1,8 @@
 """What the checks of several chapters need."""
 
+import contextlib
 import copy
+import io
 from functools import partial
 
 import torch
@@ -59,6 +61,43 @@ def parameters(network):
     return sum(p.numel() for p in network.parameters())
 
 
+def count_problem(program, expected, remark=""):
+    """None, or that a network has another number of parameters than expected."""
+    count = parameters(on_meta(program))
+    return None if count == expected else f"{count:,} parameters, expected {expected:,}{remark}."
+
+
+def part(network, name):
+    """The part of a network that is examined by itself."""
+    if not isinstance(getattr(network, name, None), nn.Module):
+        raise TypeError(f"keep the name `{name}`, so that this part can be examined")
+    return getattr(network, name)
+
+
+def syntax_error(text):
+    """The SyntaxError of a program, None if it has none."""
+    try:
+        compile(text, "program", "exec")
+    except SyntaxError as error:
+        return error
+
+
+def words_problem(text, *words):
+    """None, or which of the words is not in a program."""
+    absent = [word for word in words if word not in text]
+    return f"{absent[0]} is gone: the program must still do its task." if absent else None
+
+
+def prints_problem(text, printed, **names):
+    """None, or that a program does not run or does not print this shape; `names` are at hand."""
+    if error := syntax_error(text):
+        return f"SyntaxError in line {error.lineno}: {error.msg}."
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(text, {"torch": torch, "nn": nn, **names})
+    said = output.getvalue().strip()
+    return None if printed in said else f"it prints {said!r}, expected the shape {printed}."
+
+
 def layers(network, *kinds):
     """All layers of these kinds, in the order in which they were made."""
     return [layer for layer in network.modules() if isinstance(layer, kinds)]
@@ -75,6 +114,14 @@ def superposition_error(network, *shape):
         f = network(a)
         difference = f + network(b) - network(a + b) - network(0 * a)
     return (difference.norm() / (f - network(0 * a)).norm()).item()
+
+
+def only_rounding(error, bound=1e-5):
+    """The words "below 1e-5" for an error that is nothing but rounding: its size differs between processors, the
+    bound does not. Raises ValueError for an error that is larger."""
+    if not error < bound:
+        raise ValueError(f"error is {error:.1e}, allowed for rounding: below {bound:.0e}.")
+    return f"below {bound:.0e}".replace("e-0", "e-")
 
 
 def is_affine(network, *shape):

@@ -67,10 +67,6 @@ def fourth_argument_kernels(program):
     return None if shapes == [(64, 3, 3, 3)] else f"weights {shapes}, expected 64 kernels of 3×3 on 3 channels."
 
 
-def fourth_argument_length(program):
-    return sizes_problem(program, (2, 65_536), (2, 3, 32, 32))
-
-
 # ---------------------------------------------------------------- module-twin: a module that has a twin
 
 
@@ -84,10 +80,6 @@ def module_twin_symptom():
         f"Every test of shapes passes: {made} maps here, {meant} in module 3a of GoogLeNet. Only the weights differ, "
         f"{weights(on_meta(faulty.module_3a)):,} here and {weights(on_meta(repaired.module_3a)):,} there."
     )
-
-
-def module_twin_shape(program):
-    return sizes_problem(program, (2, 256, 28, 28), (2, 192, 28, 28))
 
 
 def module_twin_weights(program):
@@ -185,7 +177,7 @@ EXHIBITS = [
         checks={
             "one vector for each picture": fourth_argument_batch,
             "64 kernels of 3×3": fourth_argument_kernels,
-            "65,536 numbers": fourth_argument_length,
+            "65,536 numbers": lambda program: sizes_problem(program, (2, 65_536), (2, 3, 32, 32)),
         },
         exposed_by=("65,536 numbers",),
         hints=("How large are the maps?", "The author meant 3×3 by 3, 3. What does the library mean by it?"),
@@ -202,7 +194,7 @@ EXHIBITS = [
         repaired=repaired.module_3a,
         symptom=module_twin_symptom,
         checks={
-            "256 maps": module_twin_shape,
+            "256 maps": lambda program: sizes_problem(program, (2, 256, 28, 28), (2, 192, 28, 28)),
             "the weights of table 1": module_twin_weights,
             "32 of the maps come from a 5×5": module_twin_sees,
             "published weights would fit": module_twin_google,

@@ -6,7 +6,7 @@ from torch import nn
 from ...anatomy import summary
 from ...models import ResNet
 from ..bugs import Exhibit
-from ..tools import build, layers, on_meta, output_shape, parameters, ran, sizes_problem
+from ..tools import build, count_problem, layers, on_meta, only_rounding, output_shape, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -63,14 +63,6 @@ def uncalled_pool_symptom():
     )
 
 
-def uncalled_pool_made_for(program):
-    return sizes_problem(program, (2, 10), (2, 3, 224, 224), (2, 3, 227, 227))
-
-
-def uncalled_pool_any_size(program):
-    return sizes_problem(program, (2, 10), (2, 3, 192, 192), (2, 3, 256, 256), (2, 3, 160, 224))
-
-
 def uncalled_pool_head(program):
     count = parameters(layers(on_meta(program), nn.Linear)[-1])
     return None if count == 5130 else f"the last layer has {count:,} parameters, expected 512 · 10 + 10 = 5,130."
@@ -93,13 +85,9 @@ def idle_parameters_symptom():
     network = on_meta(faulty.ResNet34)
     surplus = sum(layer.bias.numel() for layer in layers(network, nn.Conv2d))
     return (
-        f"It trains. Some parameters never move: their gradients are below {idle:.0e} of the largest, that is "
+        f"It trains. Some parameters never move: their gradients are {only_rounding(idle)} of the largest, that is "
         f"rounding. In the whole network they are {surplus:,}."
     )
-
-
-def idle_parameters_shape(program):
-    return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
 
 
 def idle_parameters_matter(program):
@@ -126,10 +114,6 @@ def right_number_symptom():
         f"multiply-accumulates here, {summary(on_meta(repaired.resnet101), (1, 3, 224, 224)).total_macs / 1e9:.1f} "
         "there."
     )
-
-
-def right_number_shape(program):
-    return sizes_problem(program, (2, 3), (2, 3, 224, 224))
 
 
 def right_number_depth(program):
@@ -163,14 +147,6 @@ def three_times_half_symptom():
     return f"Without stride it works. With stride 2, {problem}"
 
 
-def three_times_half_plain(program):
-    return sizes_problem(lambda: program(64, 128, 1), (2, 128, 56, 56), (2, 64, 56, 56))
-
-
-def three_times_half_halves(program):
-    return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
-
-
 # ---------------------------------------------------------------- which-resnet50: which ResNet-50?
 
 
@@ -185,11 +161,6 @@ def which_resnet50_symptom():
         f"picture takes {written / 1e9:.3f} billion multiply-accumulates, where the network of 2015 takes "
         f"{meant / 1e9:.3f}."
     )
-
-
-def which_resnet50_count(program):
-    got, expected = parameters(on_meta(program)), parameters(on_meta(ResNet, 50))
-    return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 
 def which_resnet50_macs(program):
@@ -238,8 +209,9 @@ EXHIBITS = [
         repaired=repaired.ResNet34,
         symptom=uncalled_pool_symptom,
         checks={
-            "224×224 and 227×227": uncalled_pool_made_for,
-            "other sizes": uncalled_pool_any_size,
+            "224×224 and 227×227": lambda program: sizes_problem(program, (2, 10), (2, 3, 224, 224), (2, 3, 227, 227)),
+            "other sizes":
+                lambda program: sizes_problem(program, (2, 10), (2, 3, 192, 192), (2, 3, 256, 256), (2, 3, 160, 224)),
             "a small last layer": uncalled_pool_head,
         },
         exposed_by=("other sizes", "a small last layer"),
@@ -258,7 +230,8 @@ EXHIBITS = [
         repaired=repaired.Block,
         symptom=idle_parameters_symptom,
         checks={
-            "the shapes of a block with stride 2": idle_parameters_shape,
+            "the shapes of a block with stride 2":
+                lambda program: sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56)),
             "every parameter gets a gradient": idle_parameters_matter,
             "no parameter too many": idle_parameters_count,
         },
@@ -281,7 +254,7 @@ EXHIBITS = [
         repaired=repaired.resnet101,
         symptom=right_number_symptom,
         checks={
-            "three scores": right_number_shape,
+            "three scores": lambda program: sizes_problem(program, (2, 3), (2, 3, 224, 224)),
             "a hundred convolutions": right_number_depth,
             "the maps shrink from 112 to 7": right_number_sides,
             "less than 1 % in the last layer": right_number_head,
@@ -311,7 +284,12 @@ EXHIBITS = [
         faulty=faulty.Strided,
         repaired=repaired.Strided,
         symptom=three_times_half_symptom,
-        checks={"without stride": three_times_half_plain, "a stride of 2 halves the maps": three_times_half_halves},
+        checks={
+            "without stride":
+                lambda program: sizes_problem(lambda: program(64, 128, 1), (2, 128, 56, 56), (2, 64, 56, 56)),
+            "a stride of 2 halves the maps":
+                lambda program: sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56)),
+        },
         exposed_by=("a stride of 2 halves the maps",),
         hints=("How large is the branch's output, how large the shortcut's?",),
         explanation=(
@@ -328,7 +306,7 @@ EXHIBITS = [
         repaired=repaired.as_published,
         symptom=which_resnet50_symptom,
         checks={
-            "the parameters of ResNet-50": which_resnet50_count,
+            "the parameters of ResNet-50": lambda program: count_problem(program, parameters(on_meta(ResNet, 50))),
             "3.8 billion multiply-accumulates": which_resnet50_macs,
             "the stride is where it was in 2015": which_resnet50_stride,
         },

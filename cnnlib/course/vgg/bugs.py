@@ -8,7 +8,7 @@ from torch import nn
 
 from ...models import VGG
 from ..bugs import Exhibit
-from ..tools import build, layers, on_meta, parameters, ran, sizes_problem
+from ..tools import build, count_problem, layers, on_meta, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -36,10 +36,6 @@ def hundred_and_twelve_symptom():
     )
 
 
-def hundred_and_twelve_made_for(program):
-    return sides_problem(program, 224)
-
-
 def hundred_and_twelve_any(program):
     return next(filter(None, (sides_problem(program, picture) for picture in (227, 256, 299, 100))), None)
 
@@ -59,10 +55,6 @@ def VGG16_C():
     return VGG("C")
 
 
-def which_letter_shape(program):
-    return sizes_problem(program, (2, 1000), (2, 3, 224, 224))
-
-
 def which_letter_depth(program):
     network = on_meta(program)
     counts = len(layers(network, nn.Conv2d)), len(layers(network, nn.Linear))
@@ -75,11 +67,6 @@ def which_letter_kernels(program):
         odd = ", ".join(f"{kernel}×{kernel}" for kernel in sorted(kernels))
         return f"besides 3×3 there are kernels of {odd}."
     return None
-
-
-def which_letter_count(program):
-    count, expected = parameters(on_meta(program)), parameters(on_meta(VGG, "D"))
-    return None if count == expected else f"{count:,} parameters, configuration D has {expected:,}."
 
 
 # ---------------------------------------------------------------- talking-network: a network that talks
@@ -171,11 +158,9 @@ def unwritten_start_built(program):
 
 
 def unwritten_start_count(program):
-    network, problem = attempted(lambda: on_meta(program))
-    if problem:
+    if attempted(lambda: on_meta(program))[1]:
         return "there is no network to count."
-    count = parameters(network)
-    return None if count == 134_301_514 else f"{count:,} parameters, expected 134,301,514."
+    return count_problem(program, 134_301_514)
 
 
 def unwritten_start_signal(program):
@@ -199,7 +184,7 @@ EXHIBITS = [
         repaired=repaired.sides,
         symptom=hundred_and_twelve_symptom,
         checks={
-            "right for a picture of 224": hundred_and_twelve_made_for,
+            "right for a picture of 224": lambda program: sides_problem(program, 224),
             "right for any picture": hundred_and_twelve_any,
         },
         exposed_by=("right for any picture",),
@@ -217,10 +202,11 @@ EXHIBITS = [
         repaired=repaired.vgg16,
         symptom=which_letter_symptom,
         checks={
-            "1000 scores": which_letter_shape,
+            "1000 scores": lambda program: sizes_problem(program, (2, 1000), (2, 3, 224, 224)),
             "13 convolutions and 3 dense layers": which_letter_depth,
             "every kernel is 3×3": which_letter_kernels,
-            "the parameters of configuration D": which_letter_count,
+            "the parameters of configuration D":
+                lambda program: count_problem(program, parameters(on_meta(VGG, "D"))),
         },
         exposed_by=("every kernel is 3×3", "the parameters of configuration D"),
         hints=(
