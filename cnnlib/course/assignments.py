@@ -17,8 +17,8 @@ from . import chapters
 WELCOME = """\
 # Exercises{kind}
 
-Put your answer in the place of the dots and run the cell. A wrong answer is told what is wrong with it. Run all cells
-from top to bottom before you hand in, and leave the lines with `check` as they are: the last verdict on an exercise
+Replace the dots by your answer and run the cell. It says what is wrong with a wrong answer. Run all cells from top to
+bottom before you hand in, and leave the lines with `check` as they are: the last verdict on an exercise
 counts. The package `cnnlib` of the book must be installed.
 
 The texts and their numbers are those of the book. Where one speaks of a network, a table or an experiment of its
@@ -45,7 +45,7 @@ class Exercise(NamedTuple):
 
     @property
     def first_sentence(self):
-        """What it asks, in short: the first sentence behind heading and kind."""
+        """What it asks, in short: the first sentence after heading and kind."""
         asked = " ".join(self.text.split("\n\n", 2)[2].split())
         return re.split(r"(?<=[.?!])\s", asked, maxsplit=1)[0]
 

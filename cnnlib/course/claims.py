@@ -84,7 +84,7 @@ class Claim:
 def run(source):
     """Run a computation of the ledger and return the dict on its last line, as plain lists and numbers.
 
-    The names `cnnlib`, `torch` and `nn` are at hand.
+    The computation can use the names `cnnlib`, `torch` and `nn`.
     """
     *body, last = ast.parse(source).body
     if not isinstance(last, ast.Expr):
@@ -182,7 +182,7 @@ def check(claim_id):
 
 
 def show(chapter):
-    """The claims of a chapter as a table, every computation run anew.
+    """The claims of a chapter as a table, every computation run again.
 
     Raises:
         ValueError: the chapter has no claims, or a computation no longer gives what the ledger expects.

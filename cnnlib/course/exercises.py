@@ -1,4 +1,4 @@
-"""Exercises that answer by name: `check` says not only that an answer is wrong but what is wrong with it.
+"""Exercises: `check` says not only that an answer is wrong but also what is wrong with it.
 
     >>> from cnnlib.course.exercises import check
     >>> check("lenet/sharing", (150, ...))
@@ -25,7 +25,7 @@ from .chapters import parts
 
 __all__ = ["Verdict", "Wrong", "call", "check", "exercise", "judge", "list_exercises", "number", "numbers", "tensor"]
 
-JUDGES = {}         # chapter -> {name: judge}, entered by `exercise`
+JUDGES = {}         # chapter -> {name: judge}, filled by `exercise`
 
 
 class Wrong(Exception):
@@ -50,7 +50,7 @@ class Verdict:
 
 
 def exercise(name):
-    """Enter a function as the judge of the exercise `name` of the chapter in whose folder it stands."""
+    """Register a function as the judge of the exercise `name` of the chapter in whose folder it stands."""
 
     def enter(function):
         judges = JUDGES.setdefault(function.__module__.split(".")[-2], {})
@@ -108,7 +108,7 @@ def _must_be_answered(value):
 
 
 def call(function, *args):
-    """Call what the reader wrote. A stub means no answer yet, an exception of its own a wrong one."""
+    """Call what the reader wrote. A stub counts as no answer yet, an exception in it as a wrong one."""
     name = getattr(function, "__name__", type(function).__name__)
     if not callable(function):
         raise Wrong(f"a function or a class is wanted here, this is {function!r}.")

@@ -89,7 +89,7 @@ def words_problem(text, *words):
 
 
 def prints_problem(text, printed, **names):
-    """None, or that a program does not run or does not print this shape; `names` are at hand."""
+    """None, or that a program does not run or does not print this shape. It can use `names`."""
     if error := syntax_error(text):
         return f"SyntaxError in line {error.lineno}: {error.msg}."
     with contextlib.redirect_stdout(io.StringIO()) as output:

@@ -1,4 +1,4 @@
-"""Exhibits of the AlexNet chapter: networks that are not as deep as they look, and measurements that measure else."""
+"""Exhibits of the AlexNet chapter: networks that are not as deep as they look, and measurements of something else."""
 
 import math
 import statistics
@@ -304,7 +304,7 @@ def eight_go_in_order(program):
 
 
 class Device:
-    """A simulated accelerator: work is ordered in no time and done later, and the clock is ours."""
+    """A simulated accelerator: work is ordered at once and done later, on a clock of its own."""
 
     def __init__(self, work=1.0, copy=0.25):
         self.now, self.done_at, self.work, self.copy, self.steps = 0.0, 0.0, work, copy, 0

@@ -47,7 +47,7 @@ def narrow_layers_any(program):
 
 
 def fresh(program):
-    """A class whose growth rate nobody has touched yet; a function has none."""
+    """A class whose growth rate is still 32; a function has none."""
     return type("Fresh", (program,), {"growth_rate": 32}) if isinstance(program, type) else program
 
 

@@ -227,7 +227,7 @@ def every_epoch_alike_order(program):
     epochs = epochs_of(program)
     if epochs[0] == epochs[1] or epochs[1] == epochs[2]:
         kind = "the order of the file" if epochs[0] == sorted(epochs[0]) else "one shuffled order"
-        return f"every epoch comes in {kind}; it must be drawn anew each time."
+        return f"every epoch comes in {kind}; a new order must be drawn each time."
     return None
 
 
@@ -266,7 +266,7 @@ def recorded_history():
 
 
 def drawn(program):
-    """The lines that a program draws, the label of the y axis, and the history behind them."""
+    """The lines that a program draws, the label of the y axis, and the history that it was given."""
     from matplotlib.figure import Figure
 
     history, axes = recorded_history(), Figure().subplots()

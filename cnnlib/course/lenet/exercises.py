@@ -160,9 +160,9 @@ def receptive_field(answer):
         (c5, s4): "the right numbers in the wrong order: S4 comes first.",
         tuple(table().row(name).receptive_field for name in ("s4", "c5")):
             "right for kernels of 5×5; here they are 3×3.",
-        (7, 9): "you let every layer widen the view by its window less one; behind S2 neighbours are 2 pixels "
-                "apart, behind S4 4.",
-        (10, 14): "behind S4 neighbours are 4 pixels apart, not 2.",
+        (7, 9): "you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels "
+                "apart, after S4 4.",
+        (10, 14): "after S4 neighbours are 4 pixels apart, not 2.",
         (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
         (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
     })

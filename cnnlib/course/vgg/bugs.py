@@ -237,7 +237,7 @@ EXHIBITS = [
         hints=("Who reads the output of step 7,312?", "Look up register_forward_hook."),
         explanation=(
             "Printing shapes is how one gets to know a network, and it is left in the forward pass afterwards. A hook "
-            "looks on from outside, for one run, and gives back something a program can check."
+            "looks on from outside, for one run, and returns something that a program can check."
         ),
     ),
     Exhibit(

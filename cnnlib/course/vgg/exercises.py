@@ -68,7 +68,7 @@ def average_pooling(answer):
         right - 1000: "each class has a bias.",
         whole - 102_764_544: "both hidden dense layers go, not only the first.",
         of("vgg19", dense=0).total_params: "the average of a map is one number, not 49.",
-        whole - right: "that is what is saved; the question is what is left.",
+        whole - right: "that is the saving; the question is what is left.",
         of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
     })
     return f"That is {right / whole:.0%} of VGG-19, with every convolution in place."
@@ -91,7 +91,7 @@ def picture_size(answer):
 
 @exercise("field")
 def field(answer):
-    """receptive fields of a unit behind the last pooling in configurations (A, D, E)"""
+    """receptive fields of a unit after the last pooling in configurations (A, D, E)"""
     def behind_the_last(name, kind):
         return [row.receptive_field for row in of(name).rows if row.type == kind][-1]
 
@@ -100,7 +100,7 @@ def field(answer):
     numbers(answer, right, ("A", "D", "E"), {
         tuple(behind_the_last(name, "Conv2d") for name in names):
             "those are the fields of the last convolution; its pooling looks at two by two of its units.",
-        (27, 37, 43): "behind a pooling neighbours are twice as far apart: its window and all later ones count double.",
+        (27, 37, 43): "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
         (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
         tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
     })
@@ -184,11 +184,11 @@ def as_convolution(answer):
 
 @exercise("start")
 def start(answer):
-    """start(conv): fill weight and bias so that the size of a signal is kept through ReLUs; give the layer back"""
+    """start(conv): fill weight and bias so that a signal keeps its size through ReLUs; return the layer"""
     conv = nn.Conv2d(32, 128, 3, padding=1)
     before = conv.weight.clone()
     if not isinstance(call(answer, conv), nn.Conv2d):
-        raise Wrong("give the layer back when it is filled.")
+        raise Wrong("return the layer when it is filled.")
     inputs, outputs = 32 * 9, 128 * 9
     if torch.equal(conv.weight, before):
         raise Wrong("the weights are as they were: fill conv.weight in place, with torch.nn.init.")
