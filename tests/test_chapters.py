@@ -136,6 +136,12 @@ def test_a_chapter_touches_its_two_folders_and_two_lists(copy):
     assert tests.returncode == 0, tests.stdout
 
 
+def test_the_list_has_every_folder_in_the_order_of_the_book():
+    assert {path.parent.name for path in Path(chapters.__file__).parent.glob("*/__init__.py")} <= set(chapters.CHAPTERS)
+    pages = dict.fromkeys(path.parent.name for path in chapters.notebooks())
+    assert list(pages) == [name for name in chapters.CHAPTERS if name in pages]
+
+
 def test_a_chapter_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="chapter is 'poetry', allowed: 'anatomy', 'lenet'"):
         chapters.parts("bugs", "poetry")
