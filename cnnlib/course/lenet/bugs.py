@@ -72,7 +72,7 @@ def trusted_comments_symptom():
     )
 
 
-def trusted_comments_comments(program):
+def trusted_comments_layers(program):
     layers = list(build(program).modules())
     first = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
     if (first.kernel_size, first.padding) != ((5, 5), (2, 2)):
@@ -329,7 +329,7 @@ EXHIBITS = [
         symptom=trusted_comments_symptom,
         checks={
             "ten scores for a picture of 28×28": lambda program: shape_problem(build(program), (2, 1, 28, 28), (2, 10)),
-            "the layers are those of the comments": trusted_comments_comments,
+            "the layers are those of the comments": trusted_comments_layers,
             "the convolutional part is more than one linear map": trusted_comments_features,
             "the dense part is more than one linear map": trusted_comments_dense,
         },
