@@ -346,8 +346,9 @@ def _assign_parser(commands):
 The notebook has the texts and stubs of the chapters, in the order of the book; each stub ends in the check that tells
 students what is wrong. `grade` marks what they hand in. The solutions stand in the chapters for all to read: these
 exercises are for learning, not for exams.""")
-    p.add_argument("names", nargs="*", metavar="EXERCISE", help="a key such as vgg/stack, or a chapter such as vgg")
-    p.add_argument("--list", action="store_true", help="show the exercises (of these names) instead: key, title, text")
+    p.add_argument("names", nargs="*", metavar="EXERCISE",
+                   help="a key such as vgg/stack, a page such as vgg/index, or a chapter such as vgg")
+    p.add_argument("--list", action="store_true", help="show the exercises (of these names) instead, page by page")
     p.add_argument("--to", metavar="FILE", help="the notebook to write")
     p.add_argument("--solutions", action="store_true", help="with each solution in the place of the stub")
     p.add_argument("--force", action="store_true", help="overwrite FILE")
@@ -358,8 +359,7 @@ def _assign(args):
     from .course import assignments
 
     if args.list:
-        for exercise in assignments.select(args.names) if args.names else assignments.load().values():
-            print(f"{exercise.key:26} {exercise.heading}: {exercise.first_sentence}")
+        print(assignments.listing(args.names))
     elif args.names and args.to:
         chosen = assignments.assign(args.names, args.to, solutions=args.solutions, force=args.force)
         print(f"{args.to}: {len(chosen)} exercise{'s' * (len(chosen) != 1)}{', solved' * args.solutions}")

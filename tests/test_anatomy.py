@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import cnnlib
+from cnnlib.course import timeline
 from cnnlib.experiments import layer_times as times
 from cnnlib.experiments import receptive_field as field
 
@@ -114,7 +115,7 @@ def test_repeats_are_checked():
 
 
 def test_the_time_line_counts_what_its_networks_have():
-    text = repr(cnnlib.course.timeline.Table())
+    text = repr(timeline.Table())
     for count in ("0.06", "60.97", "138.36", "7.00", "25.56", "7.98", "28.09"):     # millions, as the papers say
         assert f"  {count}  " in text
-    assert cnnlib.course.timeline.Table()._repr_html_().count('scope="rowgroup"') == len(cnnlib.course.timeline.read())
+    assert timeline.Table()._repr_html_().count('scope="rowgroup"') == len(timeline.read())

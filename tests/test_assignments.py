@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from cnnlib import cli
-from cnnlib.course import assignments, exercises, grading
+from cnnlib.course import assignments, chapters, exercises, grading
 
 from .exercises.test_exercises import CHAPTERS, cells
 
@@ -27,7 +27,8 @@ def read(path):
 
 
 def code(notebook):
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    """Stubs or solutions, without the imports of each page."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not cell.id.endswith("-setup")]
 
 
 def hand_in(path, keys, answers, setup="from cnnlib.course.exercises import check"):
@@ -57,7 +58,7 @@ def test_students_get_texts_and_stubs_and_no_solution(chapter, tmp_path):
     notebook = read(tmp_path / "student.ipynb")
     nbformat.validate(notebook)
     stubs, solutions = cells(chapter)           # read in another way
-    assert code(notebook)[1:] == list(stubs.values())
+    assert code(notebook) == list(stubs.values())
     everything = "\n".join(cell.source for cell in notebook.cells)
     for exercise in chosen:
         assert exercise.text in everything and exercise.heading in exercise.text
@@ -70,7 +71,7 @@ def test_students_get_texts_and_stubs_and_no_solution(chapter, tmp_path):
 def test_teachers_get_the_solution_in_the_place_of_the_stub(chapter, tmp_path):
     chosen = assignments.assign([chapter], tmp_path / "solutions.ipynb", solutions=True)
     notebook = read(tmp_path / "solutions.ipynb")
-    assert code(notebook)[1:] == [cells(chapter)[1][exercise.key].strip() for exercise in chosen]
+    assert code(notebook) == [cells(chapter)[1][exercise.key].strip() for exercise in chosen]
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert all(exercise.remark in texts for exercise in chosen if exercise.remark)
     assert not any(":::" in text for text in texts)
@@ -83,7 +84,9 @@ def test_keys_and_chapters_mix_in_the_order_of_the_book(tmp_path):
     notebook = read(tmp_path / "mix.ipynb")
     assert notebook.metadata.cnnlib.exercises == keys
     ids = [cell.id for cell in notebook.cells]
-    assert ids.index("vgg-setup") < ids.index("vgg-stack-answer") < ids.index("resnet-setup")
+    setups = [cell_id for cell_id in ids if cell_id.endswith("-setup")]
+    assert ids.index("vgg-stack-answer") < ids.index(setups[-1]) and setups[-1].startswith("resnet-")
+    assert setups == list(dict.fromkeys(f"{exercise.page.replace('/', '-')}-setup" for exercise in chosen))
     assert ids[-1] == "resnet-block-answer"
 
 
@@ -110,10 +113,45 @@ def test_unknown_names_and_files_that_are_there_are_refused(tmp_path, capsys):
 def test_the_list_says_what_each_exercise_asks(capsys):
     cli.main(["assign", "--list"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [key for chapter in CHAPTERS for key in cells(chapter)[0]]
+    asked = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert asked == [key for chapter in CHAPTERS for key in cells(chapter)[0]]
     cli.main(["assign", "--list", "vgg/stack"])
-    assert capsys.readouterr().out.split() == (
-        "vgg/stack 1. Eleven by eleven: AlexNet begins with kernels of 11×11.".split())
+    page, asked = capsys.readouterr().out.splitlines()
+    assert page.startswith("vgg/")
+    assert asked.split() == "vgg/stack 1. Eleven by eleven: AlexNet begins with kernels of 11×11.".split()
+
+
+def test_a_page_of_a_chapter_is_assigned_by_its_name(tmp_path, monkeypatch, capsys):
+    """A chapter on two pages, of which each has two exercises of VGG and imports of its own."""
+    def page(title, *exercises):
+        text = [nbformat.v4.new_markdown_cell(f"# {title}", id="title"),
+                nbformat.v4.new_code_cell(f"import torch    # {title}", id="setup")]
+        for i, exercise in enumerate(exercises, 1):
+            text += [nbformat.v4.new_markdown_cell(exercise.text, id=f"exercise-{i}"),
+                     nbformat.v4.new_code_cell(exercise.stub, id=f"answer-{i}"),
+                     nbformat.v4.new_markdown_cell(
+                         f":::{{dropdown}} Solution\n```python\n{exercise.program}\n```\n{exercise.remark}\n:::",
+                         id=f"solution-{i}")]
+        return nbformat.v4.new_notebook(cells=text)
+
+    four = assignments.select(["vgg/stack", "vgg/string", "vgg/letter-c", "vgg/count"])
+    (tmp_path / "book" / "vgg").mkdir(parents=True)
+    (tmp_path / "_toc.yml").write_text("root: book/vgg/index\nsections:\n- file: book/vgg/small-kernels\n")
+    nbformat.write(page("VGG", *four[:2]), tmp_path / "book/vgg/index.ipynb")
+    nbformat.write(page("Small kernels", *four[2:]), tmp_path / "book/vgg/small-kernels.ipynb")
+    monkeypatch.setattr(chapters, "CHECKOUT", tmp_path)
+    assert {exercise.key: exercise.page for exercise in assignments.load().values()} == {
+        "vgg/stack": "vgg/index", "vgg/string": "vgg/index",
+        "vgg/letter-c": "vgg/small-kernels", "vgg/count": "vgg/small-kernels"}
+    for name, chosen in (("vgg/index", four[:2]), ("vgg/small-kernels", four[2:]), ("vgg", four)):
+        assert [exercise.key for exercise in assignments.select([name])] == [exercise.key for exercise in chosen]
+    cli.main(["assign", "vgg/small-kernels", "vgg/stack", "--to", str(tmp_path / "homework.ipynb")])
+    setups = [cell.source for cell in read(tmp_path / "homework.ipynb").cells if cell.id.endswith("-setup")]
+    assert setups == ["import torch    # VGG", "import torch    # Small kernels"]
+    capsys.readouterr()
+    cli.main(["assign", "--list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "vgg/index:", "vgg/stack", "vgg/string", "vgg/small-kernels:", "vgg/letter-c", "vgg/count"]
 
 
 @pytest.mark.parametrize(("command", "taught"), [("assign", "python -m cnnlib assign --list"),
@@ -128,7 +166,7 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nbclient", None)
     with pytest.raises(ImportError, match="need nbclient, .* pip install -r requirements.txt"):
         grading.grade("homework.ipynb")
-    monkeypatch.setattr(assignments, "CHECKOUT", None)
+    monkeypatch.setattr(chapters, "CHECKOUT", None)
     with pytest.raises(FileNotFoundError, match="run this in a checkout"):
         assignments.load()
 

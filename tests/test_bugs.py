@@ -4,7 +4,6 @@ import html
 import math
 import re
 import statistics
-import time
 
 import pytest
 import torch
@@ -18,10 +17,9 @@ from cnnlib.course.anatomy import repaired as anatomy_repaired
 from cnnlib.course.densenet import faulty as densenet_faulty
 from cnnlib.course.lenet import faulty as lenet_faulty
 from cnnlib.course.lenet import repaired as lenet_repaired
-from cnnlib.course.lenet.bugs import trained_on_digits
 from cnnlib.course.resnet import faulty as resnet_faulty
 from cnnlib.course.resnet import repaired as resnet_repaired
-from cnnlib.course.tools import blueprint, parameters, ran
+from cnnlib.course.tools import on_meta, parameters, ran
 from cnnlib.course.vgg import faulty as vgg_faulty
 from cnnlib.course.vgg import repaired as vgg_repaired
 
@@ -84,16 +82,13 @@ def test_text_shows_fault_and_symptom_without_cause_hint_or_repair():
 
 
 @pytest.mark.parametrize("exhibit_id", IDS)
-def test_the_repair_passes_every_check_quickly_and_leaves_the_random_state(exhibit_id):
+def test_the_repair_passes_every_check_and_leaves_the_random_state(exhibit_id):
     exhibit = bugs.get(exhibit_id)
     assert len(bugs._source(exhibit.faulty).splitlines()) <= 20
-    trained_on_digits()     # shared by several exhibits, trained once
     before = torch.random.get_rng_state()
-    start = time.process_time()
     report = bugs.check(exhibit_id, exhibit.repaired)
     assert report.passed, report
     exhibit.seen()
-    assert time.process_time() - start < 3
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -109,7 +104,7 @@ def square_kernels_only(model, x):
 
 def test_the_programs_have_the_counts_of_the_published_ones():
     def count(program, *args, averages=False, **options):
-        network = blueprint(program, *args, **options)
+        network = on_meta(program, *args, **options)
         running = [b.numel() for name, b in network.named_buffers() if "running" in name]
         return parameters(network) + averages * sum(running)
 
@@ -266,7 +261,7 @@ def without_averages(channels, growth_rate=32):
          "dropout in training", "nothing is dropped"),
         ("alexnet/weak-normalisation",
          lambda: nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2), "it is the formula", "differs from"),
-        ("alexnet/second-layer", "print('Conv2d 96 256')", "it runs and prints", "expected the shape of 256 maps"),
+        ("alexnet/second-layer", "print('Conv2d 96 256')", "it runs and prints", "expected the shape [1, 256, 27, 27]"),
         ("alexnet/half-for-each", lambda: models.AlexNet(3), "58,293,635 parameters", "56,880,515 parameters"),
         ("alexnet/same-spread", started_at_zero, "equal durations", "can fall below 0"),
         ("alexnet/no-negative-opinion",
@@ -319,7 +314,7 @@ def without_averages(channels, growth_rate=32):
         ("lenet/trusted-comments", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),
         ("lenet/smoke-test", "print('[1, 10]')", "the test is still a test", "LeNet28() is gone"),
         ("lenet/smoke-test",
-         lenet_repaired.SMOKE_TEST.replace(".shape", ""), "it runs and prints", "expected the shape of ten"),
+         lenet_repaired.SMOKE_TEST.replace(".shape", ""), "it runs and prints", "expected the shape [1, 10]"),
         ("lenet/talking-test-set", eval_for_good, "the network is in the same mode", "put it back"),
         ("lenet/more-than-perfect", mean_of_batches, "right for any batch size", "small last batch"),
         ("lenet/more-than-perfect",

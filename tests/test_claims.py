@@ -57,8 +57,8 @@ def test_every_measured_value_is_shown(claim):
 def test_every_claim_of_a_chapter_is_there_and_the_table_says_verdict_sentence_and_grounds(chapter):
     """Every computation of the chapter runs a second time here: it must be repeatable."""
     shown = claims.show(chapter)
-    written = re.findall(r"^- id: (.+)$", (FOLDERS / chapter / "claims.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [claim.id for claim, _ in shown.rows] == [f"{chapter}/{name}" for name in written]
+    written = yaml.load((FOLDERS / chapter / "claims.yml").read_text(encoding="utf-8"), claims.SAFE)
+    assert [claim.id for claim, _ in shown.rows] == [f"{chapter}/{entry['id']}" for entry in written]
     page, text = shown._repr_html_(), repr(shown).replace("\n     ", " ")
     assert page.count('<th scope="row">') == page.count('class="verdict verdict-') == len(shown.rows)
     assert page.count("<details>") == len(shown.rows)

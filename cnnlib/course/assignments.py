@@ -7,6 +7,7 @@ The chapters in `book/` are the one source: their cells `exercise-N`, `answer-N`
 import importlib
 import json
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,8 @@ from . import chapters
 WELCOME = """\
 # Exercises{kind}
 
-Put your answer in the place of the dots and run the cell. A wrong answer is told what is wrong with it. Run all cells
-from top to bottom before you hand in, and leave the lines with `check` as they are: the last verdict on an exercise
+Replace the dots by your answer and run the cell. It says what is wrong with a wrong answer. Run all cells from top to
+bottom before you hand in, and leave the lines with `check` as they are: the last verdict on an exercise
 counts. The package `cnnlib` of the book must be installed.
 
 The texts and their numbers are those of the book. Where one speaks of a network, a table or an experiment of its
@@ -44,7 +45,7 @@ class Exercise(NamedTuple):
 
     @property
     def first_sentence(self):
-        """What it asks, in short: the first sentence behind heading and kind."""
+        """What it asks, in short: the first sentence after heading and kind."""
         asked = " ".join(self.text.split("\n\n", 2)[2].split())
         return re.split(r"(?<=[.?!])\s", asked, maxsplit=1)[0]
 
@@ -72,8 +73,9 @@ def load():
 
 
 def select(names):
-    """The exercises of these keys, pages and chapters (`vgg/stack`, `vgg/index`, `vgg`), each once, in the order of the
-    book.
+    """The exercises with these keys, or of these pages and chapters (`vgg/stack`, `vgg/index`, `vgg`).
+
+    Each comes once, in the order of the book.
 
     Raises:
         ValueError: a name is none of these.
@@ -86,6 +88,16 @@ def select(names):
             near = near or dict.fromkeys(key.split("/")[0] for key in every)
             raise ValueError(f"key is {name!r}, allowed: {', '.join(near)}; `assign --list` shows all.")
     return [every[key] for key in every if called[key] & set(names)]
+
+
+def listing(names=()):
+    """Text: the exercises (of these names) with what they ask, page by page."""
+    lines = []
+    for page, group in groupby(select(names) if names else load().values(), lambda exercise: exercise.page):
+        group = list(group)
+        lines += [f"{page}: {group[0].title}",
+                  *(f"  {exercise.key:26} {exercise.heading}: {exercise.first_sentence}" for exercise in group)]
+    return "\n".join(lines)
 
 
 def assign(names, to, solutions=False, force=False):

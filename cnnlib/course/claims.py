@@ -25,6 +25,7 @@ from torch import nn
 
 import cnnlib
 
+from ..markup import Markup, html_table
 from .chapters import ledgers
 from .highlighting import python_html
 
@@ -83,7 +84,7 @@ class Claim:
 def run(source):
     """Run a computation of the ledger and return the dict on its last line, as plain lists and numbers.
 
-    The names `cnnlib`, `torch` and `nn` are at hand.
+    The computation can use the names `cnnlib`, `torch` and `nn`.
     """
     *body, last = ast.parse(source).body
     if not isinstance(last, ast.Expr):
@@ -181,7 +182,7 @@ def check(claim_id):
 
 
 def show(chapter):
-    """The claims of a chapter as a table, every computation run anew.
+    """The claims of a chapter as a table, every computation run again.
 
     Raises:
         ValueError: the chapter has no claims, or a computation no longer gives what the ledger expects.
@@ -215,23 +216,19 @@ class Ledger:
     def _repr_html_(self):
         counts = {v: sum(claim.verdict == v for claim, _ in self.rows) for v in VERDICTS}
         tally = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-        body = "".join(_row(claim, values) for claim, values in self.rows)
-        # Two columns of fixed layout: the table fits a phone, and a long line of code scrolls in its own block.
-        return (
-            '<div class="cnnlib-html cnnlib-claims"><table style="table-layout: fixed; width: 100%">'
-            f'<caption>Verdicts: {tally}</caption><colgroup><col style="width: 8rem"><col></colgroup><thead><tr>'
-            '<th scope="col">Verdict</th><th scope="col">Said, and right</th>'
-            f"</tr></thead><tbody>{body}</tbody></table></div>"
-        )
+        rows = [_row(claim, values) for claim, values in self.rows]
+        table = html_table(f"Verdicts: {tally}", ["Verdict", "Said, and right"], rows, first_width="8rem")
+        return f'<div class="cnnlib-html cnnlib-claims">{table}</div>'
 
 
 def _row(claim, values):
+    """Verdict; claim, its right statement and the grounds."""
     return (
-        f'<tr><th scope="row"><span class="verdict verdict-{claim.verdict}">'
-        f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span></th>'
-        f"<td><p><strong>{html.escape(claim.claim)}</strong> "
-        f'<span class="claim-source">({html.escape(claim.seen_in)}) <code>{claim.id}</code></span></p>'
-        f"<p>{html.escape(claim.sentence(values))}</p>{_grounds(claim, values)}</td></tr>"
+        Markup(f'<span class="verdict verdict-{claim.verdict}">'
+               f'<span aria-hidden="true">{VERDICTS[claim.verdict]}</span> {claim.verdict}</span>'),
+        Markup(f"<p><strong>{html.escape(claim.claim)}</strong> "
+               f'<span class="claim-source">({html.escape(claim.seen_in)}) <code>{claim.id}</code></span></p>'
+               f"<p>{html.escape(claim.sentence(values))}</p>{_grounds(claim, values)}"),
     )
 
 

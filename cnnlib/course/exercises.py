@@ -1,11 +1,16 @@
-"""Exercises that answer by name: `check` says not only that an answer is wrong but what is wrong with it.
+"""Exercises: `check` says not only that an answer is wrong but also what is wrong with it.
 
     >>> from cnnlib.course.exercises import check
     >>> check("lenet/sharing", (150, ...))
     … lenet/sharing: not answered yet; replace the dots.
 
-Each chapter has a file with one judge an exercise: a function of the answer that returns why it is right or
-raises `Wrong`. Right values come from the library, and no message gives them away.
+Each chapter has a file with one judge an exercise, in the order of the book:
+
+    @exercise("sharing")                # in lenet/exercises.py: the exercise `lenet/sharing`
+    def sharing(answer):                # says why an answer is right, or raises `Wrong`
+        ...
+
+Right values come from the library, and no message gives them away.
 """
 
 import dis
@@ -18,7 +23,9 @@ from torch import nn
 
 from .chapters import parts
 
-__all__ = ["Verdict", "Wrong", "call", "check", "judge", "list_exercises", "number", "numbers"]
+__all__ = ["Verdict", "Wrong", "call", "check", "exercise", "judge", "list_exercises", "number", "numbers", "tensor"]
+
+JUDGES = {}         # chapter -> {name: judge}, filled by `exercise`
 
 
 class Wrong(Exception):
@@ -42,8 +49,22 @@ class Verdict:
         return f"{self.SIGNS[self.status]} {self.message}"
 
 
+def exercise(name):
+    """Register a function as the judge of the exercise `name` of the chapter in whose folder it stands."""
+
+    def enter(function):
+        judges = JUDGES.setdefault(function.__module__.split(".")[-2], {})
+        if name in judges and judges[name].__name__ != function.__name__:
+            raise ValueError(f"name is {name!r}, allowed: one that is not yet taken by {judges[name].__name__}.")
+        judges[name] = function
+        return function
+
+    return enter
+
+
 def _judges():
-    return {key: judge for chapter in parts("exercises").values() for key, judge in chapter.JUDGES.items()}
+    chapters = parts("exercises")       # imports them
+    return {f"{chapter}/{name}": judge for chapter in chapters for name, judge in JUDGES.get(chapter, {}).items()}
 
 
 def list_exercises():
@@ -81,13 +102,13 @@ def check(key, answer):
 
 
 def _must_be_answered(value):
-    parts = value if isinstance(value, (tuple, list)) else [value]
-    if any(part is None or part is ... for part in parts):
+    values = value if isinstance(value, (tuple, list)) else [value]
+    if any(part is None or part is ... for part in values):
         raise NotAnswered
 
 
 def call(function, *args):
-    """Call what the reader wrote. A stub means no answer yet, an exception of its own a wrong one."""
+    """Call what the reader wrote. A stub counts as no answer yet, an exception in it as a wrong one."""
     name = getattr(function, "__name__", type(function).__name__)
     if not callable(function):
         raise Wrong(f"a function or a class is wanted here, this is {function!r}.")

@@ -10,6 +10,7 @@ import yaml
 
 from ..anatomy import of
 from ..files import CHECKOUT, DATA
+from ..markup import Markup, table
 
 SOURCE = "book/timeline.yml"
 FIELDS = {"name", "year", "family", "chapter", "new", "grew", "model", "input", "error", "measured", "paper"}
@@ -55,11 +56,10 @@ class Table:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        head = "".join(f'<th scope="col">{name.replace(" ", "<br>", 1)}</th>' for name in self.HEAD)
+        head = [Markup(name.replace(" ", "<br>", 1)) for name in self.HEAD]
         body = ""
         for (year, name, *counts), note in self.rows:
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in counts).replace(" %", "&nbsp;%")
             body += (f'<tr><td rowspan="2">{year}</td><th scope="rowgroup" rowspan="2">{html.escape(name)}</th>{cells}'
                      f'</tr><tr><td colspan="4"><small>{html.escape(note)}</small></td></tr>')
-        return (f'<div class="cnnlib-html"><table><caption>The networks of the map; counts for one picture</caption>'
-                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+        return f'<div class="cnnlib-html">{table("The networks of the map; counts for one picture", head, body)}</div>'

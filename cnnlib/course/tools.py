@@ -1,6 +1,8 @@
 """What the checks of several chapters need."""
 
+import contextlib
 import copy
+import io
 from functools import partial
 
 import torch
@@ -15,8 +17,8 @@ def build(program, *args, **options):
     return network.eval()
 
 
-def blueprint(program, *args, **options):
-    """The same on the meta device: shapes and counts of a large network at no cost."""
+def on_meta(program, *args, **options):
+    """A network as `build` makes it, on the meta device: shapes and counts of a large one at no cost."""
     with torch.device("meta"):
         network = build(program, *args, **options).to("meta")
     for norm in layers(network, nn.BatchNorm2d):
@@ -31,7 +33,7 @@ def _like(norm, x):
 
 
 def output_shape(network, *shape):
-    """Shape of what a blueprint makes of an input of this shape."""
+    """Shape of what a network on the meta device makes of an input of this shape."""
     with torch.device("meta"), torch.no_grad():
         return tuple(network(torch.empty(shape)).shape)
 
@@ -44,7 +46,7 @@ def shape_problem(network, input_shape, expected):
 
 def sizes_problem(program, expected, *shapes, **options):
     """None, or which of several input shapes does not give the expected output shape; nothing is computed."""
-    network = blueprint(program, **options)
+    network = on_meta(program, **options)
     for shape in shapes:
         try:
             got = output_shape(network, *shape)
@@ -57,6 +59,43 @@ def sizes_problem(program, expected, *shapes, **options):
 
 def parameters(network):
     return sum(p.numel() for p in network.parameters())
+
+
+def count_problem(program, expected, remark=""):
+    """None, or that a network has another number of parameters than expected."""
+    count = parameters(on_meta(program))
+    return None if count == expected else f"{count:,} parameters, expected {expected:,}{remark}."
+
+
+def part(network, name):
+    """The part of a network that is examined by itself."""
+    if not isinstance(getattr(network, name, None), nn.Module):
+        raise TypeError(f"keep the name `{name}`, so that this part can be examined")
+    return getattr(network, name)
+
+
+def syntax_error(text):
+    """The SyntaxError of a program, None if it has none."""
+    try:
+        compile(text, "program", "exec")
+    except SyntaxError as error:
+        return error
+
+
+def words_problem(text, *words):
+    """None, or which of the words is not in a program."""
+    absent = [word for word in words if word not in text]
+    return f"{absent[0]} is gone: the program must still do its task." if absent else None
+
+
+def prints_problem(text, printed, **names):
+    """None, or that a program does not run or does not print this shape. It can use `names`."""
+    if error := syntax_error(text):
+        return f"SyntaxError in line {error.lineno}: {error.msg}."
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(text, {"torch": torch, "nn": nn, **names})
+    said = output.getvalue().strip()
+    return None if printed in said else f"it prints {said!r}, expected the shape {printed}."
 
 
 def layers(network, *kinds):

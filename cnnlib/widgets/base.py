@@ -6,7 +6,6 @@ widget is displayed, and the answers travel with the page, where `static_runtime
 same JavaScript. Without JavaScript (GitHub, print) a table of the current answer stands in the widget's place.
 """
 
-import html
 import itertools
 import json
 import re
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import anywidget
 import traitlets as t
+
+from ..markup import html_table
 
 HERE = Path(__file__).parent
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
@@ -288,15 +289,3 @@ def _ahead(first, ahead):
 def compact(value):
     """The shortest JSON of a value."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def html_table(caption, head, rows):
-    """A plain table with escaped cells; numbers get thousands separators, the first cell heads its row."""
-    def text(value):
-        return html.escape(f"{value:,}" if type(value) in (int, float) else str(value))
-
-    columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
-    body = "".join(f'<tr><th scope="row">{text(first)}</th>{"".join(f"<td>{text(value)}</td>" for value in rest)}</tr>'
-                   for first, *rest in rows)
-    return (f"<table><caption>{text(caption)}</caption><thead><tr>{columns}</tr></thead>"
-            f"<tbody>{body}</tbody></table>")

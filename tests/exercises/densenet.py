@@ -102,7 +102,7 @@ MUTANTS = [
     ("widths", widths(each=-1), "adds k·L, not k·(L − 1)"),
     ("widths", widths(keep=1.0), "theta is not used"),
     ("widths", widths(share_of_new=True), "not only of what was added"),
-    ("widths", widths(after=True), "wanted is what the blocks hand on"),
+    ("widths", widths(after=True), "the question is what the blocks hand on"),
     ("widths", widths(reset=True), "not with the stem"),
     ("widths", widths(rounded=float), "without int"),
     ("widths", lambda *_: 64, "a list is wanted"),

@@ -97,7 +97,7 @@ MUTANTS = [
     ("module", module(last=False), "has no ReLU"),
     ("module", module(pool_layer=nn.AvgPool2d(3, stride=1, padding=1)), "averages"),
     ("module", module(pool_layer=nn.Identity()), "differs from ours"),
-    ("module", module(project=False), "behind the pooling"),
+    ("module", module(project=False), "missing after the pooling"),
     ("module", module(bias=False), "no biases"),
     ("module", lambda cin, c1, r3, c3, r5, c5, pool: NaiveInception(cin, c1, c3, c5), "no reductions"),
     ("module", lambda *widths: Inception(*widths, batch_norm=True), "no BatchNorm"),

@@ -100,7 +100,7 @@ MUTANTS = [
     ("connections", 340909, "too many"),
     ("receptive-field", (7, 9), "neighbours are 2 pixels apart"),
     ("receptive-field", (16, 32), "right for kernels of 5×5"),
-    ("receptive-field", (10, 14), "behind S4 neighbours are 4 pixels apart"),
+    ("receptive-field", (10, 14), "after S4 neighbours are 4 pixels apart"),
     ("receptive-field", (8, 18), "that is what a unit of C3 sees"),
     ("receptive-field", (18, 10), "wrong order"),
     ("receptive-field", (2, 3), "the windows on the map below"),

@@ -135,7 +135,7 @@ MUTANTS = [
     ("start", started(bias=0.1), "the same for all pictures"),
     ("start", started(mean=0.1), "mean 0"),
     ("start", lambda conv: conv, "the weights are as they were"),
-    ("start", lambda conv: 1, "give the layer back"),
+    ("start", lambda conv: 1, "return the layer"),
     ("likeness", lambda n, x: cosines(n, x).mean(), "that adds ones"),
     ("likeness", lambda n, x: (cosines(nn.Identity(), x).sum().item() - 6) / 30, "let the network run first"),
     ("likeness", lambda n, x: (torch.corrcoef(n(x).flatten(1)).sum().item() - 6) / 30, "that is the correlation"),

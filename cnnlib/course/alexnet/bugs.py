@@ -1,7 +1,5 @@
-"""Exhibits of the AlexNet chapter: networks that are not as deep as they look, and measurements that measure else."""
+"""Exhibits of the AlexNet chapter: networks that are not as deep as they look, and measurements of something else."""
 
-import contextlib
-import io
 import math
 import statistics
 from collections import OrderedDict
@@ -12,17 +10,22 @@ from torch import nn
 from ...models import AlexNet
 from ..bugs import Exhibit
 from ..tools import (
-    blueprint,
     build,
+    count_problem,
     is_affine,
     layers,
+    on_meta,
     only_rounding,
     output_shape,
     parameters,
+    part,
+    prints_problem,
     ran,
     shape_problem,
     sizes_problem,
     superposition_error,
+    syntax_error,
+    words_problem,
 )
 from . import faulty as faulty
 from . import repaired as repaired
@@ -34,30 +37,20 @@ SMALL = {"dense": 64}       # narrow dense layers where numbers are computed, th
 
 def last_convolutions(network):
     """From the third convolution to the fifth, with all that stands between them."""
-    if not isinstance(getattr(network, "features", None), nn.Sequential):
-        raise TypeError("keep `features`, an nn.Sequential, for the convolutional part, so that it can be examined")
-    places = [i for i, layer in enumerate(network.features) if isinstance(layer, nn.Conv2d)]
-    return network.features[places[2]:places[4] + 1]
+    features = part(network, "features")
+    places = [i for i, layer in enumerate(features) if isinstance(layer, nn.Conv2d)]
+    return features[places[2]:places[4] + 1]
 
 
 def eight_layers_symptom():
     network = build(faulty.OneTower, **SMALL)
-    dense = parameters(blueprint(faulty.OneTower).classifier)
+    dense = parameters(on_meta(faulty.OneTower).classifier)
     error = superposition_error(last_convolutions(network), 256, 6, 6)
     return (
         "Nothing complains. Of its layers only pooling and response normalisation bend anything: superposition holds "
         f"for convolutions 3 to 5, with an error {only_rounding(error)} of their output, and the {dense:,} "
         f"parameters of the dense part do the work of {9216 * 10 + 10:,}."
     )
-
-
-def eight_layers_shape(program):
-    return sizes_problem(program, (2, 10), (2, 3, 227, 227))
-
-
-def eight_layers_count(program):
-    count = parameters(blueprint(program))
-    return None if count == 58_322_314 else f"{count:,} parameters instead of 58,322,314: the repair costs none."
 
 
 def eight_layers_convolutions(program):
@@ -67,10 +60,7 @@ def eight_layers_convolutions(program):
 
 
 def eight_layers_dense(program):
-    network = build(program, **SMALL)
-    if not hasattr(network, "classifier"):
-        return "keep the name `classifier` for the dense part, so that it can be examined."
-    if is_affine(network.classifier, 9216):
+    if is_affine(part(build(program, **SMALL), "classifier"), 9216):
         return "f(a) + f(b) = f(a + b) + f(0) for the dense layers: three layers with the power of one."
     return None
 
@@ -84,14 +74,6 @@ def one_picture_size_symptom():
         "With pictures of 227×227 it runs, and gives the same scores in training as in evaluation. Pictures of "
         f"224×224 leave maps of 5×5, and then {problem}"
     )
-
-
-def one_picture_size_made_for(program):
-    return sizes_problem(program, (2, 10), (2, 256, 6, 6))
-
-
-def one_picture_size_any_size(program):
-    return sizes_problem(program, (2, 10), (2, 256, 5, 5), (2, 256, 6, 6), (2, 256, 9, 7))
 
 
 def one_picture_size_dropout(program):
@@ -118,6 +100,13 @@ def normalised_by_hand(maps, n, k, alpha, beta):
     return out
 
 
+def formula_problem(norm, *constants):
+    """None, or how far a layer is from the formula with n, k, alpha, beta."""
+    maps = 20 * torch.randn(2, 21, 3, 3)
+    worst = (norm(maps) / normalised_by_hand(maps, *constants) - 1).abs().max().item()
+    return None if worst < 1e-5 else f"it differs from the formula of section 3.3 by up to {worst:.0%}."
+
+
 def weak_normalisation_symptom():
     tens = torch.full((1, 9, 1, 1), 10.0)
     written, meant = faulty.response_norm()(tens)[0, 4].item(), normalised_by_hand(tens, 5, 2, 1e-4, 0.75)[0, 4].item()
@@ -127,26 +116,10 @@ def weak_normalisation_symptom():
     )
 
 
-def weak_normalisation_shape(program):
-    return shape_problem(build(program), (2, 12, 3, 3), (2, 12, 3, 3))
-
-
-def weak_normalisation_formula(program):
-    maps = 20 * torch.randn(2, 12, 3, 3)
-    expected = normalised_by_hand(maps, 5, 2, 1e-4, 0.75)
-    worst = (build(program)(maps) / expected - 1).abs().max().item()
-    return None if worst < 1e-5 else f"it differs from the formula of section 3.3 by up to {worst:.0%}."
-
-
 def nine_neighbours_symptom():
     tens = torch.full((1, 21, 1, 1), 10.0)
     written, meant = (version.normalise(tens)[0, 10].item() for version in (faulty, repaired))
     return f"Where all activations are 10, {meant:.4f} were expected and {written:.4f} come out."
-
-
-def nine_neighbours_shape(program):
-    got = tuple(program(torch.ones(2, 12, 3, 3)).shape)
-    return None if got == (2, 12, 3, 3) else f"maps (2, 12, 3, 3) become {got}, expected the same shape."
 
 
 def nine_neighbours_window(program):
@@ -157,59 +130,26 @@ def nine_neighbours_window(program):
     return None if window == 9 else f"{window} maps have a say in the middle one, the comment says nine."
 
 
-def nine_neighbours_formula(program):
-    maps = 20 * torch.randn(2, 21, 3, 3)
-    worst = (program(maps) / normalised_by_hand(maps, 9, 1, 0.001 / 9, 0.75) - 1).abs().max().item()
-    return None if worst < 1e-5 else f"it differs from the formula with a window of nine by up to {worst:.0%}."
-
-
 # ---------------------------------------------------------------- second-layer: a lost equals sign
 
 
 def second_layer_symptom():
-    try:
-        compile(faulty.SECOND_LAYER, "second layer", "exec")
-    except SyntaxError as error:
-        return f"Nothing runs. SyntaxError in line {error.lineno}: {error.msg}."
-
-
-def second_layer_task(program):
-    missing = [word for word in ("Conv2d", "96", "256", "print(") if word not in program]
-    return f"{missing[0]} is gone: the text must still build the layer and print a shape." if missing else None
-
-
-def second_layer_runs(program):
-    try:
-        code = compile(program, "second layer", "exec")
-    except SyntaxError as error:
-        return f"SyntaxError in line {error.lineno}: {error.msg}."
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        exec(code, {"torch": torch, "nn": nn})
-    printed = output.getvalue().strip()
-    return None if "[1, 256, 27, 27]" in printed else f"it prints {printed!r}, expected the shape of 256 maps of 27×27."
+    error = syntax_error(faulty.SECOND_LAYER)
+    return f"Nothing runs. SyntaxError in line {error.lineno}: {error.msg}."
 
 
 # ---------------------------------------------------------------- half-for-each: half a network
 
 
 def half_for_each_symptom():
-    written, meant = (parameters(blueprint(version.for_one_gpu)) for version in (faulty, repaired))
+    written, meant = (parameters(on_meta(version.for_one_gpu)) for version in (faulty, repaired))
     return f"{written:,} parameters. One tower with the layers of the paper has, for three classes, {meant:,}."
 
 
-def half_for_each_shape(program):
-    return sizes_problem(program, (2, 3), (2, 3, 227, 227))
-
-
 def half_for_each_units(program):
-    units = [layer.out_features for layer in layers(blueprint(program), nn.Linear)][:-1]
-    paper = [layer.out_features for layer in layers(blueprint(AlexNet), nn.Linear)][:-1]
+    units = [layer.out_features for layer in layers(on_meta(program), nn.Linear)][:-1]
+    paper = [layer.out_features for layer in layers(on_meta(AlexNet), nn.Linear)][:-1]
     return None if units == paper else f"the hidden dense layers have {units} units, the paper's network {paper}."
-
-
-def half_for_each_count(program):
-    count = parameters(blueprint(program))
-    return None if count == 58_293_635 else f"{count:,} parameters, expected 58,293,635."
 
 
 # ---------------------------------------------------------------- same-spread: every spread is 32 ms
@@ -243,7 +183,7 @@ def same_spread_equal(program):
     return None
 
 
-def same_spread_spread(program):
+def same_spread_value(program):
     steps = torch.empty(100, dtype=torch.float64).log_normal_(-3, 0.05).tolist()
     got, expected = program(steps)[1], statistics.pstdev(steps)
     return None if abs(got - expected) < 1e-9 else f"{1000 * got:.3f} ms instead of {1000 * expected:.3f} ms."
@@ -255,10 +195,6 @@ def same_spread_spread(program):
 def no_negative_opinion_symptom():
     clipped = (build(faulty.scores)(torch.randn(64, 4096)) == 0).float().mean().item()
     return f"{clipped:.0%} of the scores are exactly 0, and from a score of 0 no gradient comes back."
-
-
-def no_negative_opinion_shape(program):
-    return shape_problem(build(program), (2, 4096), (2, 1000))
 
 
 def no_negative_opinion_negative(program):
@@ -313,7 +249,7 @@ def first_loss_spread(program):
     return None
 
 
-def first_loss_loss(program):
+def first_loss_value(program):
     loss = first_loss(started(program)[0])
     guessing = math.log(1000)
     if loss < 3 * guessing:
@@ -357,7 +293,7 @@ def eight_go_in_order(program):
 
 
 class Device:
-    """A simulated accelerator: work is ordered in no time and done later, and the clock is ours."""
+    """A simulated accelerator: work is ordered at once and done later, on a clock of its own."""
 
     def __init__(self, work=1.0, copy=0.25):
         self.now, self.done_at, self.work, self.copy, self.steps = 0.0, 0.0, work, copy, 0
@@ -378,7 +314,7 @@ class Device:
 
 
 def stopwatch_reading_symptom():
-    size = parameters(blueprint(AlexNet, variant="torchvision", norm="lrn", padding="same"))
+    size = parameters(on_meta(AlexNet, variant="torchvision", norm="lrn", padding="same"))
     return (
         f"A step that takes 1 s on a simulated device is reported as {Device().timed(faulty.seconds_per_step, 10)} s. "
         f"On a real one {size:,} gradients, {4 * size / 2**20:.0f} MiB, cross to the host in every step and are "
@@ -406,24 +342,11 @@ def stopwatch_reading_seconds(program):
 
 
 def thirty_six_answers_symptom():
-    got = output_shape(blueprint(faulty.Compact), 25, 3, 227, 227)
+    got = output_shape(on_meta(faulty.Compact), 25, 3, 227, 227)
     return (
         f"224×224 works. With 227×227 two pictures are refused, but 25 pictures are not: they get {got[0]} answers, "
         "and no error."
     )
-
-
-def thirty_six_answers_made_for(program):
-    return sizes_problem(program, (2, 10), (2, 3, 224, 224))
-
-
-def thirty_six_answers_count(program):
-    count = parameters(blueprint(program))
-    return None if count == 45_510_474 else f"{count:,} parameters, expected 45,510,474: the repair costs none."
-
-
-def thirty_six_answers_batch(program):
-    return sizes_problem(program, (25, 10), (25, 3, 227, 227), (25, 3, 256, 224))
 
 
 EXHIBITS = [
@@ -435,8 +358,9 @@ EXHIBITS = [
         repaired=repaired.OneTower,
         symptom=eight_layers_symptom,
         checks={
-            "ten scores for a picture of 227×227": eight_layers_shape,
-            "as many parameters as before": eight_layers_count,
+            "ten scores for a picture of 227×227": lambda program: sizes_problem(program, (2, 10), (2, 3, 227, 227)),
+            "as many parameters as before":
+                lambda program: count_problem(program, 58_322_314, ": the repair costs none"),
             "convolutions 3 to 5 are more than one linear map": eight_layers_convolutions,
             "the dense part is more than one linear map": eight_layers_dense,
         },
@@ -461,8 +385,9 @@ EXHIBITS = [
         repaired=repaired.DenseHead,
         symptom=one_picture_size_symptom,
         checks={
-            "ten scores from maps of 6×6": one_picture_size_made_for,
-            "maps of another size work too": one_picture_size_any_size,
+            "ten scores from maps of 6×6": lambda program: sizes_problem(program, (2, 10), (2, 256, 6, 6)),
+            "maps of another size work too":
+                lambda program: sizes_problem(program, (2, 10), (2, 256, 5, 5), (2, 256, 6, 6), (2, 256, 9, 7)),
             "dropout in training, none in evaluation": one_picture_size_dropout,
         },
         exposed_by=("maps of another size work too", "dropout in training, none in evaluation"),
@@ -487,7 +412,10 @@ EXHIBITS = [
         faulty=faulty.response_norm,
         repaired=repaired.response_norm,
         symptom=weak_normalisation_symptom,
-        checks={"shapes stay": weak_normalisation_shape, "it is the formula of the paper": weak_normalisation_formula},
+        checks={
+            "shapes stay": lambda program: shape_problem(build(program), (2, 12, 3, 3), (2, 12, 3, 3)),
+            "it is the formula of the paper": lambda program: formula_problem(build(program), 5, 2, 1e-4, 0.75),
+        },
         exposed_by=("it is the formula of the paper",),
         hints=(
             "Which constants did the author state, and which did the library choose?",
@@ -507,8 +435,8 @@ EXHIBITS = [
         repaired=repaired.SECOND_LAYER,
         symptom=second_layer_symptom,
         checks={
-            "the task is still done": second_layer_task,
-            "it runs and prints the shape of 256 maps": second_layer_runs,
+            "the task is still done": lambda text: words_problem(text, "Conv2d", "96", "256", "print("),
+            "it runs and prints the shape of 256 maps": lambda text: prints_problem(text, "[1, 256, 27, 27]"),
         },
         exposed_by=("it runs and prints the shape of 256 maps",),
         hints=("Compare the three arguments that have names with the one that has not.",),
@@ -525,9 +453,9 @@ EXHIBITS = [
         repaired=repaired.for_one_gpu,
         symptom=half_for_each_symptom,
         checks={
-            "three scores for a picture of 227×227": half_for_each_shape,
+            "three scores for a picture of 227×227": lambda program: sizes_problem(program, (2, 3), (2, 3, 227, 227)),
             "the hidden dense layers are as wide as the paper's": half_for_each_units,
-            "58,293,635 parameters": half_for_each_count,
+            "58,293,635 parameters": lambda program: count_problem(program, 58_293_635),
         },
         exposed_by=("the hidden dense layers are as wide as the paper's", "58,293,635 parameters"),
         hints=(
@@ -549,7 +477,7 @@ EXHIBITS = [
         checks={
             "the mean is right": same_spread_mean,
             "equal durations have no spread": same_spread_equal,
-            "the spread is that of the statistics module": same_spread_spread,
+            "the spread is that of the statistics module": same_spread_value,
         },
         exposed_by=("equal durations have no spread", "the spread is that of the statistics module"),
         hints=(
@@ -571,7 +499,7 @@ EXHIBITS = [
         repaired=repaired.scores,
         symptom=no_negative_opinion_symptom,
         checks={
-            "1000 scores": no_negative_opinion_shape,
+            "1000 scores": lambda program: shape_problem(build(program), (2, 4096), (2, 1000)),
             "scores may be negative": no_negative_opinion_negative,
             "every score sends a gradient back": no_negative_opinion_gradient,
         },
@@ -593,9 +521,9 @@ EXHIBITS = [
         repaired=repaired.normalise,
         symptom=nine_neighbours_symptom,
         checks={
-            "shapes stay": nine_neighbours_shape,
+            "shapes stay": lambda program: shape_problem(program, (2, 12, 3, 3), (2, 12, 3, 3)),
             "nine maps have a say": nine_neighbours_window,
-            "it is the formula for nine maps": nine_neighbours_formula,
+            "it is the formula for nine maps": lambda program: formula_problem(program, 9, 1, 0.001 / 9, 0.75),
         },
         exposed_by=("nine maps have a say", "it is the formula for nine maps"),
         hints=("Which maps change the result for the middle one? Let autograd say.", "How wide is a radius of 5?"),
@@ -614,7 +542,7 @@ EXHIBITS = [
         checks={
             "no two units start alike": first_loss_random,
             "the signal keeps its size": first_loss_spread,
-            "the first loss is near that of guessing": first_loss_loss,
+            "the first loss is near that of guessing": first_loss_value,
         },
         exposed_by=("the signal keeps its size", "the first loss is near that of guessing"),
         hints=(
@@ -677,9 +605,11 @@ EXHIBITS = [
         repaired=repaired.Compact,
         symptom=thirty_six_answers_symptom,
         checks={
-            "ten scores for pictures of 224×224": thirty_six_answers_made_for,
-            "as many parameters as before": thirty_six_answers_count,
-            "a batch of 25 gets 25 answers at any size": thirty_six_answers_batch,
+            "ten scores for pictures of 224×224": lambda program: sizes_problem(program, (2, 10), (2, 3, 224, 224)),
+            "as many parameters as before":
+                lambda program: count_problem(program, 45_510_474, ": the repair costs none"),
+            "a batch of 25 gets 25 answers at any size":
+                lambda program: sizes_problem(program, (25, 10), (25, 3, 227, 227), (25, 3, 256, 224)),
         },
         exposed_by=("a batch of 25 gets 25 answers at any size",),
         hints=(

@@ -11,19 +11,7 @@ from ...experiments.augmentation import colour_shift, crop_scores, places
 from ...experiments.signal import he_std as he
 from ...models.alexnet import local_response_norm
 from .. import bugs
-from ..exercises import Wrong, call, number, numbers, tensor
-
-JUDGES = {}
-
-
-def exercise(key):
-    """Enter a judge under the key of its exercise."""
-
-    def enter(function):
-        JUDGES[f"alexnet/{key}"] = function
-        return function
-
-    return enter
+from ..exercises import Wrong, call, exercise, number, numbers, tensor
 
 
 @exercise("first-layer")
@@ -96,7 +84,7 @@ def batch(answer):
         -(-(card - 3 * weights) // each): "the last picture does not fit any more: round down.",
         (card - 3 * weights // 4) // each: "a number takes four bytes.",
     })
-    return "Weights are paid once, pictures each."
+    return "Weights are stored once, activations for every picture."
 
 
 @exercise("response-norm")
@@ -210,7 +198,7 @@ def he_std(answer):
             **({"with two groups a kernel sees only its own half of the channels.": (2 / (2 * n)) ** 0.5}
                if getattr(layer, "groups", 1) == 2 else {}),
             "it is the variance; the standard deviation is its root.": 2 / n,
-            "1 / n keeps the signal without ReLU; behind a ReLU half of its power is lost.": n ** -0.5,
+            "1 / n keeps the signal without ReLU; after a ReLU half of its power is lost.": n ** -0.5,
             "n counts what comes in, this counts what goes out.": (2 / units) ** 0.5,
             "a unit reads all weights of a window, not only one for each channel.":
                 (2 / layer.weight.shape[1]) ** 0.5,
@@ -240,7 +228,7 @@ def colour_noise(answer):
         "the eigenvalues are missing.": shifted(vectors @ draws),
         "that takes the root of the eigenvalues; the paper multiplies by the eigenvalues themselves.":
             shifted(vectors @ (values.sqrt() * draws)),
-        "numbers are cut off below 0 and above 1; here they shall not be.": right.clamp(0, 1),
+        "numbers are cut off below 0 and above 1; here they should not be.": right.clamp(0, 1),
         "the eigenvectors are missing: each draw moves one colour.": shifted(values * draws),
         "the shift is taken away instead of added.": 2 * picture - right,
         "nothing has changed.": picture,
@@ -276,7 +264,7 @@ def ten_crop(answer):
 
     both = parts(lambda part: part.flip(-1))
     mistakes = {
-        "the softmax is taken of the average; average the softmax.": mean_of([model(p) for p in both]).softmax(1),
+        "this is the softmax of the average; average the softmax.": mean_of([model(p) for p in both]).softmax(1),
         "the scores are averaged without softmax.": mean_of([model(p) for p in both]),
         "the mirror images are missing: these are five crops.": mean_of([model(p).softmax(1) for p in both[::2]]),
         "mirror left and right, not up and down.":
@@ -291,7 +279,7 @@ def ten_crop(answer):
         given = call(answer, model, x.clone(), size)
         moved = any(not torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))
         if moved:
-            raise Wrong("the model was in training mode meanwhile: its BatchNorm has learned from the test pictures.")
+            raise Wrong("the model answered in training mode: its BatchNorm has learned from the test pictures.")
         tensor(given, right, "the result", mistakes)
         if model.training != mode or any(m.training != mode for m in model.modules()):
             raise Wrong("the model is left in another mode than it had; put it back.")

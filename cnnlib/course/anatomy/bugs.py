@@ -36,10 +36,6 @@ def heavier_than_itself_symptom():
     )
 
 
-def heavier_than_itself_plain(program):
-    return expected(program(network("vgg11")), 132_863_336, "VGG-11")
-
-
 def heavier_than_itself_norm(program):
     return expected(program(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))), 224 + 16,
                     "a convolution of 224 parameters and a BatchNorm with a factor and a shift for each of 8 maps")
@@ -74,14 +70,6 @@ def convolution_macs(program, layer, size=20):
     right = summary(layer, (2, layer.in_channels, size, size)).total_macs
     return expected(program(nn.Sequential(layer), torch.zeros(2, layer.in_channels, size, size)), right,
                     f"{layer}, two pictures of {size}×{size}")
-
-
-def small_but_costly_plain(program):
-    return convolution_macs(program, nn.Conv2d(3, 8, 5, stride=2))
-
-
-def small_but_costly_oblong(program):
-    return convolution_macs(program, nn.Conv2d(6, 4, (1, 7), padding=(0, 3)))
 
 
 def small_but_costly_grouped(program):
@@ -120,18 +108,6 @@ def fields(program, *stacks):
     return None
 
 
-def beyond_the_picture_unstrided(program):
-    return fields(program, [(5, 1)], [(3, 1)] * 3, [(1, 1), (7, 1)])
-
-
-def beyond_the_picture_strided(program):
-    return fields(program, [(2, 2)], [(7, 2), (3, 2)], ALEXNET)
-
-
-def beyond_the_picture_empty(program):
-    return expected(program([]), 1, "no layers at all")
-
-
 EXHIBITS = [
     Exhibit(
         id="heavier-than-itself",
@@ -141,7 +117,8 @@ EXHIBITS = [
         repaired=repaired.count_parameters,
         symptom=heavier_than_itself_symptom,
         checks={
-            "a network without normalisation": heavier_than_itself_plain,
+            "a network without normalisation":
+                lambda program: expected(program(network("vgg11")), 132_863_336, "VGG-11"),
             "averages are not parameters": heavier_than_itself_norm,
             "a shared parameter counts once": heavier_than_itself_tied,
             "a frozen parameter counts": heavier_than_itself_frozen,
@@ -169,8 +146,9 @@ EXHIBITS = [
         repaired=repaired.count_macs,
         symptom=small_but_costly_symptom,
         checks={
-            "a plain convolution": small_but_costly_plain,
-            "a kernel that is not square": small_but_costly_oblong,
+            "a plain convolution": lambda program: convolution_macs(program, nn.Conv2d(3, 8, 5, stride=2)),
+            "a kernel that is not square":
+                lambda program: convolution_macs(program, nn.Conv2d(6, 4, (1, 7), padding=(0, 3))),
             "grouped and depthwise convolutions": small_but_costly_grouped,
             "no hook is left behind": small_but_costly_hooks,
         },
@@ -197,9 +175,9 @@ EXHIBITS = [
         repaired=repaired.receptive_field,
         symptom=beyond_the_picture_symptom,
         checks={
-            "layers without stride": beyond_the_picture_unstrided,
-            "layers with stride": beyond_the_picture_strided,
-            "no layer sees one pixel": beyond_the_picture_empty,
+            "layers without stride": lambda program: fields(program, [(5, 1)], [(3, 1)] * 3, [(1, 1), (7, 1)]),
+            "layers with stride": lambda program: fields(program, [(2, 2)], [(7, 2), (3, 2)], ALEXNET),
+            "no layer sees one pixel": lambda program: expected(program([]), 1, "no layers at all"),
         },
         exposed_by=("layers with stride",),
         hints=(

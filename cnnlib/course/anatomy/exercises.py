@@ -8,9 +8,10 @@ from torch import nn
 
 from ...anatomy import summary
 from ...models import create_model
-from ..exercises import Wrong, call, number, numbers
+from ..exercises import Wrong, call, exercise, number, numbers
 
 
+@exercise("strides")
 def strides(answer):
     """Steps in memory of a batch (8, 3, 32, 48) from a number to its right, lower and next-channel neighbour: NCHW
     and channels-last"""
@@ -27,6 +28,7 @@ def strides(answer):
     return "The shape is (8, 3, 32, 48) both times; only the steps differ."
 
 
+@exercise("cost")
 def cost(answer):
     """(parameters, MACs) of Conv2d(64, 128, 3, stride=2, padding=1, groups=8) on 64 maps of 56×56"""
     row = summary(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=8), (1, 64, 56, 56)).rows[0]
@@ -45,6 +47,7 @@ def cost(answer):
     return f"Each of the {weights:,} weights is used at {places} places."
 
 
+@exercise("throughput")
 def throughput(answer):
     """Pictures a second at 25 % of 8 TFLOPS, one GMAC a picture"""
     right = round(8e12 * 0.25 / 2e9)
@@ -57,6 +60,7 @@ def throughput(answer):
     return "Work divided by speed is a time, if the speed is the one that the network really reaches."
 
 
+@exercise("scaling")
 def scaling(answer):
     """Factors of (parameters, MACs, kept activations): twice the channels in every layer; twice the resolution"""
     def costs(channels, size):
@@ -78,6 +82,7 @@ def scaling(answer):
     return "Channels cost in parameters and work, pixels in work and memory."
 
 
+@exercise("kept")
 def kept(answer):
     """Numbers kept for backward by two rounds of convolution, BatchNorm, ReLU on a picture (1, 3, 32, 32)"""
     net = nn.Sequential(*(layer for inputs in (3, 16) for layer in
@@ -104,6 +109,7 @@ def kept(answer):
     return "A layer keeps what its gradient needs, and no tensor is kept twice."
 
 
+@exercise("field")
 def field(answer):
     """(receptive field, jump) of conv 7/2, pool 3/2, conv 3, conv 3/2, conv 3 with dilation 2"""
     net = nn.Sequential(nn.Conv2d(1, 1, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(1, 1, 3, padding=1),
@@ -119,6 +125,7 @@ def field(answer):
     return "Strides early in a network widen every window that comes after them."
 
 
+@exercise("receptive-field")
 def receptive_field(answer):
     """receptive_field(layers) -> (field, jump), layers being a list of (kernel, stride, dilation)"""
     choices = [(1, 1, 1), (3, 1, 1), (3, 2, 1), (2, 2, 1), (5, 1, 2), (7, 2, 1)]
@@ -158,6 +165,7 @@ def _walk(layers, step):
     return pair
 
 
+@exercise("units")
 def units(answer):
     """Outputs of all convolutions and linear layers of the AlexNet of 1 × 3 × 227 × 227 pictures"""
     with torch.device("meta"):
@@ -176,6 +184,7 @@ def units(answer):
     return "The paper says 650,000 neurons."
 
 
+@exercise("top-k")
 def top_k(answer):
     """top_k_error(scores, labels, k) -> the share of pictures whose label is not among the k best scores"""
     scores = torch.rand(40, 12)
@@ -208,16 +217,3 @@ def top_k(answer):
             raise Wrong(mistake)
     raise Wrong(f"for 40 random pictures of 12 classes it gives {given}; at k = 12 no picture can be wrong, at k = 1 "
                 f"an error is every picture whose best score is not its label.")
-
-
-JUDGES = {
-    "anatomy/strides": strides,
-    "anatomy/cost": cost,
-    "anatomy/throughput": throughput,
-    "anatomy/scaling": scaling,
-    "anatomy/kept": kept,
-    "anatomy/field": field,
-    "anatomy/receptive-field": receptive_field,
-    "anatomy/units": units,
-    "anatomy/top-k": top_k,
-}

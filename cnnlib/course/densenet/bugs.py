@@ -8,7 +8,18 @@ from torch import nn
 from ... import models
 from ...anatomy import kept_bytes
 from ..bugs import Exhibit
-from ..tools import blueprint, build, is_affine, layers, only_rounding, output_shape, parameters, ran, sizes_problem
+from ..tools import (
+    build,
+    count_problem,
+    is_affine,
+    layers,
+    on_meta,
+    only_rounding,
+    output_shape,
+    parameters,
+    ran,
+    sizes_problem,
+)
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -28,14 +39,6 @@ def narrow_layers_symptom():
     return f"With one layer it works. {grown(faulty.DenseBlock, 6, 64, 32)}"
 
 
-def narrow_layers_one(program):
-    return grown(program, 1, 64, 32)
-
-
-def narrow_layers_six(program):
-    return grown(program, 6, 64, 32)
-
-
 def narrow_layers_any(program):
     return next(filter(None, (grown(program, *case) for case in ((3, 24, 12), (4, 7, 5), (1, 9, 40)))), None)
 
@@ -44,13 +47,13 @@ def narrow_layers_any(program):
 
 
 def fresh(program):
-    """A class whose growth rate nobody has touched yet; a function has none."""
+    """A class whose growth rate is still 32; a function has none."""
     return type("Fresh", (program,), {"growth_rate": 32}) if isinstance(program, type) else program
 
 
 def second_network_symptom():
     program = fresh(faulty.GrowingDenseNet)
-    first, second = (parameters(blueprint(program)) for _ in range(2))
+    first, second = (parameters(on_meta(program)) for _ in range(2))
     return (
         f"The first network has {first:,} parameters. The second, made by the same line, has {second:,}, that is "
         f"{4 * second / 2**30:,.0f} GiB, and the class's growth rate is now {program.growth_rate:,}."
@@ -58,18 +61,18 @@ def second_network_symptom():
 
 
 def second_network_blocks(program):
-    count = len(layers(blueprint(fresh(program)), models.DenseBlock))
+    count = len(layers(on_meta(fresh(program)), models.DenseBlock))
     return None if count == 4 else f"{count} dense blocks, expected 4."
 
 
 def second_network_twice(program):
     program = fresh(program)
-    first, second = (parameters(blueprint(program)) for _ in range(2))
+    first, second = (parameters(on_meta(program)) for _ in range(2))
     return None if first == second else f"the first network has {first:,} parameters, the second {second:,}."
 
 
 def second_network_growth(program):
-    convolutions = layers(blueprint(fresh(program)), nn.Conv2d)
+    convolutions = layers(on_meta(fresh(program)), nn.Conv2d)
     growth = [layer.out_channels for layer in convolutions if layer.kernel_size == (3, 3)]
     return None if set(growth) == {32} else f"layers add {sorted(set(growth))} maps, expected 32 everywhere."
 
@@ -80,18 +83,6 @@ def second_network_growth(program):
 def foreign_head_symptom():
     problems = [sizes_problem(lambda: faulty.head(1024), (2, 10), (2, 1024, side, side)) for side in (6, 7)]
     return f"Maps of 6×6: {problems[0]} Maps of 7×7: {problems[1]}"
-
-
-def foreign_head_made_for(program):
-    return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 7, 7))
-
-
-def foreign_head_any_size(program):
-    return sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 6, 6), (2, 1024, 8, 7))
-
-
-def foreign_head_channels(program):
-    return sizes_problem(lambda: program(576, 3), (2, 3), (2, 576, 7, 7))
 
 
 # ---------------------------------------------------------------- border-not-black: convolutions and nothing else
@@ -109,10 +100,6 @@ def border_not_black_symptom():
         f"pads its 3×3, the difference inside is {only_rounding(inside)}, at the border "
         f"{apart[..., 0, :].max().item():.2g}, where the spread of the output is {written.std().item():.2g}."
     )
-
-
-def border_not_black_shape(program):
-    return sizes_problem(lambda: program(64), (2, 32, 8, 8), (2, 64, 8, 8))
 
 
 def border_not_black_order(program):
@@ -154,39 +141,27 @@ def list_for_layers_symptom():
     return f"Nothing runs. {stacked(faulty.stack, 1)} In other libraries, or in other versions of them, it would."
 
 
-def list_for_layers_one(program):
-    return stacked(program, 1)
-
-
-def list_for_layers_many(program):
-    return stacked(program, 3)
-
-
 # ---------------------------------------------------------------- answer-per-place: one number a position
 
 
 def answer_per_place_symptom():
-    network = blueprint(faulty.densenet121)
+    network = on_meta(faulty.densenet121)
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
     return (
         f"Two pictures give scores of shape {output_shape(network, 2, 3, 224, 224)}. And a network called "
         f"DenseNet-121 has {parameters(network):,} parameters ({parameters(network) + averages:,} for a library that "
-        f"counts BatchNorm's averages), where {parameters(blueprint(repaired.densenet121)):,} were expected."
+        f"counts BatchNorm's averages), where {parameters(on_meta(repaired.densenet121)):,} were expected."
     )
 
 
 def answer_per_place_depth(program):
-    count = len(layers(blueprint(program), nn.Conv2d))
+    count = len(layers(on_meta(program), nn.Conv2d))
     return None if count == 120 else f"{count} convolutions, expected 120."
-
-
-def answer_per_place_shape(program):
-    return sizes_problem(program, (2, 3), (2, 3, 224, 224))
 
 
 def answer_per_place_half(program):
     with torch.device("meta"):
-        trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
+        trace = ran(on_meta(program), torch.empty(1, 3, 224, 224))
     trace = [(layer, out) for layer, out in trace if isinstance(layer, nn.Conv2d)]
     shrinking = [
         (conv.in_channels, conv.out_channels) for (conv, out), (_, after) in pairwise(trace[1:])
@@ -194,11 +169,6 @@ def answer_per_place_half(program):
     ]
     expected = [(256, 128), (512, 256), (1024, 512)]
     return None if shrinking == expected else f"the transitions go {shrinking}, expected {expected}."
-
-
-def answer_per_place_count(program):
-    got, expected = parameters(blueprint(program)), parameters(blueprint(repaired.densenet121))
-    return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 
 # ---------------------------------------------------------------- all-weights-fit: an order that no shape can tell
@@ -234,10 +204,6 @@ def all_weights_fit_names(program):
     return f"names that do not fit: {', '.join(sorted(names)[:3])} ..." if names else None
 
 
-def all_weights_fit_shape(program):
-    return sizes_problem(lambda: program(4, 8, 4), (2, 24, 6, 6), (2, 8, 6, 6))
-
-
 def all_weights_fit_output(program):
     far, _ = difference(program)
     return None if far == 0 else f"with the same weights the outputs differ by up to {far:.3f}."
@@ -246,19 +212,11 @@ def all_weights_fit_output(program):
 # ---------------------------------------------------------------- sixty-four: 64, whatever was asked for
 
 
-def stem_problem(program, growth_rate):
-    return sizes_problem(lambda: program(growth_rate), (2, 2 * growth_rate, 56, 56), (2, 3, 224, 224))
-
-
 def sixty_four_symptom():
     try:
         build(faulty.stem, 24).train()(torch.zeros(1, 3, 32, 32))
     except RuntimeError as error:
         return f"With a growth rate of 32 it works, with 24: {str(error).splitlines()[0]}."
-
-
-def sixty_four_made_for(program):
-    return stem_problem(program, 32)
 
 
 def sixty_four_any(program):
@@ -346,8 +304,8 @@ EXHIBITS = [
         repaired=repaired.DenseBlock,
         symptom=narrow_layers_symptom,
         checks={
-            "one layer": narrow_layers_one,
-            "six layers turn 64 maps into 256": narrow_layers_six,
+            "one layer": lambda program: grown(program, 1, 64, 32),
+            "six layers turn 64 maps into 256": lambda program: grown(program, 6, 64, 32),
             "other numbers": narrow_layers_any,
         },
         exposed_by=("six layers turn 64 maps into 256", "other numbers"),
@@ -388,9 +346,11 @@ EXHIBITS = [
         repaired=repaired.head,
         symptom=foreign_head_symptom,
         checks={
-            "1024 maps of 7×7": foreign_head_made_for,
-            "maps of other sizes": foreign_head_any_size,
-            "another number of maps and classes": foreign_head_channels,
+            "1024 maps of 7×7": lambda program: sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 7, 7)),
+            "maps of other sizes":
+                lambda program: sizes_problem(lambda: program(1024), (2, 10), (2, 1024, 6, 6), (2, 1024, 8, 7)),
+            "another number of maps and classes":
+                lambda program: sizes_problem(lambda: program(576, 3), (2, 3), (2, 576, 7, 7)),
         },
         exposed_by=("1024 maps of 7×7", "maps of other sizes", "another number of maps and classes"),
         hints=("Where could 20 be from?", "Sizes run 55, 27, 13, 6 here. Which pooling does not care?"),
@@ -408,7 +368,8 @@ EXHIBITS = [
         repaired=repaired.DenseLayer,
         symptom=border_not_black_symptom,
         checks={
-            "32 maps of the same size": border_not_black_shape,
+            "32 maps of the same size":
+                lambda program: sizes_problem(lambda: program(64), (2, 32, 8, 8), (2, 64, 8, 8)),
             "BatchNorm, ReLU, convolution, twice": border_not_black_order,
             "it is more than one linear map": border_not_black_bends,
             "only the 3×3 is padded": border_not_black_border,
@@ -431,7 +392,10 @@ EXHIBITS = [
         faulty=faulty.stack,
         repaired=repaired.stack,
         symptom=list_for_layers_symptom,
-        checks={"one layer": list_for_layers_one, "three layers": list_for_layers_many},
+        checks={
+            "one layer": lambda program: stacked(program, 1),
+            "three layers": lambda program: stacked(program, 3),
+        },
         exposed_by=("one layer", "three layers"),
         hints=(
             "Read the first line of the documentation of nn.Sequential. One library wants a list, the other does not.",
@@ -450,9 +414,10 @@ EXHIBITS = [
         symptom=answer_per_place_symptom,
         checks={
             "120 convolutions": answer_per_place_depth,
-            "three scores a picture": answer_per_place_shape,
+            "three scores a picture": lambda program: sizes_problem(program, (2, 3), (2, 3, 224, 224)),
             "transitions keep half of the maps": answer_per_place_half,
-            "the parameters of DenseNet-121": answer_per_place_count,
+            "the parameters of DenseNet-121":
+                lambda program: count_problem(program, parameters(on_meta(repaired.densenet121))),
         },
         exposed_by=("three scores a picture", "transitions keep half of the maps", "the parameters of DenseNet-121"),
         hints=(
@@ -477,7 +442,8 @@ EXHIBITS = [
         symptom=all_weights_fit_symptom,
         checks={
             "the names of the weights fit": all_weights_fit_names,
-            "the shapes are right": all_weights_fit_shape,
+            "the shapes are right":
+                lambda program: sizes_problem(lambda: program(4, 8, 4), (2, 24, 6, 6), (2, 8, 6, 6)),
             "same weights, same output": all_weights_fit_output,
         },
         exposed_by=("same weights, same output",),
@@ -498,7 +464,10 @@ EXHIBITS = [
         faulty=faulty.stem,
         repaired=repaired.stem,
         symptom=sixty_four_symptom,
-        checks={"growth rate 32": sixty_four_made_for, "growth rates 12, 24, 48": sixty_four_any},
+        checks={
+            "growth rate 32": lambda program: sizes_problem(lambda: program(32), (2, 64, 56, 56), (2, 3, 224, 224)),
+            "growth rates 12, 24, 48": sixty_four_any,
+        },
         exposed_by=("growth rates 12, 24, 48",),
         hints=("Which number in the program depends on the argument, and which should?",),
         explanation=(

@@ -12,19 +12,7 @@ from ...experiments import reuse
 from ...files import DATA
 from ...models import DenseBlock, DenseLayer, DenseNet, blueprint, create_model
 from ...training import evaluate, load_weights
-from ..exercises import Wrong, call, number, numbers, tensor
-
-JUDGES = {}
-
-
-def exercise(key):
-    """Enter a judge under the key of its exercise."""
-
-    def enter(function):
-        JUDGES[f"densenet/{key}"] = function
-        return function
-
-    return enter
+from ..exercises import Wrong, call, exercise, number, numbers, tensor
 
 
 def block_outputs(net):
@@ -48,7 +36,7 @@ def connections(answer):
         (24, sum(sizes)): "an ordinary network has one connection a layer; here a layer reads all before it.",
         (links(24), links(sum(sizes))): "for the whole network: no connection crosses a transition, count each block "
                                         "by itself.",
-        (links(25), sum(links(n + 1) for n in sizes)): "the transition or classifier behind a block is not one of its "
+        (links(25), sum(links(n + 1) for n in sizes)): "the transition or classifier after a block is not one of its "
                                                        "layers here.",
     })
     return f"Between the blocks nothing is skipped: {whole:,} and not {links(sum(sizes)):,}."
@@ -88,7 +76,7 @@ def widths(answer):
         "that is the wrong formula of the chapter: a block of L layers adds k·L, not k·(L − 1).": dict(each=-1),
         "theta is not used.": dict(keep=1.0),
         "a transition keeps a share of all that the block hands on, not only of what was added.": dict(of="added"),
-        "that is what the transitions leave; wanted is what the blocks hand on to them.": dict(after=True),
+        "that is what the transitions leave; the question is what the blocks hand on to them.": dict(after=True),
         "every block begins with what the transition left of the one before, not with the stem.": dict(reset=True),
         "without int(...) the halves remain; a transition rounds down.": dict(whole=False),
     }
@@ -105,7 +93,7 @@ def _small(stem, blocks, k, theta):
 
 
 def _widths(channels, blocks, k, theta, each=0, keep=None, of="all", after=False, reset=False, whole=True):
-    """The channels behind the blocks, with one of the usual mistakes."""
+    """The channels after the blocks, with one of the usual mistakes."""
     stem, found, theta = channels, [], theta if keep is None else keep
     for layers in blocks:
         start = stem if reset else channels
@@ -129,9 +117,9 @@ def bottleneck(answer):
         paid = next(c for c in range(1, 500) if 4 * 12 * c < 9 * 12 * c - 9 * 12 * 12)
     number(answer, right, "input channels", {
         right - 1: "there the bottleneck still has more weights; write both counts down for this width.",
-        48: "that is the width of the bottleneck. It also has weights of its own behind it.",
-        49: "that is where the bottleneck becomes narrower than its input; it also has weights behind it.",
-        paid: "the 3×3 behind the bottleneck reads 4k maps, not k.",
+        48: "that is the width of the bottleneck. The 3×3 after it has weights, too.",
+        49: "that is where the bottleneck becomes narrower than its input; the 3×3 after it has weights, too.",
+        paid: "the 3×3 after the bottleneck reads 4k maps, not k.",
         108: "the 3×3 has nine weights for each pair of maps; the 1×1 has weights, too.",
     })
     return "From about 7.2 k on. A layer that reads less is better off without: in a short block B costs weights."
@@ -321,7 +309,7 @@ def lesion(answer):
         "nothing is cut.": lambda block, source: error([]),
         "only the last reader is cut off; the layers of the block read this source, too.":
             lambda block, source: error(all_of(block, source)[-1:]),
-        "what stands behind the block, a transition or the classifier, still reads this source.":
+        "what follows the block, a transition or the classifier, still reads this source.":
             lambda block, source: error(all_of(block, source)[:-1]),
         "that is the accuracy.": lambda block, source: 1 - error(all_of(block, source)),
         "the source next to it was cut: source 0 is what enters the block.":

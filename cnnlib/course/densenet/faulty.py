@@ -1,4 +1,4 @@
-"""The faulty programs of the DenseNet chapter, each re-created by us as short as it can be.
+"""The faulty programs of the DenseNet chapter, each re-created by us, as short as possible.
 
 `repaired.py` holds the same names in the same order: compare the two files to see every repair.
 """

@@ -5,7 +5,7 @@ from torch import nn
 
 from ...models import GoogLeNet, Inception, InceptionV3, ResNet
 from ..bugs import Exhibit
-from ..tools import blueprint, layers, output_shape, parameters, sizes_problem
+from ..tools import layers, on_meta, output_shape, parameters, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -53,22 +53,18 @@ def stem_by_hand_odd(program):
 
 
 def fourth_argument_symptom():
-    length = output_shape(blueprint(faulty.flat_features), 1, 3, 32, 32)[1]
+    length = output_shape(on_meta(faulty.flat_features), 1, 3, 32, 32)[1]
     return f"A picture of 32×32 gives {length:,} numbers. 64 maps of 32×32 are {64 * 32 * 32:,}."
 
 
 def fourth_argument_batch(program):
-    got = output_shape(blueprint(program), 5, 3, 32, 32)
+    got = output_shape(on_meta(program), 5, 3, 32, 32)
     return None if len(got) == 2 and got[0] == 5 else f"five pictures become {got}, expected one vector each."
 
 
 def fourth_argument_kernels(program):
-    shapes = [tuple(layer.weight.shape) for layer in layers(blueprint(program), nn.Conv2d)]
+    shapes = [tuple(layer.weight.shape) for layer in layers(on_meta(program), nn.Conv2d)]
     return None if shapes == [(64, 3, 3, 3)] else f"weights {shapes}, expected 64 kernels of 3×3 on 3 channels."
-
-
-def fourth_argument_length(program):
-    return sizes_problem(program, (2, 65_536), (2, 3, 32, 32))
 
 
 # ---------------------------------------------------------------- module-twin: a module that has a twin
@@ -79,30 +75,26 @@ def weights(network):
 
 
 def module_twin_symptom():
-    made, meant = (output_shape(blueprint(version.module_3a), 1, 192, 28, 28)[1] for version in (faulty, repaired))
+    made, meant = (output_shape(on_meta(version.module_3a), 1, 192, 28, 28)[1] for version in (faulty, repaired))
     return (
         f"Every test of shapes passes: {made} maps here, {meant} in module 3a of GoogLeNet. Only the weights differ, "
-        f"{weights(blueprint(faulty.module_3a)):,} here and {weights(blueprint(repaired.module_3a)):,} there."
+        f"{weights(on_meta(faulty.module_3a)):,} here and {weights(on_meta(repaired.module_3a)):,} there."
     )
 
 
-def module_twin_shape(program):
-    return sizes_problem(program, (2, 256, 28, 28), (2, 192, 28, 28))
-
-
 def module_twin_weights(program):
-    got, expected = weights(blueprint(program)), 163_328
+    got, expected = weights(on_meta(program)), 163_328
     return None if got == expected else f"{got:,} weights, the row of table 1 gives {expected:,}."
 
 
 def module_twin_sees(program):
-    kernels = [(layer.kernel_size[0], layer.out_channels) for layer in layers(blueprint(program), nn.Conv2d)]
+    kernels = [(layer.kernel_size[0], layer.out_channels) for layer in layers(on_meta(program), nn.Conv2d)]
     wide = [maps for kernel, maps in kernels if kernel == 5]
     return None if wide == [32] else f"kernels and maps {sorted(kernels)}: 32 maps should be made by a 5×5."
 
 
 def module_twin_google(program):
-    names, wanted = blueprint(program).state_dict(), blueprint(Inception, 192, 64, 96, 128, 16, 32, 32).state_dict()
+    names, wanted = on_meta(program).state_dict(), on_meta(Inception, 192, 64, 96, 128, 16, 32, 32).state_dict()
     odd = [name for name in wanted if name not in names or names[name].shape != wanted[name].shape]
     return f"weights of GoogLeNet's 3a do not fit {odd[0]}." if odd else None
 
@@ -114,31 +106,31 @@ def one_number_symptom():
     from torchvision.models import GoogLeNet_Weights, Inception_V3_Weights
 
     lists = [weights.DEFAULT.meta["num_params"] for weights in (GoogLeNet_Weights, Inception_V3_Weights)]
-    ours = [faulty.size_of(blueprint(network)) for network in (GoogLeNet, InceptionV3)]
+    ours = [faulty.size_of(on_meta(network)) for network in (GoogLeNet, InceptionV3)]
     return (
         f"GoogLeNet has {ours[0]:,} parameters, and its paper adds up to seven million. Inception-v3 has {ours[1]:,}, "
         f"and its abstract promises fewer than 25 million. (torchvision's own list has {lists[1]:,} for Inception-v3, "
         f"too; for its GoogLeNet it has {lists[0]:,}, and building that gives "
-        f"{faulty.size_of(blueprint(GoogLeNet, variant='torchvision')):,}.)"
+        f"{faulty.size_of(on_meta(GoogLeNet, variant='torchvision')):,}.)"
     )
 
 
 def one_number_alone(program):
-    network = blueprint(ResNet, 18)
+    network = on_meta(ResNet, 18)
     got, expected = program(network), parameters(network)
     return None if got == expected else f"{got:,} for ResNet-18, expected {expected:,}."
 
 
 def one_number_used(program):
     for make in (GoogLeNet, InceptionV3):
-        got, expected = program(blueprint(make)), parameters(blueprint(make, aux_logits=False))
+        got, expected = program(on_meta(make)), parameters(on_meta(make, aux_logits=False))
         if got != expected:
             return f"{got:,} for {make.__name__}; {expected:,} of them answer when it is used."
     return None
 
 
 def one_number_whole(program):
-    network = blueprint(GoogLeNet)
+    network = on_meta(GoogLeNet)
     before = parameters(network)
     program(network)
     return None if parameters(network) == before else "it takes parts away; who counts must not change what is counted."
@@ -185,7 +177,7 @@ EXHIBITS = [
         checks={
             "one vector for each picture": fourth_argument_batch,
             "64 kernels of 3×3": fourth_argument_kernels,
-            "65,536 numbers": fourth_argument_length,
+            "65,536 numbers": lambda program: sizes_problem(program, (2, 65_536), (2, 3, 32, 32)),
         },
         exposed_by=("65,536 numbers",),
         hints=("How large are the maps?", "The author meant 3×3 by 3, 3. What does the library mean by it?"),
@@ -202,7 +194,7 @@ EXHIBITS = [
         repaired=repaired.module_3a,
         symptom=module_twin_symptom,
         checks={
-            "256 maps": module_twin_shape,
+            "256 maps": lambda program: sizes_problem(program, (2, 256, 28, 28), (2, 192, 28, 28)),
             "the weights of table 1": module_twin_weights,
             "32 of the maps come from a 5×5": module_twin_sees,
             "published weights would fit": module_twin_google,

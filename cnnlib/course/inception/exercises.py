@@ -8,19 +8,7 @@ from ...experiments import separable
 from ...models import Inception, NaiveInception, blueprint
 from ...models.inception import AUX_WEIGHT, GoogLeNetOutputs
 from ...training.evaluation import evaluating
-from ..exercises import Wrong, call, number, numbers, tensor
-
-JUDGES = {}
-
-
-def exercise(key):
-    """Enter a judge under the key of its exercise."""
-
-    def enter(function):
-        JUDGES[f"inception/{key}"] = function
-        return function
-
-    return enter
+from ..exercises import Wrong, call, exercise, number, numbers, tensor
 
 
 def weights(module):
@@ -48,7 +36,7 @@ def reductions(answer):
 
 @exercise("growth")
 def growth(answer):
-    """(maps behind a naive 3a, maps behind a naive 3b after it)"""
+    """(maps after a naive 3a, maps after a naive 3b that follows it)"""
     with torch.device("meta"):
         first = NaiveInception(192, 64, 128, 32)
         second = NaiveInception(first.out_channels, 128, 192, 96)
@@ -63,7 +51,7 @@ def growth(answer):
 
 @exercise("stem")
 def stem(answer):
-    """(weights of GoogLeNet's stem, of a 7×1 to 64 maps and a 1×7 behind it, fewest maps between to equal any stem)"""
+    """(weights of GoogLeNet's stem, of a 7×1 to 64 maps and a 1×7 after it, fewest maps between to equal any stem)"""
     whole = blueprint("googlenet").conv1.conv.weight
     split = sum(nn.Conv2d(before, 64, size).weight.numel() for before, size in ((3, (7, 1)), (64, (1, 7))))
     fewest = min(separable.matrix(whole).shape)
@@ -177,7 +165,7 @@ def module(answer):
         tuple(sorted([(cin, c1, 1), (cin, r3, 1), (r3, c3, 3), (cin, r5, 1), (r5, c5, 3), (cin, pool, 1)])):
             "the third branch looks with 3×3, like torchvision's; 5×5 is wanted.",
         tuple(sorted([(cin, c1, 1), (cin, r3, 1), (r3, c3, 3), (cin, r5, 1), (r5, c5, 5)])):
-            "behind the pooling a 1×1 convolution is missing.",
+            "a 1×1 convolution is missing after the pooling.",
     }
     if tuple(found) in known:
         raise Wrong(known[tuple(found)])

@@ -1,9 +1,7 @@
 """Exhibits of the LeNet chapter: mistakes found in published programs for MNIST, re-created and made checkable."""
 
-import contextlib
 import copy
 import functools
-import io
 
 import torch
 from torch import nn
@@ -11,7 +9,17 @@ from torch import nn
 from ... import data, training
 from ...anatomy import summary
 from ..bugs import Exhibit
-from ..tools import build, is_affine, parameters, shape_problem
+from ..tools import (
+    build,
+    count_problem,
+    is_affine,
+    parameters,
+    part,
+    prints_problem,
+    shape_problem,
+    syntax_error,
+    words_problem,
+)
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -64,11 +72,7 @@ def trusted_comments_symptom():
     )
 
 
-def trusted_comments_shape(program):
-    return shape_problem(build(program), (2, 1, 28, 28), (2, 10))
-
-
-def trusted_comments_comments(program):
+def trusted_comments_layers(program):
     layers = list(build(program).modules())
     first = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
     if (first.kernel_size, first.padding) != ((5, 5), (2, 2)):
@@ -79,19 +83,13 @@ def trusted_comments_comments(program):
 
 
 def trusted_comments_dense(program):
-    network = build(program)
-    if not hasattr(network, "classifier"):
-        return "keep the name `classifier` for the dense part, so that it can be examined."
-    if is_affine(network.classifier, 400):
+    if is_affine(part(build(program), "classifier"), 400):
         return "f(a) + f(b) = f(a + b) + f(0): its layers act like one from 400 to 10. What belongs between them?"
     return None
 
 
 def trusted_comments_features(program):
-    network = build(program)
-    if not hasattr(network, "features"):
-        return "keep the name `features` for the convolutional part, so that it can be examined."
-    if is_affine(network.features, 1, 28, 28):
+    if is_affine(part(build(program), "features"), 1, 28, 28):
         return "averages are linear too: without an activation after each convolution this part is one linear map."
     return None
 
@@ -100,28 +98,8 @@ def trusted_comments_features(program):
 
 
 def smoke_test_symptom():
-    try:
-        compile(faulty.SMOKE_TEST, "smoke test", "exec")
-    except SyntaxError as error:
-        return f"Nothing runs. Python stops before the first line, with a SyntaxError in line {error.lineno}."
-
-
-def smoke_test_complete(program):
-    for needed in ("LeNet28()", "torch.randn(1, 1, 28, 28)", "net(x)", "print("):
-        if needed not in program:
-            return f"{needed} is gone: the test must still build the network, feed it a picture and print a shape."
-    return None
-
-
-def smoke_test_runs(program):
-    try:
-        code = compile(program, "smoke test", "exec")
-    except SyntaxError as error:
-        return f"SyntaxError in line {error.lineno}: one statement a line, and an address only in a comment."
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        exec(code, {"torch": torch, "LeNet28": repaired.LeNet28})
-    printed = output.getvalue().strip()
-    return None if "[1, 10]" in printed else f"it prints {printed!r}, expected the shape of ten scores."
+    line = syntax_error(faulty.SMOKE_TEST).lineno
+    return f"Nothing runs. Python stops before the first line, with a SyntaxError in line {line}."
 
 
 # ---------------------------------------------------------------- talking-test-set: testing in training mode
@@ -249,7 +227,7 @@ def every_epoch_alike_order(program):
     epochs = epochs_of(program)
     if epochs[0] == epochs[1] or epochs[1] == epochs[2]:
         kind = "the order of the file" if epochs[0] == sorted(epochs[0]) else "one shuffled order"
-        return f"every epoch comes in {kind}; it must be drawn anew each time."
+        return f"every epoch comes in {kind}; a new order must be drawn each time."
     return None
 
 
@@ -263,17 +241,6 @@ def hidden_layer_symptom():
         f"{parameters(head):,} parameters act like {parameters(nn.Linear(1024, 10)):,}: the product of the two "
         f"weight matrices is {merged.shape[0]}×{merged.shape[1]} and has rank {torch.linalg.matrix_rank(merged)}."
     )
-
-
-def hidden_layer_shape(program):
-    return shape_problem(build(program), (2, 1024), (2, 10))
-
-
-def hidden_layer_hidden(program):
-    count, expected = parameters(build(program)), parameters(faulty.Head())
-    if count != expected:
-        return f"{count:,} parameters instead of {expected:,}: keep both layers, the repair costs no parameter."
-    return None
 
 
 def hidden_layer_bends(program):
@@ -299,7 +266,7 @@ def recorded_history():
 
 
 def drawn(program):
-    """The lines that a program draws, the label of the y axis, and the history behind them."""
+    """The lines that a program draws, the label of the y axis, and the history that it was given."""
     from matplotlib.figure import Figure
 
     history, axes = recorded_history(), Figure().subplots()
@@ -361,8 +328,8 @@ EXHIBITS = [
         repaired=repaired.LeNet28,
         symptom=trusted_comments_symptom,
         checks={
-            "ten scores for a picture of 28×28": trusted_comments_shape,
-            "the layers are those of the comments": trusted_comments_comments,
+            "ten scores for a picture of 28×28": lambda program: shape_problem(build(program), (2, 1, 28, 28), (2, 10)),
+            "the layers are those of the comments": trusted_comments_layers,
             "the convolutional part is more than one linear map": trusted_comments_features,
             "the dense part is more than one linear map": trusted_comments_dense,
         },
@@ -386,8 +353,10 @@ EXHIBITS = [
         repaired=repaired.SMOKE_TEST,
         symptom=smoke_test_symptom,
         checks={
-            "the test is still a test": smoke_test_complete,
-            "it runs and prints the shape of ten scores": smoke_test_runs,
+            "the test is still a test":
+                lambda text: words_problem(text, "LeNet28()", "torch.randn(1, 1, 28, 28)", "net(x)", "print("),
+            "it runs and prints the shape of ten scores":
+                lambda text: prints_problem(text, "[1, 10]", LeNet28=repaired.LeNet28),
         },
         exposed_by=("it runs and prints the shape of ten scores",),
         explanation=(
@@ -477,8 +446,9 @@ EXHIBITS = [
         repaired=repaired.Head,
         symptom=hidden_layer_symptom,
         checks={
-            "ten scores from 1,024 features": hidden_layer_shape,
-            "the hidden layer is still there": hidden_layer_hidden,
+            "ten scores from 1,024 features": lambda program: shape_problem(build(program), (2, 1024), (2, 10)),
+            "the hidden layer is still there": lambda program: count_problem(
+                program, parameters(faulty.Head()), ": keep both layers, the repair costs none"),
             "in use it is more than one linear map": hidden_layer_bends,
         },
         exposed_by=("in use it is more than one linear map",),

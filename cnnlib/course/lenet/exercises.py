@@ -10,20 +10,9 @@ from ...anatomy import summary
 from ...models import create_model
 from ...models.lenet import EuclideanRBF, ScaledTanh, SparseConv2d, Subsampling
 from .. import bugs
-from ..exercises import Wrong, call, number, numbers, tensor
+from ..exercises import Wrong, call, exercise, number, numbers, tensor
 
 LENET_INPUT = (1, 1, 32, 32)
-JUDGES = {}
-
-
-def exercise(key):
-    """Enter a judge under the key of its exercise."""
-
-    def enter(function):
-        JUDGES[f"lenet/{key}"] = function
-        return function
-
-    return enter
 
 
 def table():
@@ -171,13 +160,67 @@ def receptive_field(answer):
         (c5, s4): "the right numbers in the wrong order: S4 comes first.",
         tuple(table().row(name).receptive_field for name in ("s4", "c5")):
             "right for kernels of 5×5; here they are 3×3.",
-        (7, 9): "you let every layer widen the view by its window less one; behind S2 neighbours are 2 pixels "
-                "apart, behind S4 4.",
-        (10, 14): "behind S4 neighbours are 4 pixels apart, not 2.",
+        (7, 9): "you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels "
+                "apart, after S4 4.",
+        (10, 14): "after S4 neighbours are 4 pixels apart, not 2.",
         (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
         (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
     })
     return "Smaller kernels see less, but the steps of the subsampling count as before."
+
+
+@exercise("equivariance")
+def equivariance(answer):
+    """pixels the picture must move so that the maps of (C1, S2, C3, S4) move by exactly one unit"""
+    names = ("c1", "s2", "c3", "s4")
+    numbers(answer, [table().row(name).jump for name in names], [name.upper() for name in names], {
+        (1, 2, 1, 2): "those are the steps of each layer by itself; along the way they multiply.",
+        (1, 1, 1, 1): "a subsampling answers a shift by one pixel with other numbers, not with a shift.",
+        (5, 6, 14, 16): "that is how much a unit sees; the question is how far apart neighbours look.",
+        (1, 2, 3, 4): "a convolution with stride 1 keeps the step of its input.",
+        (1, 2, 4, 4): "a convolution with stride 1 keeps the step of its input.",
+        (1, 2, 4, 8): "a convolution with stride 1 keeps the step of its input.",
+    })
+    return "Convolution keeps the step, subsampling doubles it."
+
+
+@exercise("convolution")
+def convolution(answer):
+    """convolve(image, kernel): (H, W) and (k, k) -> (H-k+1, W-k+1), by loops"""
+    image, kernel = torch.randn(7, 9), torch.randn(3, 3)
+
+    def conv(image, kernel, **options):
+        return F.conv2d(image[None, None], kernel[None, None], **options)[0, 0]
+
+    right = conv(image, kernel)
+    given = call(answer, image.clone(), kernel.clone())
+    if isinstance(given, list):
+        given = torch.tensor(given)
+    tensor(given, right, "the result", {
+        "the kernel is turned over: mathematicians convolve like that, networks do not.":
+            conv(image, kernel.flip(0, 1)),
+        "rows and columns of the kernel are exchanged.": conv(image, kernel.T),
+        "the last row and the last column are missing: there are H - k + 1 places, not H - k.": right[:-1, :-1],
+        "the size is kept, as with padding 1; here no window hangs over the edge.": conv(image, kernel, padding=1),
+        "the windows do not overlap: step by 1, not by k.": conv(image, kernel, stride=3),
+    })
+    return "The same numbers as F.conv2d, which wastes no time on loops in Python."
+
+
+@exercise("scaled-tanh")
+def scaled_tanh(answer):
+    """squash(x) = A tanh(S x) with A = 1.7159 and S = 2/3"""
+    x = torch.linspace(-4, 4, 81)
+    big, steep = ScaledTanh()(torch.tensor(1e9)).item(), 2 / 3
+    given = call(answer, x)
+    tensor(given, ScaledTanh()(x), "squash(x)", {
+        "that is the plain tanh: at 1 it gives 0.76, here f(1) = 1 is wanted.": torch.tanh(x),
+        "you forgot S inside the tanh.": big * torch.tanh(x),
+        "you forgot A before the tanh.": torch.tanh(steep * x),
+        "A and S are exchanged: A stretches the result, S the argument.": steep * torch.tanh(big * x),
+        "that is the logistic sigmoid; a tanh is symmetric about 0.": torch.sigmoid(x),
+    })
+    return f"f(1) = {ScaledTanh()(torch.tensor(1.0)):.3f}: targets of ±1 lie well inside the range of ±{big:.4f}."
 
 
 @exercise("subsampling")
@@ -212,60 +255,6 @@ def subsampling(answer):
         "only every second unit is taken, without adding its neighbours.": w * x[..., ::2, ::2] + b,
     })
     return f"{2 * channels} parameters for {channels} maps, and the same numbers as ours."
-
-
-@exercise("scaled-tanh")
-def scaled_tanh(answer):
-    """squash(x) = A tanh(S x) with A = 1.7159 and S = 2/3"""
-    x = torch.linspace(-4, 4, 81)
-    big, steep = ScaledTanh()(torch.tensor(1e9)).item(), 2 / 3
-    given = call(answer, x)
-    tensor(given, ScaledTanh()(x), "squash(x)", {
-        "that is the plain tanh: at 1 it gives 0.76, here f(1) = 1 is wanted.": torch.tanh(x),
-        "you forgot S inside the tanh.": big * torch.tanh(x),
-        "you forgot A before the tanh.": torch.tanh(steep * x),
-        "A and S are exchanged: A stretches the result, S the argument.": steep * torch.tanh(big * x),
-        "that is the logistic sigmoid; a tanh is symmetric about 0.": torch.sigmoid(x),
-    })
-    return f"f(1) = {ScaledTanh()(torch.tensor(1.0)):.3f}: targets of ±1 lie well inside the range of ±{big:.4f}."
-
-
-@exercise("convolution")
-def convolution(answer):
-    """convolve(image, kernel): (H, W) and (k, k) -> (H-k+1, W-k+1), by loops"""
-    image, kernel = torch.randn(7, 9), torch.randn(3, 3)
-
-    def conv(image, kernel, **options):
-        return F.conv2d(image[None, None], kernel[None, None], **options)[0, 0]
-
-    right = conv(image, kernel)
-    given = call(answer, image.clone(), kernel.clone())
-    if isinstance(given, list):
-        given = torch.tensor(given)
-    tensor(given, right, "the result", {
-        "the kernel is turned over: mathematicians convolve like that, networks do not.":
-            conv(image, kernel.flip(0, 1)),
-        "rows and columns of the kernel are exchanged.": conv(image, kernel.T),
-        "the last row and the last column are missing: there are H - k + 1 places, not H - k.": right[:-1, :-1],
-        "the size is kept, as with padding 1; here no window hangs over the edge.": conv(image, kernel, padding=1),
-        "the windows do not overlap: step by 1, not by k.": conv(image, kernel, stride=3),
-    })
-    return "The same numbers as F.conv2d, which wastes no time on loops in Python."
-
-
-@exercise("equivariance")
-def equivariance(answer):
-    """pixels the picture must move so that the maps of (C1, S2, C3, S4) move by exactly one unit"""
-    names = ("c1", "s2", "c3", "s4")
-    numbers(answer, [table().row(name).jump for name in names], [name.upper() for name in names], {
-        (1, 2, 1, 2): "those are the steps of each layer by itself; along the way they multiply.",
-        (1, 1, 1, 1): "a subsampling answers a shift by one pixel with other numbers, not with a shift.",
-        (5, 6, 14, 16): "that is how much a unit sees; the question is how far apart neighbours look.",
-        (1, 2, 3, 4): "a convolution with stride 1 keeps the step of its input.",
-        (1, 2, 4, 4): "a convolution with stride 1 keeps the step of its input.",
-        (1, 2, 4, 8): "a convolution with stride 1 keeps the step of its input.",
-    })
-    return "Convolution keeps the step, subsampling doubles it."
 
 
 @exercise("rbf-output")

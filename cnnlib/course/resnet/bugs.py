@@ -6,7 +6,7 @@ from torch import nn
 from ...anatomy import summary
 from ...models import ResNet
 from ..bugs import Exhibit
-from ..tools import blueprint, build, layers, only_rounding, output_shape, parameters, ran, sizes_problem
+from ..tools import build, count_problem, layers, on_meta, only_rounding, output_shape, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -19,7 +19,7 @@ def vanishing_blocks_symptom():
     return (
         f"A network called ResNet-34 trains well. It has {weight_layers(short)} layers with weights and "
         f"{parameters(short):,} parameters; with all its blocks it would have {weight_layers(whole)} and "
-        f"{parameters(whole):,}. Asked for 8 blocks, the stage has {len(blueprint(faulty.stage, 8))}; asked for 2 it "
+        f"{parameters(whole):,}. Asked for 8 blocks, the stage has {len(on_meta(faulty.stage, 8))}; asked for 2 it "
         "has 2."
     )
 
@@ -31,7 +31,7 @@ def weight_layers(network):
 
 def vanishing_blocks_shape(program):
     for blocks in (1, 2):
-        got = output_shape(blueprint(program, blocks), 2, 256, 14, 14)
+        got = output_shape(on_meta(program, blocks), 2, 256, 14, 14)
         if got != (2, 512, 7, 7):
             return f"with {blocks} blocks maps (2, 256, 14, 14) become {got}, expected (2, 512, 7, 7)."
     return None
@@ -39,13 +39,13 @@ def vanishing_blocks_shape(program):
 
 def vanishing_blocks_blocks(program):
     for blocks in range(1, 9):
-        if (got := len(blueprint(program, blocks))) != blocks:
+        if (got := len(on_meta(program, blocks))) != blocks:
             return f"asked for {blocks} blocks, it has {got}."
     return None
 
 
 def vanishing_blocks_parameters(program):
-    one, two, five = (parameters(blueprint(program, blocks)) for blocks in (1, 2, 5))
+    one, two, five = (parameters(on_meta(program, blocks)) for blocks in (1, 2, 5))
     if five - one != 4 * (two - one):
         return f"a second block adds {two - one:,} parameters, and four more add {five - two:,}."
     return None
@@ -56,23 +56,15 @@ def vanishing_blocks_parameters(program):
 
 def uncalled_pool_symptom():
     problem = sizes_problem(faulty.ResNet34, (2, 10), (2, 3, 256, 256))
-    head = parameters(blueprint(faulty.ResNet34).fc)
+    head = parameters(on_meta(faulty.ResNet34).fc)
     return (
         f"224×224 and 227×227 work. 256×256: {problem} The last layer has {head:,} parameters, though a pooling to one "
         "number a map stands before it."
     )
 
 
-def uncalled_pool_made_for(program):
-    return sizes_problem(program, (2, 10), (2, 3, 224, 224), (2, 3, 227, 227))
-
-
-def uncalled_pool_any_size(program):
-    return sizes_problem(program, (2, 10), (2, 3, 192, 192), (2, 3, 256, 256), (2, 3, 160, 224))
-
-
 def uncalled_pool_head(program):
-    count = parameters(layers(blueprint(program), nn.Linear)[-1])
+    count = parameters(layers(on_meta(program), nn.Linear)[-1])
     return None if count == 5130 else f"the last layer has {count:,} parameters, expected 512 · 10 + 10 = 5,130."
 
 
@@ -90,16 +82,12 @@ def gradients(program):
 def idle_parameters_symptom():
     sizes = gradients(faulty.Block)
     idle = max(size for name, size in sizes.items() if size < 1e-4)
-    network = blueprint(faulty.ResNet34)
+    network = on_meta(faulty.ResNet34)
     surplus = sum(layer.bias.numel() for layer in layers(network, nn.Conv2d))
     return (
         f"It trains. Some parameters never move: their gradients are {only_rounding(idle)} of the largest, that is "
         f"rounding. In the whole network they are {surplus:,}."
     )
-
-
-def idle_parameters_shape(program):
-    return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
 
 
 def idle_parameters_matter(program):
@@ -108,7 +96,7 @@ def idle_parameters_matter(program):
 
 
 def idle_parameters_count(program):
-    got, expected = (parameters(blueprint(p, 64, 128, 2)) for p in (program, repaired.Block))
+    got, expected = (parameters(on_meta(p, 64, 128, 2)) for p in (program, repaired.Block))
     return None if got == expected else f"{got:,} parameters in a block from 64 to 128 maps, {expected:,} are enough."
 
 
@@ -116,42 +104,38 @@ def idle_parameters_count(program):
 
 
 def right_number_symptom():
-    network = blueprint(faulty.resnet101)
+    network = on_meta(faulty.resnet101)
     total, head = parameters(network), parameters(network[-1])
     averages = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
     return (
         f"{total:,} parameters, {head:,} of them in the last layer; a library that counts BatchNorm's averages too "
-        f"says {total + averages:,}. ResNet-101 has {parameters(blueprint(repaired.resnet101)):,} for three classes. "
+        f"says {total + averages:,}. ResNet-101 has {parameters(on_meta(repaired.resnet101)):,} for three classes. "
         f"A single picture takes {summary(network, (1, 3, 224, 224)).total_macs / 1e9:.1f} billion "
-        f"multiply-accumulates here, {summary(blueprint(repaired.resnet101), (1, 3, 224, 224)).total_macs / 1e9:.1f} "
+        f"multiply-accumulates here, {summary(on_meta(repaired.resnet101), (1, 3, 224, 224)).total_macs / 1e9:.1f} "
         "there."
     )
 
 
-def right_number_shape(program):
-    return sizes_problem(program, (2, 3), (2, 3, 224, 224))
-
-
 def right_number_depth(program):
-    count = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules())
+    count = sum(isinstance(m, nn.Conv2d) for m in on_meta(program).modules())
     return None if count >= 100 else f"{count} convolutions, expected at least 100."
 
 
 def right_number_sides(program):
     with torch.device("meta"):
-        trace = ran(blueprint(program), torch.empty(1, 3, 224, 224))
+        trace = ran(on_meta(program), torch.empty(1, 3, 224, 224))
     sides = list(dict.fromkeys(out.shape[-1] for layer, out in trace if isinstance(layer, nn.Conv2d)))
     return None if sides == [112, 56, 28, 14, 7] else f"the sides of the maps are {sides}, expected 112, 56, 28, 14, 7."
 
 
 def right_number_head(program):
-    network = blueprint(program)
+    network = on_meta(program)
     share = parameters(layers(network, nn.Linear)[-1]) / parameters(network)
     return None if share < 0.01 else f"{share:.0%} of the parameters are in the last layer, expected below 1 %."
 
 
 def right_number_identity(program):
-    shortcuts = sum(isinstance(m, nn.Conv2d) for m in blueprint(program).modules()) - 1 - 3 * 33
+    shortcuts = sum(isinstance(m, nn.Conv2d) for m in on_meta(program).modules()) - 1 - 3 * 33
     return None if shortcuts == 4 else f"{shortcuts} of 33 shortcuts have a convolution, 4 need one."
 
 
@@ -163,33 +147,20 @@ def three_times_half_symptom():
     return f"Without stride it works. With stride 2, {problem}"
 
 
-def three_times_half_plain(program):
-    return sizes_problem(lambda: program(64, 128, 1), (2, 128, 56, 56), (2, 64, 56, 56))
-
-
-def three_times_half_halves(program):
-    return sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56))
-
-
 # ---------------------------------------------------------------- which-resnet50: which ResNet-50?
 
 
 def macs(program):
-    return summary(blueprint(program), (1, 3, 224, 224)).total_macs
+    return summary(on_meta(program), (1, 3, 224, 224)).total_macs
 
 
 def which_resnet50_symptom():
     written, meant = macs(faulty.as_published), macs(repaired.as_published)
     return (
-        f"The parameters are right, {parameters(blueprint(faulty.as_published)):,}, and published weights load. But a "
+        f"The parameters are right, {parameters(on_meta(faulty.as_published)):,}, and published weights load. But a "
         f"picture takes {written / 1e9:.3f} billion multiply-accumulates, where the network of 2015 takes "
         f"{meant / 1e9:.3f}."
     )
-
-
-def which_resnet50_count(program):
-    got, expected = parameters(blueprint(program)), parameters(blueprint(ResNet, 50))
-    return None if got == expected else f"{got:,} parameters, expected {expected:,}."
 
 
 def which_resnet50_macs(program):
@@ -198,7 +169,7 @@ def which_resnet50_macs(program):
 
 
 def which_resnet50_stride(program):
-    kernels = [m.kernel_size[0] for n, m in blueprint(program).named_modules()
+    kernels = [m.kernel_size[0] for n, m in on_meta(program).named_modules()
                if isinstance(m, nn.Conv2d) and m.stride == (2, 2) and "downsample" not in n][1:]
     return None if kernels == [1, 1, 1] else f"the strides of the stages are in kernels of {kernels}, in 2015 in 1×1."
 
@@ -238,8 +209,9 @@ EXHIBITS = [
         repaired=repaired.ResNet34,
         symptom=uncalled_pool_symptom,
         checks={
-            "224×224 and 227×227": uncalled_pool_made_for,
-            "other sizes": uncalled_pool_any_size,
+            "224×224 and 227×227": lambda program: sizes_problem(program, (2, 10), (2, 3, 224, 224), (2, 3, 227, 227)),
+            "other sizes":
+                lambda program: sizes_problem(program, (2, 10), (2, 3, 192, 192), (2, 3, 256, 256), (2, 3, 160, 224)),
             "a small last layer": uncalled_pool_head,
         },
         exposed_by=("other sizes", "a small last layer"),
@@ -258,7 +230,8 @@ EXHIBITS = [
         repaired=repaired.Block,
         symptom=idle_parameters_symptom,
         checks={
-            "the shapes of a block with stride 2": idle_parameters_shape,
+            "the shapes of a block with stride 2":
+                lambda program: sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56)),
             "every parameter gets a gradient": idle_parameters_matter,
             "no parameter too many": idle_parameters_count,
         },
@@ -281,7 +254,7 @@ EXHIBITS = [
         repaired=repaired.resnet101,
         symptom=right_number_symptom,
         checks={
-            "three scores": right_number_shape,
+            "three scores": lambda program: sizes_problem(program, (2, 3), (2, 3, 224, 224)),
             "a hundred convolutions": right_number_depth,
             "the maps shrink from 112 to 7": right_number_sides,
             "less than 1 % in the last layer": right_number_head,
@@ -311,7 +284,12 @@ EXHIBITS = [
         faulty=faulty.Strided,
         repaired=repaired.Strided,
         symptom=three_times_half_symptom,
-        checks={"without stride": three_times_half_plain, "a stride of 2 halves the maps": three_times_half_halves},
+        checks={
+            "without stride":
+                lambda program: sizes_problem(lambda: program(64, 128, 1), (2, 128, 56, 56), (2, 64, 56, 56)),
+            "a stride of 2 halves the maps":
+                lambda program: sizes_problem(lambda: program(64, 128, 2), (2, 128, 28, 28), (2, 64, 56, 56)),
+        },
         exposed_by=("a stride of 2 halves the maps",),
         hints=("How large is the branch's output, how large the shortcut's?",),
         explanation=(
@@ -328,7 +306,7 @@ EXHIBITS = [
         repaired=repaired.as_published,
         symptom=which_resnet50_symptom,
         checks={
-            "the parameters of ResNet-50": which_resnet50_count,
+            "the parameters of ResNet-50": lambda program: count_problem(program, parameters(on_meta(ResNet, 50))),
             "3.8 billion multiply-accumulates": which_resnet50_macs,
             "the stride is where it was in 2015": which_resnet50_stride,
         },

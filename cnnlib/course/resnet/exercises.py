@@ -9,19 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...models import BasicBlock, Bottleneck, ResNet, ZeroPadShortcut, blueprint
-from ..exercises import Wrong, call, numbers, tensor
-
-JUDGES = {}
-
-
-def exercise(key):
-    """Enter a judge under the key of its exercise."""
-
-    def enter(function):
-        JUDGES[f"resnet/{key}"] = function
-        return function
-
-    return enter
+from ..exercises import Wrong, call, exercise, numbers, tensor
 
 
 def parameters(module):
@@ -78,7 +66,7 @@ def zero_pad(answer):
         right = ZeroPadShortcut(3, channels, stride)(x)
         steps, new = x[:, :, ::stride, ::stride], channels - 3
         mistakes = {
-            "the new maps belong behind the old ones.": F.pad(steps, (0, 0, 0, 0, new, 0)),
+            "the new maps belong after the old ones.": F.pad(steps, (0, 0, 0, 0, new, 0)),
             "pixels are taken, not averaged.": F.pad(F.avg_pool2d(x, stride), (0, 0, 0, 0, 0, new)),
             "pixels are taken, not pooled; a window of one pixel, not of four.":
                 F.pad(F.max_pool2d(x, stride), (0, 0, 0, 0, 0, new)),
@@ -231,7 +219,7 @@ def expected_depth(answer):
         "that is how many are skipped.": lambda n, p: n - sum(1 - i / n * (1 - p) for i in range(1, n + 1)),
         "that is the mean of the first and the last chance; block 1 does not survive with probability 1.":
             lambda n, p: n * (1 + p) / 2,
-        "divide no more: a sum of chances is the expected number.":
+        "do not divide: a sum of chances is the expected number.":
             lambda n, p: sum(1 - i / n * (1 - p) for i in range(1, n + 1)) / n,
     }, ("n", "p"), close=True)
     return f"Of 54 blocks {right[54, 0.5]:.2f} are in use on average; the paper says about 40."
@@ -290,7 +278,7 @@ def agreement(answer):
     if not all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True)):
         raise Wrong("the weights have changed; gradients are wanted, no step.")
     if not _is_close(float(given), float(again)):
-        raise Wrong("asked a second time, it says something else: the gradients of before are still there.")
+        raise Wrong("asked a second time, it gives another number: the earlier gradients are still there.")
     mean = sum(F.cosine_similarity(p, q, 0).item() for p, q in zip(g, h, strict=True)) / len(g)
     for mistake, wrong in {
         "gradients add up over backward passes: clear them between the batches.": cosine(g, both),

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...models import VGG
 from ..bugs import Exhibit
-from ..tools import blueprint, build, layers, parameters, ran, sizes_problem
+from ..tools import build, count_problem, layers, on_meta, parameters, ran, sizes_problem
 from . import faulty as faulty
 from . import repaired as repaired
 
@@ -36,10 +36,6 @@ def hundred_and_twelve_symptom():
     )
 
 
-def hundred_and_twelve_made_for(program):
-    return sides_problem(program, 224)
-
-
 def hundred_and_twelve_any(program):
     return next(filter(None, (sides_problem(program, picture) for picture in (227, 256, 299, 100))), None)
 
@@ -48,7 +44,7 @@ def hundred_and_twelve_any(program):
 
 
 def which_letter_symptom():
-    written, letter_c, meant = (parameters(blueprint(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
+    written, letter_c, meant = (parameters(on_meta(p)) for p in (faulty.vgg16, VGG16_C, repaired.vgg16))
     return (
         f"{written:,} parameters. VGG-16 has {meant:,}. With a last map of 7×7 the program would have {letter_c:,}: "
         "that is a column of the paper's table too, but another one."
@@ -59,27 +55,18 @@ def VGG16_C():
     return VGG("C")
 
 
-def which_letter_shape(program):
-    return sizes_problem(program, (2, 1000), (2, 3, 224, 224))
-
-
 def which_letter_depth(program):
-    network = blueprint(program)
+    network = on_meta(program)
     counts = len(layers(network, nn.Conv2d)), len(layers(network, nn.Linear))
     return None if counts == (13, 3) else f"{counts[0]} convolutions and {counts[1]} dense layers, expected 13 and 3."
 
 
 def which_letter_kernels(program):
-    kernels = {layer.kernel_size[0] for layer in layers(blueprint(program), nn.Conv2d)} - {3}
+    kernels = {layer.kernel_size[0] for layer in layers(on_meta(program), nn.Conv2d)} - {3}
     if kernels:
         odd = ", ".join(f"{kernel}×{kernel}" for kernel in sorted(kernels))
         return f"besides 3×3 there are kernels of {odd}."
     return None
-
-
-def which_letter_count(program):
-    count, expected = parameters(blueprint(program)), parameters(blueprint(VGG, "D"))
-    return None if count == expected else f"{count:,} parameters, configuration D has {expected:,}."
 
 
 # ---------------------------------------------------------------- talking-network: a network that talks
@@ -154,7 +141,7 @@ def attempted(program, **options):
 
 
 def unwritten_start_symptom():
-    problem = attempted(lambda: blueprint(faulty.VGG16))[1]
+    problem = attempted(lambda: on_meta(faulty.VGG16))[1]
     defaults = nn.Sequential(*(
         layer for width in range(13) for layer in (nn.Conv2d(64 if width else 3, 64, 3, padding=1), nn.ReLU())
     ))
@@ -166,16 +153,14 @@ def unwritten_start_symptom():
 
 
 def unwritten_start_built(program):
-    _, problem = attempted(lambda: blueprint(program))
+    _, problem = attempted(lambda: on_meta(program))
     return problem
 
 
 def unwritten_start_count(program):
-    network, problem = attempted(lambda: blueprint(program))
-    if problem:
+    if attempted(lambda: on_meta(program))[1]:
         return "there is no network to count."
-    count = parameters(network)
-    return None if count == 134_301_514 else f"{count:,} parameters, expected 134,301,514."
+    return count_problem(program, 134_301_514)
 
 
 def unwritten_start_signal(program):
@@ -199,7 +184,7 @@ EXHIBITS = [
         repaired=repaired.sides,
         symptom=hundred_and_twelve_symptom,
         checks={
-            "right for a picture of 224": hundred_and_twelve_made_for,
+            "right for a picture of 224": lambda program: sides_problem(program, 224),
             "right for any picture": hundred_and_twelve_any,
         },
         exposed_by=("right for any picture",),
@@ -217,10 +202,11 @@ EXHIBITS = [
         repaired=repaired.vgg16,
         symptom=which_letter_symptom,
         checks={
-            "1000 scores": which_letter_shape,
+            "1000 scores": lambda program: sizes_problem(program, (2, 1000), (2, 3, 224, 224)),
             "13 convolutions and 3 dense layers": which_letter_depth,
             "every kernel is 3×3": which_letter_kernels,
-            "the parameters of configuration D": which_letter_count,
+            "the parameters of configuration D":
+                lambda program: count_problem(program, parameters(on_meta(VGG, "D"))),
         },
         exposed_by=("every kernel is 3×3", "the parameters of configuration D"),
         hints=(
@@ -251,7 +237,7 @@ EXHIBITS = [
         hints=("Who reads the output of step 7,312?", "Look up register_forward_hook."),
         explanation=(
             "Printing shapes is how one gets to know a network, and it is left in the forward pass afterwards. A hook "
-            "looks on from outside, for one run, and gives back something a program can check."
+            "looks on from outside, for one run, and returns something that a program can check."
         ),
     ),
     Exhibit(

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from ...anatomy import of, summary
 from ...experiments import likeness as measured
 from ...models import VGG, vgg
-from ..exercises import Wrong, call, number, numbers, tensor
+from ..exercises import Wrong, call, exercise, number, numbers, tensor
 
 
+@exercise("stack")
 def stack(answer):
     """(3×3 convolutions for a field of 11×11, their weights in C², the weights of one 11×11 in C²)"""
     layers = next(n for n in range(1, 20) if 1 + 2 * n == 11)
@@ -25,6 +26,7 @@ def stack(answer):
     return "A little more than a third of the weights, and five ReLUs in place of one."
 
 
+@exercise("string")
 def string(answer):
     """(parameters, side of the last maps) of the convolutions "8 M 16 16 M" on grey pictures of 28×28"""
     table = summary(VGG("8 M 16 16 M", 1, in_channels=1).features, (1, 1, 28, 28))
@@ -41,6 +43,7 @@ def string(answer):
     return "Words for convolutions add parameters, each M halves and adds none."
 
 
+@exercise("letter-c")
 def letter_c(answer):
     """parameters that configuration D has more than C"""
     right = of("vgg16").total_params - of("vgg16_1x1").total_params
@@ -55,6 +58,7 @@ def letter_c(answer):
     return "Eight weights more for every pair of maps; the biases are the same."
 
 
+@exercise("average-pooling")
 def average_pooling(answer):
     """parameters of VGG-19 for 1000 classes with average pooling and one linear layer"""
     whole, right = of("vgg19").total_params, of("vgg19", dense=0, grid=1).total_params
@@ -64,12 +68,13 @@ def average_pooling(answer):
         right - 1000: "each class has a bias.",
         whole - 102_764_544: "both hidden dense layers go, not only the first.",
         of("vgg19", dense=0).total_params: "the average of a map is one number, not 49.",
-        whole - right: "that is what is saved; the question is what is left.",
+        whole - right: "that is the saving; the question is what is left.",
         of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
     })
     return f"That is {right / whole:.0%} of VGG-19, with every convolution in place."
 
 
+@exercise("picture-size")
 def picture_size(answer):
     """(smallest, largest) side of a square picture whose last maps are 7×7 in VGG-16"""
     sides = [side for side in range(200, 280) if side // 32 == 7]
@@ -84,8 +89,9 @@ def picture_size(answer):
     return "All of them run without an error, so nothing says which one was meant."
 
 
+@exercise("field")
 def field(answer):
-    """receptive fields of a unit behind the last pooling in configurations (A, D, E)"""
+    """receptive fields of a unit after the last pooling in configurations (A, D, E)"""
     def behind_the_last(name, kind):
         return [row.receptive_field for row in of(name).rows if row.type == kind][-1]
 
@@ -94,13 +100,14 @@ def field(answer):
     numbers(answer, right, ("A", "D", "E"), {
         tuple(behind_the_last(name, "Conv2d") for name in names):
             "those are the fields of the last convolution; its pooling looks at two by two of its units.",
-        (27, 37, 43): "behind a pooling neighbours are twice as far apart: its window and all later ones count double.",
+        (27, 37, 43): "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
         (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
         tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
     })
     return "Most of a field is made by the last stages: their windows lie on maps of few, distant units."
 
 
+@exercise("count")
 def count(answer):
     """count(configuration, channels=3) -> parameters of the convolutions that the string describes"""
     strings = [*vgg.CONFIGURATIONS.values(), "8", "8 M 16 16 M", "4 LRN 1x1-8 M", "7x7-4 M 2"]
@@ -129,6 +136,7 @@ def _counted(text, channels, bias=1, kernel=None, keeps=False):
     return total
 
 
+@exercise("merge")
 def merge(answer):
     """merge(first, second): kernels (M, C, 3, 3) and (K, M, 3, 3) -> (K, C, 5, 5), both in one step without a ReLU"""
     first, second = torch.randn(4, 2, 3, 3), torch.randn(3, 4, 3, 3)
@@ -149,6 +157,7 @@ def merge(answer):
     return "Without a ReLU between them, two 3×3 are one 5×5; the ReLU is what makes them two layers."
 
 
+@exercise("as-convolution")
 def as_convolution(answer):
     """as_convolution(linear, maps, side): Linear(maps·side², units) -> Conv2d(maps, units, side), the same function"""
     linear, x = nn.Linear(4 * 3 * 3, 5), torch.randn(2, 4, 3, 3)
@@ -173,12 +182,13 @@ def as_convolution(answer):
     return f"On maps of 8×6 it answers at {larger[2]}×{larger[3]} places at once; the linear layer would stop."
 
 
+@exercise("start")
 def start(answer):
-    """start(conv): fill weight and bias so that the size of a signal is kept through ReLUs; give the layer back"""
+    """start(conv): fill weight and bias so that a signal keeps its size through ReLUs; return the layer"""
     conv = nn.Conv2d(32, 128, 3, padding=1)
     before = conv.weight.clone()
     if not isinstance(call(answer, conv), nn.Conv2d):
-        raise Wrong("give the layer back when it is filled.")
+        raise Wrong("return the layer when it is filled.")
     inputs, outputs = 32 * 9, 128 * 9
     if torch.equal(conv.weight, before):
         raise Wrong("the weights are as they were: fill conv.weight in place, with torch.nn.init.")
@@ -203,6 +213,36 @@ def start(answer):
     return "Variance 2 / inputs: 2 for the half that a ReLU throws away."
 
 
+@exercise("likeness")
+def likeness(answer):
+    """alike(network, pictures): mean cosine between the last maps (flattened) of all pairs of pictures"""
+    network = VGG("8 8 8", 1, variant="cifar", in_channels=1).features
+    x = torch.randn(6, 1, 8, 8)
+    right = measured.likeness(network, x)[-1]
+    maps = network(x).flatten(1)
+    normed = F.normalize(maps, dim=1)
+    cosines = normed @ normed.T
+    given = call(answer, network, x)
+    if isinstance(given, torch.Tensor) and given.numel() == 1:
+        given = given.item()
+    if not isinstance(given, float):
+        raise Wrong(f"a number is wanted, this is {type(given).__name__}.")
+    off = torch.corrcoef(maps)
+    for what, wrong in {
+        "a picture is not to be compared with itself: that adds ones.": cosines.mean().item(),
+        "the vectors are not brought to length 1.": ((maps @ maps.T).sum() - maps.square().sum()).item() / 30,
+        "those are the pictures; let the network run first.": measured.mean_cosine(x),
+        "that is the correlation: the mean of each vector is taken away before. The cosine leaves it.":
+            ((off.sum() - 6) / 30).item(),
+    }.items():
+        if abs(given - wrong) < 1e-4 < abs(given - right):
+            raise Wrong(what)
+    if abs(given - right) > 1e-4:
+        raise Wrong(f"{given:.4f} is too {'large' if given > right else 'small'}.")
+    return "Now try it with more layers, and with BatchNorm between them."
+
+
+@exercise("extractor")
 def extractor(answer):
     """extractor(network, classes): freeze a VGG, new last layer, BatchNorm averages fixed even in training mode"""
     classes = 3
@@ -233,38 +273,3 @@ def extractor(answer):
     if not torch.allclose(first, out[:1], atol=1e-4):
         raise Wrong("in training mode the features of a picture depend on the others in its batch.")
     return "Parameters are frozen by requires_grad, averages by the mode; both are needed."
-
-
-def likeness(answer):
-    """alike(network, pictures): mean cosine between the last maps (flattened) of all pairs of pictures"""
-    network = VGG("8 8 8", 1, variant="cifar", in_channels=1).features
-    x = torch.randn(6, 1, 8, 8)
-    right = measured.likeness(network, x)[-1]
-    maps = network(x).flatten(1)
-    normed = F.normalize(maps, dim=1)
-    cosines = normed @ normed.T
-    given = call(answer, network, x)
-    if isinstance(given, torch.Tensor) and given.numel() == 1:
-        given = given.item()
-    if not isinstance(given, float):
-        raise Wrong(f"a number is wanted, this is {type(given).__name__}.")
-    off = torch.corrcoef(maps)
-    for what, wrong in {
-        "a picture is not to be compared with itself: that adds ones.": cosines.mean().item(),
-        "the vectors are not brought to length 1.": ((maps @ maps.T).sum() - maps.square().sum()).item() / 30,
-        "those are the pictures; let the network run first.": measured.mean_cosine(x),
-        "that is the correlation: the mean of each vector is taken away before. The cosine leaves it.":
-            ((off.sum() - 6) / 30).item(),
-    }.items():
-        if abs(given - wrong) < 1e-4 < abs(given - right):
-            raise Wrong(what)
-    if abs(given - right) > 1e-4:
-        raise Wrong(f"{given:.4f} is too {'large' if given > right else 'small'}.")
-    return "Now try it with more layers, and with BatchNorm between them."
-
-
-JUDGES = {f"vgg/{name}": judge for name, judge in {
-    "stack": stack, "string": string, "letter-c": letter_c, "average-pooling": average_pooling,
-    "picture-size": picture_size, "field": field, "count": count, "merge": merge, "as-convolution": as_convolution,
-    "start": start, "likeness": likeness, "extractor": extractor,
-}.items()}
