@@ -180,11 +180,12 @@ class Explorer(TrainsHere):
                      and self._key(each["model"]["name"], each["model"]["options"]) == key), -1)
 
     def _nearest(self, source, knobs):
-        """The recorded configuration that differs in the fewest knobs, and then in the shortest steps."""
+        """The recorded configuration that differs in the fewest knobs, and then in the shortest steps; of several that
+        are equally near, but for rounding, the first."""
         def far(i):
             pairs = [(name, value, knobs[name]) for name, value in self.curves[i]["knobs"].items()]
             steps = [_steps(self.inputs[name], a, b) for name, a, b in pairs]
-            return sum(a != b for _, a, b in pairs), sum(steps), i
+            return sum(a != b for _, a, b in pairs), round(sum(steps), 6), i
 
         return min((i for i, each in enumerate(self.curves) if each["source"] == source), key=far, default=-1)
 

@@ -1,6 +1,7 @@
 """Recorded curves: the training curves of an experiment's runs, with the spread over the seeds."""
 
 import re
+from math import fsum
 
 import traitlets as t
 
@@ -121,7 +122,7 @@ def curve(group):
 
     def over_seeds(key, digits):
         columns = list(zip(*(run.column(key) for run in group), strict=True))
-        return {"mean": [round(sum(column) / len(column), digits) for column in columns],
+        return {"mean": [round(fsum(column) / len(column), digits) for column in columns],
                 "min": [round(min(column), digits) for column in columns],
                 "max": [round(max(column), digits) for column in columns]}
 

@@ -228,10 +228,12 @@ def first_loss(network):
 
 def first_loss_symptom():
     network, spreads = started(faulty.initialise)
+    # to a power of ten: versions of PyTorch draw other numbers from the same seed
+    spread, loss = (10 ** math.floor(math.log10(value)) for value in (spreads[-1], first_loss(network)))
     return (
-        f"In a small AlexNet the spread of the signal, layer by layer: {', '.join(f'{s:.2g}' for s in spreads)}. The "
-        f"first loss is {first_loss(network):,.0f}; a network that knows nothing of 1000 classes should have "
-        f"ln 1000 = {math.log(1000):.1f}."
+        f"In a small AlexNet the spread of the signal is about {spreads[0]:.0f} behind the first layer and over "
+        f"{spread:,} behind the last. The first loss is over {loss:,}; a network that knows nothing of 1000 classes "
+        f"should have ln 1000 = {math.log(1000):.1f}."
     )
 
 
