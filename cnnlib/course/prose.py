@@ -21,6 +21,6 @@ def glue(**values):
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r}, allowed: text, as it is to be read: f\"{{{name}:.1%}}\".")
     for name, value in values.items():
-        display({RECORD: value}, raw=True,
+        display({RECORD: repr(value)}, raw=True,            # in quotes it is text: 1,024 alone were two numbers
                 metadata={"scrapbook": {"name": name, "mime_prefix": RECORD.removesuffix("text/plain")}})
     print(*(f"{name}: {value}" for name, value in values.items()), sep="\n")
