@@ -45,10 +45,11 @@ def tell(app, doctree, docname):
     parts = [f"{counted(page.minutes, 'minute')} to read"]
     if page.exercises:
         parts.append(counted(page.exercises, "exercise"))
-    if not docname.endswith(f"/{reading.LANDING}"):
-        parts.append(f"runs in {page.seconds:.0f} s on two CPU cores" if page.seconds >= 1 else "runs at once")
+    landing = docname.endswith(f"/{reading.LANDING}")
+    if not landing:
+        parts.append(f"its cells run in {counted(round(page.seconds) or 1, 'second')}")
     title.parent.insert(title.parent.index(title) + 1, nodes.paragraph("", " · ".join(parts), classes=["takes"]))
-    for item in doctree.findall(nodes.list_item):
+    for item in doctree.findall(nodes.list_item) if landing else ():
         link = next(item.findall(nodes.reference), None)
         target = link and target_of(docname, link.get("refuri", ""))
         if target in known and target != docname:

@@ -79,9 +79,9 @@ class Predict(BookWidget):
     def fallback_html(self):
         """Question and guesses, and the answer folded."""
         rows = [("answer", self.answer["right"])] + [("why", self.why)] * bool(self.why)
-        offered = ", ".join(map(self._said, self.inputs["guess"]))
-        return (f"<p><strong>Predict:</strong> {html.escape(self.question)} ({html.escape(offered)})</p>"
-                f"<details><summary>The answer</summary>{html_table(self.question, ['quantity', 'value'], rows)}</details>")
+        asked, offered = html.escape(self.question), html.escape(", ".join(map(self._said, self.inputs["guess"])))
+        return (f"<p><strong>Predict:</strong> {asked} ({offered})</p><details><summary>The answer</summary>"
+                f"{html_table(self.question, ['quantity', 'value'], rows)}</details>")
 
     def __repr__(self):
         return f"Predict({self.question!r})"
