@@ -65,12 +65,12 @@ def exercises(ids, sources):
 
 
 def hidden_names(nb):
-    """Names that visible cells use and only cells that are not on the page make."""
+    """Names that visible code uses and only code that is not on the page makes."""
     made, used = {True: set(), False: set()}, set()
     for cell in nb.cells:
         if cell.cell_type != "code" or cell.id == "colab":
             continue
-        shown = "remove-cell" not in cell.metadata.get("tags", ())
+        shown = not {"remove-cell", "remove-input"} & set(cell.metadata.get("tags", ()))
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 made[shown].add(node.id)
