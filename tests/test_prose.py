@@ -9,15 +9,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from cnnlib.course.prose import glue
 from tools import notebooks
 
-SAID = {"error": "0.96 %", "total": "60,000", "name": "it's", "seconds": "1.50"}
+GLUED = {"error": "0.96%", "total": "60,000", "name": "it's", "seconds": "1.50"}
+SAID = {**GLUED, "error": "0.96\N{NO-BREAK SPACE}%"}
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A notebook that glues and shows, executed and stripped as those of the book."""
-    shown = " ".join(f"{{glue:text}}`{name}`" for name in SAID)
+    shown = " ".join(f"{{glue:text}}`{name}`" for name in GLUED)
     nb = new_notebook(cells=[new_markdown_cell(f"# Title\n\n{shown}", id="title"),
-                             new_code_cell(f"from cnnlib.course.prose import glue\n\nglue(**{SAID!r})", id="numbers")])
+                             new_code_cell(f"from cnnlib.course.prose import glue\n\nglue(**{GLUED!r})", id="numbers")])
     notebooks.stamp(nb, "")
     notebooks.execute(nb, tmp_path_factory.mktemp("prose"))
     notebooks.strip(nb)

@@ -1,6 +1,7 @@
 """The form of a page: every chapter that is split into sections has it. And what a page takes is counted right."""
 
 import ast
+import base64
 import copy
 import re
 
@@ -14,6 +15,7 @@ from cnnlib.course import chapters, reading
 IN_ONE_PIECE = ["anatomy", "alexnet", "vgg", "inception", "resnet", "densenet"]
 
 MOST_WORDS, MOST_MINUTES = 1800, 20
+WIDEST = 590                # pixels of a figure: a phone shows it at 342, and letters of 10 points are 9 pixels high there
 PAGES = [path for chapter in reading.in_sections() for path in chapters.notebooks(chapter)]
 SECTIONS = [path for chapter in reading.in_sections() for path in reading.sections(chapter)]
 
@@ -49,6 +51,8 @@ def form(nb, name):
             problems.append(f"leads to {', '.join(linked)}, not to {', '.join(behind)}")
     elif page not in ("bugs", "sources"):
         problems += exercises(ids, {cell.id: cell.source for cell in nb.cells})
+    problems += [f"{id}: a figure is {width} pixels wide; allowed: {WIDEST}" for id, width in figures(nb)
+                 if width > WIDEST]
     return problems + [f"a visible cell uses {name!r}, which a hidden one makes" for name in hidden_names(nb)]
 
 
@@ -62,6 +66,13 @@ def exercises(ids, sources):
     if any(reading.GLUED.search(sources[id]) for id in ids if id.startswith("exercise-")):
         problems.append("an exercise has a glued number, which nobody would see who gets it alone")
     return problems
+
+
+def figures(nb):
+    """(cell id, width in pixels) of every picture."""
+    pngs = [(cell.id, output.data["image/png"]) for cell in nb.cells for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})]
+    return [(id, int.from_bytes(base64.b64decode(png)[16:20], "big")) for id, png in pngs]
 
 
 def hidden_names(nb):
@@ -115,6 +126,9 @@ def hide(id):
     return spoil
 
 
+WIDE = base64.b64encode(bytes(16) + (700).to_bytes(4, "big") * 2).decode()         # where a PNG says its size
+
+
 @pytest.mark.parametrize("spoil, complaint", [
     (drop("setup"), "begins with colab, title,"),
     (lambda nb: nb.cells.insert(0, nb.cells.pop(1)), "begins with title, colab"),
@@ -125,6 +139,7 @@ def hide(id):
     (lambda nb: nb.cells.append(new_markdown_cell("More.", id="more")), "does not end with its exercises"),
     (append("exercise-1", " {glue:text}`error`"), "glued number"),
     (hide("setup"), "a visible cell uses 'cnnlib', which a hidden one makes"),
+    (lambda nb: nb.cells[4].update(outputs=[new_output("display_data", {"image/png": WIDE})]), "figure is 700 pixels"),
     (lambda nb: [drop(f"{part}-{n}")(nb) for part in ("exercise", "answer", "solution") for n in (2, 3, 4)],
      "has 1 exercises"),
 ])

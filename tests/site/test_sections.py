@@ -1,5 +1,6 @@
 """Pages of chapters in sections, as they are built: short enough to read, wide enough for code; minutes are told."""
 
+import ast
 import re
 from html import unescape
 
@@ -85,7 +86,7 @@ def test_the_text_shows_the_numbers_that_its_cells_glued(name):
     nb = nbformat.read(ROOT / f"{name}.ipynb", 4)
     glued = {output.metadata["scrapbook"]["name"]: output["data"]["application/papermill.record/text/plain"]
              for cell in nb.cells for output in cell.get("outputs", []) if "scrapbook" in output.get("metadata", {})}
-    wanted = [glued[key].strip("'") for cell in nb.cells if cell.cell_type == "markdown"
+    wanted = [ast.literal_eval(glued[key]) for cell in nb.cells if cell.cell_type == "markdown"
               for key in reading.GLUED.findall(cell.source)]
     html = (BUILD / f"{name}.html").read_text(encoding="utf-8")
     assert [unescape(text) for text in re.findall(r'<span class="pasted-text">(.*?)</span>', html)] == wanted
