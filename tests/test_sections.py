@@ -15,7 +15,7 @@ from cnnlib.course import chapters, reading
 IN_ONE_PIECE = ["anatomy", "alexnet", "vgg", "inception", "resnet", "densenet"]
 
 MOST_WORDS, MOST_MINUTES = 1800, 20
-WIDEST = 590                # pixels of a figure: a phone shows it at 342, and letters of 10 points are 9 pixels high there
+WIDEST = 590                # pixels of a figure: a phone shows it at 342, and its letters of 10 points at 9 pixels
 PAGES = [path for chapter in reading.in_sections() for path in chapters.notebooks(chapter)]
 SECTIONS = [path for chapter in reading.in_sections() for path in reading.sections(chapter)]
 
