@@ -19,7 +19,7 @@ GLUED = re.compile(r"\{glue:text\}`([\w-]+)`")
 
 class Page(NamedTuple):
     """A notebook as its reader meets it. `words` are those of the text and of the exercises, without the solutions;
-    `minutes` are to read it and to move its widgets, without the exercises; `seconds` ran its cells."""
+    `minutes` are to read it and to move its widgets, without the exercises; `seconds` ran its cells, 0 if they did not."""
 
     name: str
     title: str
@@ -54,7 +54,8 @@ def _read(path, _changed):
             time += A_PLAY if kind == "bug" or shows_widget(cell) else A_CELL
     title = next("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     return Page(chapters.page(path), title.splitlines()[0].removeprefix("# "), prose + exercises,
-                max(1, round(prose / WORDS_A_MINUTE + time)), count, notebook["metadata"]["cnnlib"]["seconds"])
+                max(1, round(prose / WORDS_A_MINUTE + time)), count,
+                notebook["metadata"].get("cnnlib", {}).get("seconds", 0))
 
 
 def shows_widget(cell):

@@ -46,8 +46,8 @@ def tell(app, doctree, docname):
     if page.exercises:
         parts.append(counted(page.exercises, "exercise"))
     landing = docname.endswith(f"/{reading.LANDING}")
-    if not landing:
-        parts.append(f"its cells run in {counted(round(page.seconds) or 1, 'second')}")
+    if not landing and page.seconds:
+        parts.append(f"its cells run in {counted(max(1, round(page.seconds)), 'second')}")
     title.parent.insert(title.parent.index(title) + 1, nodes.paragraph("", " · ".join(parts), classes=["takes"]))
     for item in doctree.findall(nodes.list_item) if landing else ():
         link = next(item.findall(nodes.reference), None)
@@ -62,7 +62,7 @@ def target_of(docname, uri):
 
 
 def in_sidebar(app, pagename, templatename, context, doctree):
-    """Let the side bar show minutes behind the titles of pages in sections."""
+    """Let the side bar show minutes behind the titles of pages in sections, and name what unfolds these."""
     original, known = context.get("generate_toctree_html"), pages(Path(app.srcdir))
     if original is None:
         return
@@ -72,7 +72,12 @@ def in_sidebar(app, pagename, templatename, context, doctree):
         minutes = f'<span class="minutes">{known[target].minutes} min</span>' if target in known else ""
         return f"{link[1]}{link[3]}{minutes}{link[4]}"
 
-    context["generate_toctree_html"] = lambda *args, **kwargs: LINK.sub(marked, str(original(*args, **kwargs)))
+    def toctree(*args, **kwargs):
+        bar = LINK.sub(marked, str(original(*args, **kwargs)))
+        toggle = '<span class="toctree-toggle"'
+        return bar.replace(f"<summary>{toggle}", f'<summary aria-label="Sections">{toggle}')
+
+    context["generate_toctree_html"] = toctree
 
 
 def depend(app, docname, source):
