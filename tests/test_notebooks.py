@@ -120,7 +120,18 @@ def forget_provenance(nb):
     del nb.metadata["cnnlib"]["device"]
 
 
+def glue_nothing(nb):
+    nb.cells[1].source += "\n\nThe sum is {glue:text}`sum`."
+
+
+def show_nothing(nb):
+    nb.cells[2].outputs = [new_output("display_data", {"application/papermill.record/text/plain": "'2'"},
+                                      metadata={"scrapbook": {"name": "two", "mime_prefix": "x/"}})]
+
+
 @pytest.mark.parametrize("spoil, complaint", [
+    (glue_nothing, "cell 2 (title): shows 'sum', which no cell glues"),
+    (show_nothing, "cell 3 (sum): glues 'two', which no text shows"),
     (forget_execution, "cell 3 (sum): was not executed"),
     (swap_order, "executed as number 3, not 2"),
     (start_late, "executed as number 5, not 1"),
@@ -276,7 +287,7 @@ def test_the_command_line_says_what_is_wrong_and_fails(tmp_path, good, capsys):
     with pytest.raises(SystemExit) as stopped:
         notebooks.main(["check", str(path)])
     assert stopped.value.code
-    assert "x.ipynb: cell 3 (sum): was not executed" in capsys.readouterr().out
+    assert f"{tmp_path.name}/x: cell 3 (sum): was not executed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("line, said", [

@@ -22,7 +22,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cnnlib.course import chapters  # noqa: E402
+from cnnlib.course import chapters, reading  # noqa: E402
 from cnnlib.site.address import configured_url, github_origin, https_url, repository_url  # noqa: E402
 
 CELL_TIMEOUT = 400                       # seconds; the same limit as nbval's in the Makefile
@@ -153,7 +153,20 @@ def check(nb, size=0):
             check_output(cell, output, wrong)
         if LOCAL_PATH.search(cell.source):
             wrong(cell, f"names a local path: {LOCAL_PATH.search(cell.source)[0]}")
+    check_glue(nb, wrong)
     return problems
+
+
+def check_glue(nb, wrong):
+    """Report names in the text that no cell has glued, and glued values that no text shows."""
+    shown = {name: cell for cell in nb.cells if cell.cell_type == "markdown"
+             for name in reading.GLUED.findall(cell.source)}
+    glued = {output.metadata["scrapbook"]["name"]: cell for cell in nb.cells for output in cell.get("outputs", [])
+             if "scrapbook" in output.get("metadata", {})}
+    for name in shown.keys() - glued.keys():
+        wrong(shown[name], f"shows {name!r}, which no cell glues")
+    for name in glued.keys() - shown.keys():
+        wrong(glued[name], f"glues {name!r}, which no text shows")
 
 
 def check_output(cell, output, wrong):

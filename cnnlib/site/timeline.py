@@ -13,6 +13,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 from ..course.timeline import SOURCE, measure, read
+from .minutes import sections_of
 
 
 class Timeline(Directive):
@@ -31,8 +32,10 @@ class Timeline(Directive):
         """One network as a list item; `entry` as in the YAML file, `written`: its chapter is in the book."""
         name = f"{{doc}}`{entry['name']} </{entry['chapter']}>`" if written else f"{entry['name']} *(in preparation)*"
         item = nodes.list_item(classes=[f"family-{entry['family']}"])
+        found = sections_of(entry["chapter"], Path(self.state.document.settings.env.srcdir)) if written else {}
+        sections = " · ".join(f"{{doc}}`{page.title} </{name}>` {page.minutes} min" for name, page in found.items())
         for part, text in [("year", entry["year"]), ("name", name), ("new", entry["new"]),
-                           ("grew", f"Grew into {entry['grew']}")]:
+                           ("grew", f"Grew into {entry['grew']}"), *[("sections", sections)] * bool(sections)]:
             box = nodes.Element()
             self.state.nested_parse(StringList([str(text)], SOURCE), self.content_offset, box)
             box[0]["classes"].append(f"timeline-{part}")

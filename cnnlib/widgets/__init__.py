@@ -1,5 +1,5 @@
-"""The book's widgets: one Python class and one ES module each, `base.py` says how they live; and `explore`, which
-makes a widget of a function."""
+"""The book's widgets: one Python class and one ES module each, `base.py` says how they live; `explore`, which
+makes a widget of a function; and `Predict`, which asks before it shows."""
 
 from .base import BookWidget
 from .draw_digit import DrawDigit
@@ -7,10 +7,11 @@ from .explore import chart, explore, number, picture, table
 from .explorer import Explorer
 from .lesion_bench import LesionBench
 from .path_lab import PathLab
+from .predict import Predict
 from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
 WIDGETS = [DrawDigit, Explorer, LesionBench, PathLab, RecordedCurves, SizeRule]
 
-__all__ = ["BookWidget", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number", "picture",
-           "table"]
+__all__ = ["BookWidget", "Predict", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number",
+           "picture", "table"]

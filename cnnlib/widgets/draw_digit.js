@@ -28,14 +28,13 @@ export function render({ model, el }) {
   const draw = (next, isFresh) => { drawing = next; fresh = isFresh; redraw(); share(); };
 
   function update() {
-    colours ||= readColours(ui.root);
     pixels = develop(drawing, settings);
     maps = forward(net, normalise(net, pixels));
     const probabilities = softmax(maps.output);
     unit ||= strongest(small ? "s4" : "c3");
     pad.paint(drawing, settings.width);
-    input.paint(pixels, colours);
-    stages.forEach((stage) => stage.paint(maps[stage.name], colours));
+    input.paint(pixels, palette());
+    stages.forEach((stage) => stage.paint(maps[stage.name], palette()));
     outputs.paint(maps.output, probabilities);
     point();
     verdict(probabilities);
@@ -51,7 +50,7 @@ export function render({ model, el }) {
     stages.forEach((stage) => stage.mark(unit));
     outputs.mark(unit);
     input.mark(receptiveField(net, unit.stage, unit.y, unit.x));
-    glass.show(unit, maps, pixels, colours);
+    glass.show(unit, maps, pixels, palette());
   }
 
   function choose(next, byKeyboard) {
@@ -171,12 +170,17 @@ export function render({ model, el }) {
   }
 
   // ------------------------------------------------------------ theme, width, test hooks
+  const palette = () => (colours ||= readColours(ui.root));         // read when the widget stands in the page
   const retint = () => { colours = null; redraw(); };
   const theme = new MutationObserver(retint), dark = matchMedia("(prefers-color-scheme: dark)");
   for (const node of [document.documentElement, document.body])
     theme.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
   dark.addEventListener("change", retint);
   ui.defer(() => { theme.disconnect(); dark.removeEventListener("change", retint); });
+  const below = new ResizeObserver(() => glass.node.style.setProperty("--dd-below",
+    `${glass.node.offsetHeight - (glass.headline?.offsetHeight ?? 0)}px`));
+  below.observe(glass.node);
+  ui.defer(() => below.disconnect());
   ui.defer(whenResized(ui.root, () => {
     stages.forEach((stage) => stage.fold(ui.root.clientWidth < 620 ? (stage.name === "f6" ? 42 : 40) : Infinity));
     redraw();

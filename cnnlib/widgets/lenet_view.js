@@ -278,8 +278,8 @@ export function inspector(net, choose) {
   const largeTitle = h("p", { class: "dd-caption" });
   const largeFigure = h("div", {}, large, largeTitle);
   const story = h("div", { class: "dd-story" });
-  const node = h("section", { class: "dd-inspector", "aria-label": "the unit pointed at" },
-    h("p", { class: "dd-headline" }, name, " = ", value, " ", sees),
+  const headline = h("p", { class: "dd-headline" }, name, " = ", value, " ", sees);
+  const node = h("section", { class: "dd-inspector", "aria-label": "the unit pointed at" }, headline,
     h("div", { class: "dd-glass" },
       figure(input.node, "what it sees"), largeFigure, story));
   let unit;
@@ -289,7 +289,7 @@ export function inspector(net, choose) {
     choose({ ...unit, y: cell(event.clientY, box.top, box.height), x: cell(event.clientX, box.left, box.width) }, false);
   });
   return {
-    node,
+    node, headline,
     show(chosen, maps, pixels, colours) {
       unit = chosen;
       const stage = net.byName[unit.stage], how = explain(net, maps, unit.stage, unit.channel, unit.y, unit.x);

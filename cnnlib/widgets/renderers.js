@@ -3,6 +3,7 @@ export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
 export { render as LesionBench } from "./lesion_bench.js";
 export { render as PathLab } from "./path_lab.js";
+export { render as Predict } from "./predict.js";
 export { render as RecordedCurves } from "./recorded_curves.js";
 export { render as SizeRule } from "./size_rule.js";
 export { render as Explore } from "./explore.js";

@@ -114,7 +114,7 @@ function remarksText({ padding, answer }) {
   if (answer.between_taps)
     remarks.push(`Windows pass over ${cells(answer.between_taps)} without reading: always a hole between two taps.`);
   if (answer.overhang)
-    remarks.push(`The last window sticks out by ${cells(answer.overhang)} behind the ${padding ? "padded " : ""}input; `
+    remarks.push(`The last window sticks out by ${cells(answer.overhang)} beyond the ${padding ? "padded " : ""}input; `
       + "the pooling uses what is there.");
   if (answer.taken_back)
     remarks.push("Rounding up would allow one window more, but it would start in the far padding, "

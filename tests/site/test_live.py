@@ -20,7 +20,7 @@ from cnnlib.widgets import LesionBench
 
 from .conftest import ROOT, stay_here
 
-CHAPTER = ROOT / "book" / "lenet" / "index.ipynb"
+CHAPTER = ROOT / "book" / "lenet" / "watch.ipynb"
 WIDGET, TRAIT = "SizeRule", "kernel"
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},     # all cells in the page, not only those in view
@@ -39,6 +39,11 @@ Explorer("lenet", {"kernel_size": None, "batch": [1, 128]}, train_epochs=2)
 """
 LABS = ["from cnnlib.widgets import LesionBench, PathLab", "LesionBench(depth=56)", "PathLab(n=3)",
         'print("Python sees both labs")']
+SIZES = """\
+from cnnlib.widgets import SizeRule
+
+SizeRule(size=32, kernel=5)
+"""
 READ_BACK = f"""\
 import gc
 
@@ -113,7 +118,7 @@ def wait_for(url, server, log, seconds=60):
 
 
 def test_a_widget_moved_by_keyboard_is_answered_by_the_kernel(lab):
-    with lab([EXPLORED, EXPLORER, READ_BACK]) as page:
+    with lab([SIZES, EXPLORED, EXPLORER, READ_BACK]) as page:
         widget = page.locator(f".jp-OutputArea [data-widget={WIDGET}]").first
         assert widget.locator("[data-value=origin]").inner_text() == "kernel"
         slider = widget.locator(f"input[data-input={TRAIT}]")

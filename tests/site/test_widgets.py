@@ -100,7 +100,7 @@ def says(text, value):
 def python_answer(spec, inputs):
     """What Python says about the inputs of a widget; where only its notebook knows the function or the family, what it
     said there: nbval computes that again."""
-    if spec["widget"] in ("Explore", "Explorer"):
+    if spec["widget"] in ("Explore", "Explorer", "Predict"):
         return unpack(spec, inputs)
     return getattr(widgets, spec["widget"])(**inputs).answer
 

@@ -86,89 +86,6 @@ def out_size(answer):
     )
 
 
-def _conv_size(n, k, s, p):
-    image, kernel = torch.empty(1, 1, n, n, device="meta"), torch.empty(1, 1, k, k, device="meta")
-    return F.conv2d(image, kernel, stride=s, padding=p).shape[-1]
-
-
-@exercise("why-32")
-def why_32(answer):
-    """(C1, S2, C3, S4) map sizes of LeNet-5 on a digit of 28×28 without its paper around it"""
-    net = create_model("lenet5").to("meta")
-    sizes, x = [], torch.empty(1, 1, 28, 28, device="meta")
-    for layer in (net.c1, net.s2, net.c3, net.s4):
-        x = layer(x)
-        sizes.append(x.shape[-1])
-    usual = tuple(table().row(name).output_shape[-1] for name in ("c1", "s2", "c3", "s4"))
-    numbers(answer, sizes, ("C1", "S2", "C3", "S4"), {
-        usual: "right for an input of 32×32, or for 28×28 with padding 2; here there is neither.",
-        (28, 14, 14, 7): "a convolution without padding makes a map smaller by its kernel size less one.",
-        (23, 11, 6, 3): "you forgot the + 1 of the size rule.",
-    })
-    return f"The 5×5 kernels of C5 do not fit on {sizes[-1]}×{sizes[-1]} any more."
-
-
-@exercise("c3-table")
-def c3_table(answer):
-    """(parameters of C3 if each of its 16 maps saw four maps, parameters with the paper's table and 3×3 kernels)"""
-    four = SparseConv2d("\n".join([" ".join("X" * 16)] * 4 + [" ".join("." * 16)] * 2))
-    small = SparseConv2d(kernel_size=3)
-    paper = create_model("lenet5").c3
-    right = [sum(p.numel() for p in layer.parameters()) for layer in (four, small)]
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"two numbers are wanted, (four maps each, 3×3 kernels); this is {answer!r}.")
-    for given, value, name, layer in zip(answer, right, ("four maps each", "3×3 kernels"), (four, small), strict=True):
-        kernels, kernel = len(layer.weight), layer.weight[0].numel()
-        number(given, value, name, {
-            kernels: "that is the number of kernels; each has weights.",
-            kernels * kernel: "you forgot the bias of each map.",
-            kernels * (kernel + 1): "a map has one bias, however many kernels feed it.",
-            16 * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2 that it sees.",
-            6 * 16 * kernel + 16: "that connects every map to every map.",
-            sum(p.numel() for p in paper.parameters()): "that is C3 as it stands in the paper; here it is changed.",
-        })
-    return "Connections cost a kernel each, maps only a bias."
-
-
-@exercise("connections")
-def connections(answer):
-    """number of connections of the whole LeNet-5: every use of a weight or a bias, and the 84 inputs of each output"""
-    rows = {name: table().row(name) for name in ("c1", "s2", "c3", "s4", "c5", "f6", "output")}
-    units = {name: math.prod(row.output_shape) for name, row in rows.items()}
-    weights = sum(rows[name].macs for name in ("c1", "c3", "c5", "f6"))
-    biases = sum(units[name] for name in ("c1", "c3", "c5", "f6"))
-    pooled, output = units["s2"] + units["s4"], rows["output"].macs
-    right = weights + biases + 5 * pooled + output
-    number(answer, right, "connections", {
-        right - output: "the ten outputs are missing, with a connection to each of the 84 units of F6.",
-        right - pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
-        right - 4 * pooled: "a unit of S2 and S4 adds four inputs before its weight: four connections and the bias.",
-        right + pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
-        weights + 4 * pooled + output: "you forgot the biases; each of them is a connection too.",
-        table().total_params: "those are the parameters; a shared one makes a connection wherever it is used.",
-    })
-    return f"{right / table().total_params:.1f} connections for each free parameter."
-
-
-@exercise("receptive-field")
-def receptive_field(answer):
-    """(pixels that a unit of S4 sees along one side, the same for C5), if all kernels of LeNet-5 were 3×3"""
-    s4, c5 = (row.receptive_field for row in summary(nn.Sequential(
-        nn.Conv2d(1, 6, 3), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.AvgPool2d(2), nn.Conv2d(16, 120, 3)
-    ), LENET_INPUT).rows[-2:])
-    numbers(answer, (s4, c5), ("S4", "C5"), {
-        (c5, s4): "the right numbers in the wrong order: S4 comes first.",
-        tuple(table().row(name).receptive_field for name in ("s4", "c5")):
-            "right for kernels of 5×5; here they are 3×3.",
-        (7, 9): "you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels "
-                "apart, after S4 4.",
-        (10, 14): "after S4 neighbours are 4 pixels apart, not 2.",
-        (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
-        (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
-    })
-    return "Smaller kernels see less, but the steps of the subsampling count as before."
-
-
 @exercise("equivariance")
 def equivariance(answer):
     """pixels the picture must move so that the maps of (C1, S2, C3, S4) move by exactly one unit"""
@@ -205,6 +122,28 @@ def convolution(answer):
         "the windows do not overlap: step by 1, not by k.": conv(image, kernel, stride=3),
     })
     return "The same numbers as F.conv2d, which wastes no time on loops in Python."
+
+
+@exercise("c3-table")
+def c3_table(answer):
+    """(parameters of C3 if each of its 16 maps saw four maps, parameters with the paper's table and 3×3 kernels)"""
+    four = SparseConv2d("\n".join([" ".join("X" * 16)] * 4 + [" ".join("." * 16)] * 2))
+    small = SparseConv2d(kernel_size=3)
+    paper = create_model("lenet5").c3
+    right = [sum(p.numel() for p in layer.parameters()) for layer in (four, small)]
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise Wrong(f"two numbers are wanted, (four maps each, 3×3 kernels); this is {answer!r}.")
+    for given, value, name, layer in zip(answer, right, ("four maps each", "3×3 kernels"), (four, small), strict=True):
+        kernels, kernel = len(layer.weight), layer.weight[0].numel()
+        number(given, value, name, {
+            kernels: "that is the number of kernels; each has weights.",
+            kernels * kernel: "you forgot the bias of each map.",
+            kernels * (kernel + 1): "a map has one bias, however many kernels feed it.",
+            16 * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2 that it sees.",
+            6 * 16 * kernel + 16: "that connects every map to every map.",
+            sum(p.numel() for p in paper.parameters()): "that is C3 as it stands in the paper; here it is changed.",
+        })
+    return "Connections cost a kernel each, maps only a bias."
 
 
 @exercise("scaled-tanh")
@@ -273,6 +212,67 @@ def rbf_output(answer):
         "rows and columns are exchanged: a row for each picture.": right.T,
     })
     return "The smallest value wins: it is a penalty, not a score."
+
+
+def _conv_size(n, k, s, p):
+    image, kernel = torch.empty(1, 1, n, n, device="meta"), torch.empty(1, 1, k, k, device="meta")
+    return F.conv2d(image, kernel, stride=s, padding=p).shape[-1]
+
+
+@exercise("why-32")
+def why_32(answer):
+    """(C1, S2, C3, S4) map sizes of LeNet-5 on a digit of 28×28 without its paper around it"""
+    net = create_model("lenet5").to("meta")
+    sizes, x = [], torch.empty(1, 1, 28, 28, device="meta")
+    for layer in (net.c1, net.s2, net.c3, net.s4):
+        x = layer(x)
+        sizes.append(x.shape[-1])
+    usual = tuple(table().row(name).output_shape[-1] for name in ("c1", "s2", "c3", "s4"))
+    numbers(answer, sizes, ("C1", "S2", "C3", "S4"), {
+        usual: "right for an input of 32×32, or for 28×28 with padding 2; here there is neither.",
+        (28, 14, 14, 7): "a convolution without padding makes a map smaller by its kernel size less one.",
+        (23, 11, 6, 3): "you forgot the + 1 of the size rule.",
+    })
+    return f"The 5×5 kernels of C5 do not fit on {sizes[-1]}×{sizes[-1]} any more."
+
+
+@exercise("connections")
+def connections(answer):
+    """number of connections of the whole LeNet-5: every use of a weight or a bias, and the 84 inputs of each output"""
+    rows = {name: table().row(name) for name in ("c1", "s2", "c3", "s4", "c5", "f6", "output")}
+    units = {name: math.prod(row.output_shape) for name, row in rows.items()}
+    weights = sum(rows[name].macs for name in ("c1", "c3", "c5", "f6"))
+    biases = sum(units[name] for name in ("c1", "c3", "c5", "f6"))
+    pooled, output = units["s2"] + units["s4"], rows["output"].macs
+    right = weights + biases + 5 * pooled + output
+    number(answer, right, "connections", {
+        right - output: "the ten outputs are missing, with a connection to each of the 84 units of F6.",
+        right - pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
+        right - 4 * pooled: "a unit of S2 and S4 adds four inputs before its weight: four connections and the bias.",
+        right + pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
+        weights + 4 * pooled + output: "you forgot the biases; each of them is a connection too.",
+        table().total_params: "those are the parameters; a shared one makes a connection wherever it is used.",
+    })
+    return f"{right / table().total_params:.1f} connections for each free parameter."
+
+
+@exercise("receptive-field")
+def receptive_field(answer):
+    """(pixels that a unit of S4 sees along one side, the same for C5), if all kernels of LeNet-5 were 3×3"""
+    s4, c5 = (row.receptive_field for row in summary(nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.AvgPool2d(2), nn.Conv2d(16, 120, 3)
+    ), LENET_INPUT).rows[-2:])
+    numbers(answer, (s4, c5), ("S4", "C5"), {
+        (c5, s4): "the right numbers in the wrong order: S4 comes first.",
+        tuple(table().row(name).receptive_field for name in ("s4", "c5")):
+            "right for kernels of 5×5; here they are 3×3.",
+        (7, 9): "you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels "
+                "apart, after S4 4.",
+        (10, 14): "after S4 neighbours are 4 pixels apart, not 2.",
+        (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
+        (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
+    })
+    return "Smaller kernels see less, but the steps of the subsampling count as before."
 
 
 @exercise("accuracy")
