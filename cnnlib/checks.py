@@ -71,7 +71,7 @@ def images(name, x, channels, smallest):
         )
 
 
-def share(name, value):
+def below_one(name, value):
     """Raise ValueError unless `value` is a number from 0 to below 1, as a dropout rate is; return it."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(f"{name} is {value!r}, allowed: a number from 0 to below 1.")

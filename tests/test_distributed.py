@@ -13,7 +13,8 @@ from cnnlib.training import distributed
 SCRIPT = """
 import json, sys, torch
 from torch import nn
-from cnnlib import data, distributed, training
+from cnnlib import data, training
+from cnnlib.training import distributed
 from tests.test_distributed import RECIPE, network
 torch.set_num_threads(1)
 with distributed.processes(torch.device("cpu")) as device:

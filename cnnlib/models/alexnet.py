@@ -10,7 +10,7 @@ from itertools import count
 
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, below_one, eighths, images, one_of, settings
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -91,7 +91,7 @@ class AlexNet(nn.Module):
         one_of("pooling", pooling, (3, 2))
         one_of("padding", form.padding, (0, 2, "same"))
         at_least("dense", form.dense, 1)
-        share("dropout", dropout)
+        below_one("dropout", dropout)
 
         same = form.padding == "same"
         spare = form.kernel - form.stride if same else 2 * form.padding

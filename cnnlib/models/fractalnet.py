@@ -9,7 +9,7 @@ from collections import Counter
 import torch
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, share
+from ..checks import at_least, below_one, eighths, images, one_of
 
 
 class FractalConv(nn.Sequential):
@@ -127,8 +127,8 @@ class FractalNet(nn.Module):
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         self.drop_path = one_of("drop_path", drop_path, ("none", "local", "global", "mixed"))
-        share("drop_rate", drop_rate)
-        share("dropout", dropout)
+        below_one("drop_rate", drop_rate)
+        below_one("dropout", dropout)
         self.smallest, self.standard_size = 2**blocks, 32       # every pooling halves
         self.blocks, channels = nn.ModuleList(), in_channels
         for i in range(blocks):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, below_one, eighths, images, one_of, settings
 from .alexnet import local_response_norm
 
 # What a training forward returns, in torchvision's order: the later head first.
@@ -152,7 +152,7 @@ class GoogLeNet(nn.Module):
         one_of("norm", form.norm, ("lrn", "batch", "none"))
         one_of("kernel_size", form.kernel_size, (5, 3))
         one_of("aux_logits", form.aux_logits, (False, True))
-        share("dropout", form.dropout)
+        below_one("dropout", form.dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         if one_of("naive", naive, (False, True)):

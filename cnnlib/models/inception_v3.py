@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, below_one, eighths, images, one_of, settings
 from .inception import BasicConv2d
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
@@ -188,7 +188,7 @@ class InceptionV3(nn.Module):
         form = settings(variant, VARIANTS, num_classes=num_classes, aux_logits=aux_logits, dropout=dropout)
         at_least("num_classes", form.num_classes, 1)
         one_of("aux_logits", form.aux_logits, (True, False))
-        share("dropout", form.dropout)
+        below_one("dropout", form.dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         self.smallest, self.smallest_training = form.smallest

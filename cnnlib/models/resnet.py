@@ -16,7 +16,7 @@ import re
 
 from torch import nn
 
-from ..checks import above_zero, at_least, images, one_of, share
+from ..checks import above_zero, at_least, below_one, images, one_of
 from .residual import BasicBlock, Bottleneck, conv3x3
 
 IMAGENET = {                                        # table 1: block, blocks a stage
@@ -92,7 +92,7 @@ class ResNet(nn.Module):
         at_least("se_reduction", se_reduction, 0)
         one_of("shortcut", shortcut, ("A", "B", "C", "none"))
         one_of("preactivation", preactivation, (False, True))
-        share("stochastic_depth", stochastic_depth)
+        below_one("stochastic_depth", stochastic_depth)
         above_zero("residual_scale", residual_scale, 1)
         if shortcut == "none":
             one_of("stochastic_depth without shortcuts", stochastic_depth, (0.0,))

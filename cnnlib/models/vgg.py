@@ -9,7 +9,7 @@ import re
 
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, below_one, eighths, images, one_of, settings
 from .alexnet import local_response_norm
 
 # Table 1, column by column: a number is a 3x3 convolution with so many maps, 1x1-256 a
@@ -86,7 +86,7 @@ class VGG(nn.Module):
         one_of("batch_norm", batch_norm, (False, True))
         at_least("dense", form.dense, 0)
         at_least("grid", form.grid, 1)
-        share("dropout", dropout)
+        below_one("dropout", dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         self.standard_size = 32 if variant == "cifar" else 224
