@@ -16,9 +16,10 @@ from ..training.devices import device_of
 from .cache import decoded
 from .images import Images, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos
-from .sources import SOURCES, DataNotFound
+from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
-__all__ = ["NAMES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "split_per_class"]
+__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "shape_of",
+           "split_per_class"]
 
 NAMES = tuple(SOURCES)
 PHOTOS = ("flowers", "pets", "pets30")

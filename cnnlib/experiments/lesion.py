@@ -45,7 +45,7 @@ def load(name):
     model = create_model(about["model"]["name"], **about["model"]["options"])
     load_weights(model, WEIGHTS / f"{name}.safetensors")
     run = runs.read(runs.path_of(*about["run"].split("/")))
-    return model.eval(), data.load(**{key: value for key, value in run.data.items() if key != "variant"})
+    return model.eval(), data.load(**run.load_options)
 
 
 def recorded_error(name):
