@@ -6,13 +6,15 @@ widths and names of the layers as in the authors' released code and torchvision.
 """
 
 from collections import namedtuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, below_one, eighths, images, one_of, settings
+from ..checks import at_least, below_one, eighths, images, one_of
 from .inception import BasicConv2d
+from .specs import built_from, fill
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
 
@@ -163,6 +165,28 @@ class InceptionV3Aux(nn.Module):
         return self.fc(x.mean((2, 3)))              # (N, num_classes)
 
 
+@dataclass(frozen=True)
+class InceptionV3Spec:
+    """The arguments of an `InceptionV3`, checked; for None stands what the variant has."""
+
+    num_classes: int | None = None
+    variant: str = "paper"
+    aux_logits: bool | None = None
+    dropout: float | None = None
+    in_channels: int = 3
+    width: float = 1.0
+    smallest: tuple = field(init=False)     # side of a picture, in evaluation and with the head
+
+    def __post_init__(self):
+        fill(self, VARIANTS[one_of("variant", self.variant, tuple(VARIANTS))])
+        at_least("num_classes", self.num_classes, 1)
+        one_of("aux_logits", self.aux_logits, (True, False))
+        below_one("dropout", self.dropout)
+        at_least("in_channels", self.in_channels, 1)
+        eighths("width", self.width)
+
+
+@built_from(InceptionV3Spec)
 class InceptionV3(nn.Module):
     """Inception-v3: 27,161,264 parameters, 23,834,568 without the auxiliary head.
 
@@ -178,23 +202,14 @@ class InceptionV3(nn.Module):
         aux_logits: with the auxiliary head on the last maps of 17x17.
         dropout: rate before the last layer; 0.2 in the authors' released code (TF-Slim), 0.5 in torchvision.
         in_channels: 3 for colour.
-        width: share of the published channels in every layer, a multiple of 1/8.
+        width: factor of the published channels in every layer, a multiple of 1/8.
     """
 
-    def __init__(
-        self, num_classes=None, variant="paper", aux_logits=None, dropout=None, in_channels=3, width=1.0
-    ):
+    def __init__(self, spec):
         super().__init__()
-        form = settings(variant, VARIANTS, num_classes=num_classes, aux_logits=aux_logits, dropout=dropout)
-        at_least("num_classes", form.num_classes, 1)
-        one_of("aux_logits", form.aux_logits, (True, False))
-        below_one("dropout", form.dropout)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        self.smallest, self.smallest_training = form.smallest
-        small = variant == "cifar"
-        self.standard_size, stride, pad = (32, 1, 1) if small else (299, 2, 0)
-        self.Conv2d_1a_3x3 = BasicConv2d(in_channels, int(32 * width), 3, stride=stride, padding=pad)
+        small, width = spec.variant == "cifar", spec.width
+        stride, pad = (1, 1) if small else (2, 0)
+        self.Conv2d_1a_3x3 = BasicConv2d(spec.in_channels, int(32 * width), 3, stride=stride, padding=pad)
         self.Conv2d_2a_3x3 = conv(32, 32, 3, width, padding=pad)
         self.Conv2d_2b_3x3 = conv(32, 64, 3, width, padding=1)
         self.maxpool1 = nn.Identity() if small else nn.MaxPool2d(3, stride=2)
@@ -209,17 +224,19 @@ class InceptionV3(nn.Module):
         self.Mixed_6c = InceptionC(768, channels_7x7=160, width=width)
         self.Mixed_6d = InceptionC(768, channels_7x7=160, width=width)
         self.Mixed_6e = InceptionC(768, channels_7x7=192, width=width)
-        self.AuxLogits = InceptionV3Aux(768, form.num_classes, width) if form.aux_logits else None
+        self.AuxLogits = InceptionV3Aux(768, spec.num_classes, width) if spec.aux_logits else None
         self.Mixed_7a = InceptionD(768, width)
         self.Mixed_7b = InceptionE(1280, width)
         self.Mixed_7c = InceptionE(2048, width)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(int(2048 * width), form.num_classes)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.fc = nn.Linear(int(2048 * width), spec.num_classes)
         for name, layer in self.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 spread = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}.get(name, 0.1)
                 nn.init.trunc_normal_(layer.weight, std=spread)
+        self.in_channels, self.standard_size = spec.in_channels, 32 if small else 299
+        self.smallest, self.smallest_training = spec.smallest
 
     def forward(self, x):
         heads = self.training and self.AuxLogits is not None
