@@ -12,8 +12,8 @@ from itertools import count
 
 from torch import nn
 
-from ..checks import at_least, below_one, eighths, images, one_of
-from .specs import built_from, fill
+from ..checks import at_least, images, one_of
+from .specs import built_from, check_common
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -70,10 +70,7 @@ class AlexNetSpec:
     published_units: int = field(init=False)
 
     def __post_init__(self):
-        fill(self, VARIANTS[one_of("variant", self.variant, tuple(VARIANTS))])
-        at_least("num_classes", self.num_classes, 1)
-        at_least("in_channels", self.in_channels, 1)
-        eighths("width", self.width)
+        check_common(self, VARIANTS)
         one_of("groups", self.groups, (1, 2))
         one_of("activation", self.activation, tuple(ACTIVATIONS))
         one_of("norm", self.norm, ("lrn", "batch", "none"))
@@ -81,7 +78,6 @@ class AlexNetSpec:
         one_of("padding", self.padding, (0, 2, "same"))
         if self.dense is not None:
             at_least("dense", self.dense, 1)
-        below_one("dropout", self.dropout)
         at_least("image_size", self.image_size, self.smallest)
 
     @property

@@ -6,15 +6,14 @@ Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015: table 1,
 from collections import namedtuple
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, below_one, eighths, images, one_of
+from ..checks import at_least, images, one_of
 from .alexnet import local_response_norm
-from .specs import built_from, fill
+from .specs import built_from, check_common
 
 # What a training forward returns, in torchvision's order: the later head first.
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits1")
@@ -23,11 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling.
+# branch; last_pool: window of the fourth pooling; smallest: picture, without heads and with.
 VARIANTS = {
-    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3, aux_logits=True, dropout=0.4),
-    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2, aux_logits=True, dropout=0.2),
-    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3, aux_logits=False, dropout=0.4),
+    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3, aux_logits=True, dropout=0.4,
+                  smallest=(31, 79)),
+    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2, aux_logits=True, dropout=0.2,
+                        smallest=(15, 15)),
+    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3, aux_logits=False, dropout=0.4,
+                  smallest=(8, 8)),
 }
 
 
@@ -140,66 +142,32 @@ class GoogLeNetSpec:
     width: float = 1.0
     naive: bool = False
     last_pool: int = field(init=False)
+    smallest: tuple = field(init=False)     # side of a picture, in evaluation and in training with heads
 
     def __post_init__(self):
         if one_of("naive", self.naive, (False, True)):
             one_of("kernel_size of naive modules", self.kernel_size, (None, 5))
-        fill(self, VARIANTS[one_of("variant", self.variant, tuple(VARIANTS))])
-        at_least("num_classes", self.num_classes, 1)
+        check_common(self, VARIANTS)
         one_of("norm", self.norm, ("lrn", "batch", "none"))
         one_of("kernel_size", self.kernel_size, (5, 3))
         one_of("aux_logits", self.aux_logits, (False, True))
-        below_one("dropout", self.dropout)
-        at_least("in_channels", self.in_channels, 1)
-        eighths("width", self.width)
-
-    @property
-    def small(self):
-        return self.variant == "cifar"
-
-    @property
-    def batch_norm(self):
-        return self.norm == "batch"
-
-    @property
-    def head_pool(self):
-        """Window of the auxiliary heads."""
-        return 5 if self.variant == "paper" else None
-
-    def sides(self, size):
-        """Sides of the maps in modules 4 and 5, for a picture of this size."""
-        side = size if self.small else (size + 1) // 2
-        for _ in range(2 if self.small else 3):             # windows of 3, rounded up
-            side = (side - 2) // 2 + 1
-        return side, (side - self.last_pool + 1) // 2 + 1
-
-    @property
-    def smallest(self):
-        """Side of the smallest picture that leaves a pixel."""
-        return next(size for size in count(1) if self.sides(size)[1] > 0)
-
-    @property
-    def smallest_training(self):
-        """Side of the smallest picture from which the window of the heads, too, leaves a pixel."""
-        needed = self.head_pool if self.head_pool and self.aux_logits else 1
-        return next(size for size in count(self.smallest) if self.sides(size)[0] >= needed)
 
 
 def module_after(spec, before, *row):
     """The module of a row of table 1 after another module, or after so many channels."""
     channels = before if isinstance(before, int) else before.out_channels
+    batch_norm = spec.norm == "batch"
     ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool = (int(n * spec.width) for n in row)
     if spec.naive:
-        return NaiveInception(channels, ch1x1, ch3x3, ch5x5, spec.batch_norm)
-    return Inception(channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool, spec.kernel_size, spec.batch_norm)
+        return NaiveInception(channels, ch1x1, ch3x3, ch5x5, batch_norm)
+    return Inception(channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool, spec.kernel_size, batch_norm)
 
 
 @built_from(GoogLeNetSpec)
 class GoogLeNet(nn.Module):
     """GoogLeNet: 22 layers deep (57 convolutions and a dense one), 6,998,552 parameters without auxiliary heads.
 
-    Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary heads a
-    `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
+    Input (N, in_channels, H, W), output (N, num_classes) logits; in training with heads a `GoogLeNetOutputs`.
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
@@ -216,18 +184,17 @@ class GoogLeNet(nn.Module):
 
     def __init__(self, spec):
         super().__init__()
+        small, batch_norm = spec.variant == "cifar", spec.norm == "batch"
         c64, c192 = int(64 * spec.width), int(192 * spec.width)
-        conv, module = partial(BasicConv2d, batch_norm=spec.batch_norm), partial(module_after, spec)
+        conv, module = partial(BasicConv2d, batch_norm=batch_norm), partial(module_after, spec)
         half = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
         norm = local_response_norm if spec.norm == "lrn" else nn.Identity
-        stem = {"kernel_size": 3, "padding": 1} if spec.small else {"kernel_size": 7, "stride": 2, "padding": 3}
+        stem = {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
         self.conv1 = conv(spec.in_channels, c64, **stem)
-        self.maxpool1 = half(3)
-        self.norm1 = norm()
+        self.maxpool1, self.norm1 = half(3), norm()
         self.conv2 = conv(c64, c64, 1)
         self.conv3 = conv(c64, c192, 3, padding=1)
-        self.norm2 = norm()
-        self.maxpool2 = nn.Identity() if spec.small else half(3)
+        self.norm2, self.maxpool2 = norm(), nn.Identity() if small else half(3)
         # Table 1:                after             1x1 red.  3x3 red.  5x5 pool     out
         self.inception3a = module(c192,              64,  96, 128, 16,  32,  32)   # 256
         self.inception3b = module(self.inception3a, 128, 128, 192, 32,  96,  64)   # 480
@@ -240,17 +207,15 @@ class GoogLeNet(nn.Module):
         self.maxpool4 = half(spec.last_pool)
         self.inception5a = module(self.inception4e, 256, 160, 320, 32, 128, 128)   # 832
         self.inception5b = module(self.inception5a, 384, 192, 384, 48, 128, 128)   # 1024
-        self.aux1 = self.aux2 = None
-        if spec.aux_logits:
-            head = partial(InceptionAux, num_classes=spec.num_classes, batch_norm=spec.batch_norm, pool=spec.head_pool,
-                           width=spec.width)
-            self.aux1, self.aux2 = head(self.inception4a.out_channels), head(self.inception4d.out_channels)
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.dropout = nn.Dropout(spec.dropout)
+        head = partial(InceptionAux, num_classes=spec.num_classes, batch_norm=batch_norm, width=spec.width,
+                       pool=5 if spec.variant == "paper" else None)
+        self.aux1 = head(self.inception4a.out_channels) if spec.aux_logits else None
+        self.aux2 = head(self.inception4d.out_channels) if spec.aux_logits else None
+        self.avgpool, self.dropout = nn.AdaptiveAvgPool2d((1, 1)), nn.Dropout(spec.dropout)
         self.fc = nn.Linear(self.inception5b.out_channels, spec.num_classes)
-        self.init(spec.batch_norm)
-        self.in_channels, self.standard_size = spec.in_channels, 32 if spec.small else 224
-        self.smallest, self.smallest_training = spec.smallest, spec.smallest_training
+        self.init(batch_norm)
+        self.in_channels, self.standard_size = spec.in_channels, 32 if small else 224
+        self.smallest, self.smallest_training = spec.smallest if spec.aux_logits else 2 * spec.smallest[:1]
 
     def init(self, batch_norm):
         """The paper names no start: Glorot's, or torchvision's N(0, 0.01) where BatchNorm sets the scale."""

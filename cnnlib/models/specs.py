@@ -3,6 +3,8 @@
 import functools
 import inspect
 
+from ..checks import at_least, below_one, eighths, one_of
+
 
 def built_from(spec):
     """Decorates a network class whose constructor takes one `spec`: it may then be called with the spec's fields.
@@ -28,6 +30,15 @@ def fill(spec, values):
     for name, value in values.items():
         if getattr(spec, name, None) is None:
             object.__setattr__(spec, name, value)
+
+
+def check_common(spec, variants):
+    """Fill in what the variant has, and check the fields that AlexNet, VGG and the Inceptions share."""
+    fill(spec, variants[one_of("variant", spec.variant, tuple(variants))])
+    at_least("num_classes", spec.num_classes, 1)
+    at_least("in_channels", spec.in_channels, 1)
+    below_one("dropout", spec.dropout)
+    eighths("width", spec.width)
 
 
 def named(network, **fixed):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from ..checks import at_least, below_one, eighths, images, one_of
+from ..checks import at_least, images, one_of
 from .alexnet import local_response_norm
-from .specs import built_from, fill, named
+from .specs import built_from, check_common, named
 
 # Table 1, column by column: a number is a 3x3 convolution with so many maps, 1x1-256 a
 # 1x1 convolution with 256, M halves the picture, LRN normalises over neighbouring maps.
@@ -72,15 +72,11 @@ class VGGSpec:
 
     def __post_init__(self):
         parse(self.configuration)
-        fill(self, VARIANTS[one_of("variant", self.variant, tuple(VARIANTS))])
-        at_least("num_classes", self.num_classes, 1)
+        check_common(self, VARIANTS)
         one_of("batch_norm", self.batch_norm, (False, True))
         if self.dense is not None:
             at_least("dense", self.dense, 0)
         at_least("grid", self.grid, 1)
-        below_one("dropout", self.dropout)
-        at_least("in_channels", self.in_channels, 1)
-        eighths("width", self.width)
 
     @property
     def layers(self):
