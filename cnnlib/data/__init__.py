@@ -85,30 +85,10 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
         DataNotFound: no copy in the places searched and no network.
     """
-    one_of("data set", name, NAMES)
-    one_of("channels", channels, (None, 3))
-    one_of("flip", flip, (False, True))
     device = device_of(device)
-    at_least("pad", pad, 0)
-    for argument, value in (("size", size), ("limit", limit)):
-        if value is not None:
-            at_least(argument, value, 1)
-    if test_fraction is not None and not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
-    if test_fraction is not None and name in ("mnist", "cifar10"):
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     size = 224 if size is None and name in PHOTOS else size
-    from_files = name in (*PHOTOS, "folder") and size is not None and size > HELD
-    if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):
-        raise ValueError(f"crop is {crop!r}, allowed: whole numbers from 0, and 'resized' for photos of more than "
-                         f"{HELD} pixels.")
-    if from_files and pad:
-        raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
-
-    if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
-        raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
-                         "pixels None.")
-
+    from_files = name in (*PHOTOS, "folder") and isinstance(size, int) and size > HELD
+    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
     source = SOURCES[name](root, test_fraction)
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
@@ -123,6 +103,30 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         if (size, pad) != (None, 0):
             source.variant += f", resized and padded to {train.shape[1]}x{train.shape[2]}"
     return DataSet(name, source.variant, source.classes, train, test).to(device)
+
+
+def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg):
+    """Raise ValueError unless these arguments of `load` are what it allows."""
+    one_of("data set", name, NAMES)
+    one_of("channels", channels, (None, 3))
+    one_of("flip", flip, (False, True))
+    at_least("pad", pad, 0)
+    for argument, value in (("size", size), ("limit", limit)):
+        if value is not None:
+            at_least(argument, value, 1)
+    if test_fraction is not None and not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
+    if test_fraction is not None and name in ("mnist", "cifar10"):
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
+    if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):
+        raise ValueError(f"crop is {crop!r}, allowed: whole numbers from 0, and 'resized' for photos of more than "
+                         f"{HELD} pixels.")
+    if from_files and pad:
+        raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
+
+    if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
+        raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
+                         "pixels None.")
 
 
 def shortened(names):
