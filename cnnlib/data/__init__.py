@@ -76,7 +76,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         channels: 3 repeats grey images to RGB. None: as it is.
         crop, flip: augmentation of the training split, see `Images` and `Photos`.
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
-        test_fraction: another share of each class for testing, rounded down, where the data set has no split of its
+        test_fraction: another fraction of each class for testing, rounded down, where the data set has no split of its
             own (pets: in place of it).
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.

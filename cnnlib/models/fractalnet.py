@@ -104,7 +104,7 @@ class FractalNet(nn.Module):
         num_classes: number of outputs.
         variant: "paper" or "cifar": the same network.
         in_channels: 3 for colour.
-        width: share of the published channels, 64, 128, 256, 512, 512, a multiple of 1/8.
+        width: factor of the published channels, 64, 128, 256, 512, 512, a multiple of 1/8.
         drop_path: which paths a training batch takes. "none": all. "local": each join drops its inputs at random.
             "global": all layers but those of one random column rest. "mixed": a coin decides between the two.
         drop_rate: probability that a join drops an input on a local way, 0.15 in the paper.

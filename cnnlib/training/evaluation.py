@@ -32,7 +32,7 @@ def outputs(answer):
 
 @torch.no_grad()
 def score(model, images, rank=0, world_size=1, batch_size=None):
-    """(sum of the losses, number of correct answers, predictions int64 (n,)) of this process's share of a split.
+    """(sum of the losses, number of correct answers, predictions int64 (n,)) of this process's part of a split.
 
     batch_size: None takes 1000 small images, or as many large ones as have a million pixels together.
     """
