@@ -54,9 +54,7 @@ class History(list):
 
 def fit(model, data, recipe=None, *, device=None, compile=False, checkpoint=None, checkpoint_seconds=None,
         callback=None, progress=True, **changes):
-    """Train `model` on `data.train`, test it on `data.test` after every epoch.
-
-        >>> history = fit(model, data.load("digits"), epochs=6, lr=0.1)         # the recipe, with changes
+    """Train `model` on `data.train`, test it on `data.test` after every epoch: fit(model, digits, epochs=6, lr=0.1).
 
     The order of the images, their augmentation, dropout masks and the learning rate follow from the seed and the
     number of the step, from nothing else: a run repeats itself on the same device, also when it was stopped between.
@@ -65,12 +63,11 @@ def fit(model, data, recipe=None, *, device=None, compile=False, checkpoint=None
         model: network that maps (N, C, H, W) to logits (N, classes), or in training to a tuple of logits and those of
             auxiliary heads, whose losses count 0.3; it is trained in place.
         data: a `cnnlib.data.DataSet`.
-        recipe: a `Recipe`; None takes its defaults.
-        changes: fields of the recipe to change: epochs, batch_size, optimizer, lr, schedule, seed, ...; see `Recipe`.
+        recipe, changes: a `Recipe`, with its defaults if None, and fields of it to change: epochs, lr, seed, ...
         device: None takes the fastest. The network is trained there, and afterwards is back where it was.
         compile: let torch.compile translate the network first; takes a minute, pays on a GPU in long runs.
-        checkpoint: file to go on from if it exists, written after every epoch. Ends bit for bit as if nothing had
-            happened. On a GPU, cuDNN then uses its deterministic kernels only.
+        checkpoint: file to go on from if it exists, written after every epoch: the run ends bit for bit as if it had
+            not been stopped. On a GPU, cuDNN then uses its deterministic kernels only.
         checkpoint_seconds: write it within epochs, too, when so much time has passed.
         callback: called with the dict of each finished epoch, in process 0; if it returns True, training stops there.
         progress: show a bar with the time left.
