@@ -1,7 +1,6 @@
-"""The questions every constructor asks of its arguments before it does any work."""
+"""What is asked of arguments before any work is done: a wrong one is a ValueError that says what is allowed."""
 
 import math
-from types import SimpleNamespace
 
 
 def one_of(name, value, allowed):
@@ -71,7 +70,7 @@ def images(name, x, channels, smallest):
         )
 
 
-def share(name, value):
+def below_one(name, value):
     """Raise ValueError unless `value` is a number from 0 to below 1, as a dropout rate is; return it."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(f"{name} is {value!r}, allowed: a number from 0 to below 1.")
@@ -81,15 +80,8 @@ def share(name, value):
 def eighths(name, value):
     """Raise ValueError unless `value` is a multiple of 1/8 from 1/8 to 4; return it.
 
-    Published widths are multiples of 8, so that such a share of them is always a whole number of channels.
+    Published widths are multiples of 8, so that this many times of them is always a whole number of channels.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 4 or value * 8 % 1:
         raise ValueError(f"{name} is {value!r}, allowed: multiples of 1/8, from 0.125 to 4.")
     return value
-
-
-def settings(variant, variants, **given):
-    """The settings of `variant`, an entry of `variants`, with those `given` (not None) in their place."""
-    chosen = dict(variants[one_of("variant", variant, tuple(variants))])
-    chosen.update((name, value) for name, value in given.items() if value is not None)
-    return SimpleNamespace(**chosen)

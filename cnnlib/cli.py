@@ -9,10 +9,13 @@ import inspect
 import json
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from . import create_model, models, summary
 from .checks import at_least
+from .training import Recipe
 
 
 def main(argv=None):
@@ -37,7 +40,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
     """Shows defaults, where there are any, and the examples below the options as they are written."""
 
     def _get_help_string(self, action):
-        return super()._get_help_string(action) if action.default not in (None, False, []) else action.help
+        shown = action.default is not None and action.default is not False and action.default != []
+        return super()._get_help_string(action) if shown else action.help
 
 
 # -- train ----------------------------------------------------------------------------------------------------------
@@ -57,25 +61,14 @@ def _train_parser(commands):
                         "in_channels follow from the data")
     p.add_argument("--weights", metavar="FILE", help="begin with these weights (safetensors) instead of random ones")
     _data_arguments(p, data="digits")
-    group = p.add_argument_group("recipe")
+    group = p.add_argument_group("training images")
     group.add_argument("--limit", type=int, help="train on so many images only")
     group.add_argument("--crop", type=_number_or_text, default=0,
                        help="augmentation: pixels by which training images may shift, or 'resized'")
     group.add_argument("--flip", action="store_true", help="augmentation: mirror training images at random")
-    group.add_argument("--epochs", type=int, default=10)
-    group.add_argument("--batch-size", type=int, default=128, help="images a step, over all processes")
-    group.add_argument("--accumulate", type=int, default=1, help="parts in which a batch is worked through")
-    group.add_argument("--optimizer", default="sgd", choices=("sgd", "adam"))
-    group.add_argument("--lr", "--learning-rate", type=float, default=0.05, help="highest learning rate")
-    group.add_argument("--momentum", type=float, default=0.9)
-    group.add_argument("--weight-decay", type=float, default=0.0)
-    group.add_argument("--schedule", default="one-cycle", choices=("one-cycle", "step", "constant"))
-    group.add_argument("--label-smoothing", type=float, default=0.0)
-    group.add_argument("--clip", type=float, help="largest norm of the gradient")
-    group.add_argument("--seed", type=int, default=0, help="initial weights, order of the images, all that is random")
+    _recipe_arguments(p)
     group = p.add_argument_group("machine")
     group.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
-    group.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
     group.add_argument("--compile", action="store_true", help="translate the network first; pays in long GPU runs")
     group = p.add_argument_group("results")
     group.add_argument("--save", metavar="FILE", help="write the trained weights here (safetensors)")
@@ -86,14 +79,25 @@ def _train_parser(commands):
     p.set_defaults(run=_train)
 
 
+def _recipe_arguments(parser):
+    """An option for every field of a `Recipe`, with its default and what is allowed."""
+    group = parser.add_argument_group("recipe")
+    for each in fields(Recipe):
+        names = ["--" + each.name.replace("_", "-")] + ["--learning-rate"] * (each.name == "lr")
+        kind = next(iter(get_args(each.type)), each.type)           # of `float | None`, float
+        how = ({"action": argparse.BooleanOptionalAction} if kind is bool else
+               {"type": kind, "choices": each.metadata["allowed"]})
+        group.add_argument(*names, default=each.default, help=each.metadata["about"], **how)
+
+
 def _train(args):
     import torch
 
     from . import training
-    from .training import distributed, evaluation
+    from .training import checkpoints, distributed, evaluation
 
-    recipe = {name: getattr(args, name) for name in inspect.signature(training.check_recipe).parameters}
-    training.check_recipe(**recipe)
+    recipe = Recipe(**{each.name: getattr(args, each.name) for each in fields(Recipe)})
+    checkpoints.check_interval(args.checkpoint, args.checkpoint_seconds)
     with distributed.processes(training.device_of(args.device)) as device:
         say = print if distributed.place()[0] == 0 else lambda *text: None
         _check_files(args.save, args.figure)
@@ -105,7 +109,8 @@ def _train(args):
             training.load_weights(model, args.weights)
         say(_summary(model, dataset, args.model, options))
         history = training.fit(
-            model, dataset, **recipe, seed=args.seed, device=device, compile=args.compile,
+            model, dataset, recipe, device=device, compile=args.compile,
+            checkpoint=args.checkpoint, checkpoint_seconds=args.checkpoint_seconds,
             callback=training.tensorboard(args.tensorboard) if args.tensorboard else None,
         )
         for epoch in history:

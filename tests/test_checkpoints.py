@@ -107,11 +107,11 @@ def test_stopped_by_a_callback_and_resumed(tmp_path):
 def test_what_the_optimiser_remembers_has_the_order_in_memory_of_the_weights(tmp_path, optimizer):
     """A GPU works through both together, and slowly where the orders differ."""
     model = network().to(memory_format=torch.channels_last)
-    made = training.make_optimizer(model, optimizer, 0.1, 0.9, 0.0)
+    made = training.make_optimizer(model, training.Recipe(optimizer=optimizer, lr=0.1))
     model(torch.randn(4, 1, 8, 8)).sum().backward()
     made.step()
     Checkpoint(tmp_path / "run.safetensors", model, made, {}).save({"epoch": 1}, torch.zeros(2))
-    again = training.make_optimizer(model, optimizer, 0.1, 0.9, 0.0)
+    again = training.make_optimizer(model, training.Recipe(optimizer=optimizer, lr=0.1))
     Checkpoint(tmp_path / "run.safetensors", model, again, {}).load()
     compared = 0
     for weight in model.parameters():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ def tiny(monkeypatch):
         [grids.Case(p, "lenet5_modern", {"pooling": p}) for p in ("avg", "max")],
         {"name": "digits", "size": 28},
         {"epochs": 2, "batch_size": 256, "lr": 0.05},
-        keep={"max-seed0": "kept.safetensors"},
+        keep={"max": "kept.safetensors"},
     )
     monkeypatch.setitem(grids.GRIDS, "tiny", plan)
     return plan
@@ -144,16 +145,20 @@ def test_find_knows_a_network_with_and_without_its_defaults(tiny, tmp_path):
     assert [run.run for run in found] == ["avg-seed0"] and not runs.find("lenet5_modern", {"pooling": "max"}, tmp_path)
 
 
-def test_runs_of_schema_1_are_read(tiny, tmp_path):
+def test_runs_of_older_schemas_are_read(tiny, tmp_path):
     run = recording.record_one("tiny", tiny.cases[0], 0, device="cpu", root=tmp_path, progress=False)
-    old = asdict(run) | {"schema": 1}
+    path, old = runs.path_of("tiny", run.run, tmp_path), asdict(run) | {"schema": 2}
+    del old["case"], old["shape"]
+    path.write_text(json.dumps(old))
+    assert runs.read(path) == run
+    old["schema"] = 1
     del old["cores"], old["other_load"]
     for epoch in old["epochs"]:
         del epoch["images_per_second"], epoch["peak_memory_bytes"]
-    path = runs.path_of("tiny", run.run, tmp_path)
     path.write_text(json.dumps(old))
     found = runs.read(path)
-    assert found.schema == 2 and found.other_load is None and found.column("test_loss") == run.column("test_loss")
+    assert (found.schema, found.case, found.shape, found.other_load) == (3, "avg", [1, 28, 28], None)
+    assert found.column("test_loss") == run.column("test_loss")
     assert found.column("images_per_second") == pytest.approx(run.column("images_per_second"))
 
 
@@ -175,6 +180,8 @@ def test_stopping_writes_nothing(tiny, tmp_path, monkeypatch):
         (lambda d: d.pop("seed"), "missing .*seed"),
         (lambda d: d.update(best_error=0.1), "unknown .*best_error"),
         (lambda d: d.update(schema=0), "schema 0"),
+        (lambda d: d["recipe"].update(lr=-1), "lr is -1"),
+        (lambda d: d["recipe"].update(rate=1), "not a recorded run: .*'rate'"),
         (lambda d: d["epochs"].pop(0), "epochs are not 1, 2, 3"),
         (lambda d: d.update(epochs=[]), "epochs are not 1, 2, 3"),
         (lambda d: d["epochs"][0].pop("test_error"), "epoch 1: keys"),
@@ -217,7 +224,10 @@ def test_grid_is_recorded_as_declared(experiment):
         assert run.model == {"name": case.model, "options": case.options, "parameters": parameters}
         assert run.recipe == plan.recipe and run.seed == seed and run.experiment == experiment
         assert {**run.data, "variant": None} == {**plan.data, "variant": None} and run.data["variant"]
-        assert len(run.epochs) == plan.recipe["epochs"]
+        assert len(run.epochs) == plan.recipe["epochs"] and run.case == case.name
+        # The sizes in the words about the data: "..., 32x32, pixels' sha256 ..., resized and padded to 16x16".
+        assert run.shape[1:] == list(map(int, re.findall(r"(\d+)x(\d+)", run.data["variant"])[-1]))
+        assert run.shape[0] == (3 if "CIFAR" in run.data["variant"] else 1)
         assert run.command.startswith(f"python -m cnnlib record {experiment}")
         assert not run.commit.endswith("+"), "recorded with uncommitted changes to what decides a run"
 
@@ -272,7 +282,7 @@ def test_grids_declare_what_can_be_built(experiment):
     plan = grids.GRIDS[experiment]
     names = [case.name for case in plan.cases]
     assert len(set(names)) == len(names) and set(plan.target) <= set(names)
-    assert {run.removesuffix("-seed0") for run in plan.keep} <= set(names)
+    assert set(plan.keep) <= set(names)
     for case in plan.cases:
         with torch.device("meta"):
             create_model(case.model, **case.options)
@@ -284,7 +294,7 @@ def test_grids_declare_what_can_be_built(experiment):
 
 
 def test_kept_weights_belong_to_a_recorded_run():
-    kept = {file: f"{name}/{run}" for name, plan in grids.GRIDS.items() for run, file in plan.keep.items()}
+    kept = {file: f"{name}/{case}-seed0" for name, plan in grids.GRIDS.items() for case, file in plan.keep.items()}
     files = [p.name for p in (paths.DATA / "weights").glob("*.safetensors")]
     assert set(files) <= set(kept)
     for file, origin in kept.items():

@@ -1,5 +1,6 @@
 """The loop: it learns, repeats itself under a seed, stops when told, and refuses what makes no sense."""
 
+import dataclasses
 import math
 import sys
 import types
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 
 import cnnlib
-from cnnlib import data, training
+from cnnlib import cli, data, training
+from cnnlib.training.checkpoints import read
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +277,9 @@ def test_loss_that_explodes_is_an_error(digits):
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"clip": 0}, "clip is 0"),
         ({"accumulate": 0}, "accumulate is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"channels_last": "yes"}, "channels_last is 'yes', allowed: None, True, False"),
+        ({"recipe": {"lr": 0.1}}, "recipe is dict, allowed: a Recipe"),
         ({"lr": "0.1"}, "lr is '0.1', allowed: numbers above 0"),
         ({"weight_decay": "0"}, "weight_decay is '0', allowed: numbers from 0"),
         ({"checkpoint": "x", "checkpoint_seconds": -1}, "checkpoint_seconds is -1, allowed: numbers from 0"),
@@ -284,6 +289,37 @@ def test_loss_that_explodes_is_an_error(digits):
 def test_bad_arguments(digits, arguments, message):
     with pytest.raises(ValueError, match=message):
         training.fit(small(), digits, progress=False, **arguments)
+
+
+def test_a_recipe_and_its_fields_as_keywords_train_alike(digits):
+    recipe = training.Recipe(epochs=2, batch_size=64, optimizer="adam", lr=0.003, seed=4)
+    made = [training.fit(small(), digits, recipe, device="cpu", progress=False),
+            training.fit(small(), digits, device="cpu", progress=False, **recipe.as_dict()),
+            training.fit(small(), digits, training.Recipe(epochs=9, seed=4), device="cpu", progress=False, epochs=2,
+                         batch_size=64, optimizer="adam", lr=0.003)]
+    assert len({tuple(history.column("train_loss")) for history in made}) == 1 and len(made[0]) == 2
+    with pytest.raises(TypeError, match="'learning_rate'"):
+        training.fit(small(), digits, learning_rate=0.1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.lr = 1.0
+
+
+def test_every_field_of_a_recipe_is_explained_and_decides_a_checkpoint(tmp_path, digits):
+    names = {each.name for each in dataclasses.fields(training.Recipe)}
+    assert all(f"        {name}: " in training.Recipe.__doc__ for name in names)
+    training.fit(small(), digits, epochs=1, device="cpu", progress=False, checkpoint=tmp_path / "c")
+    held = read(tmp_path / "c")[1]["belongs_to"]
+    assert names <= set(held) and held["precision"] == "float32" and held["channels_last"] is False
+
+
+def test_the_command_line_has_every_field_with_its_default(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    shown = "".join(capsys.readouterr().out.split())                   # help breaks lines where it likes
+    for each in dataclasses.fields(training.Recipe):
+        default = "" if each.default is None else f"(default: {each.default})"
+        assert f"--{each.name.replace('_', '-')}" in shown
+        assert "".join(f"{each.metadata['about']}{default}".split()) in shown, each.name
 
 
 def test_what_is_trained_on_what(digits):

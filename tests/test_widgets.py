@@ -336,6 +336,7 @@ def made_up_run(activation, pooling, seed, errors, **changes):
     options = {"activation": activation, "pooling": pooling}
     return runs.Run(**{
         "schema": 1, "experiment": "made-up", "run": f"{activation}-{pooling}-seed{seed}",
+        "case": f"{activation}-{pooling}", "shape": [1, 28, 28],
         "model": {"name": "lenet5_modern", "options": options, "parameters": 61706},
         "data": {"name": "mnist", "variant": "made up for a test"},
         "recipe": {"epochs": len(errors), "batch_size": 128, "optimizer": "adam", "lr": 0.003}, "seed": seed,

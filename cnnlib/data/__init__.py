@@ -16,9 +16,10 @@ from ..training.devices import device_of
 from .cache import decoded
 from .images import Images, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos
-from .sources import SOURCES, DataNotFound
+from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
-__all__ = ["NAMES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "split_per_class"]
+__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "shape_of",
+           "split_per_class"]
 
 NAMES = tuple(SOURCES)
 PHOTOS = ("flowers", "pets", "pets30")
@@ -75,7 +76,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         channels: 3 repeats grey images to RGB. None: as it is.
         crop, flip: augmentation of the training split, see `Images` and `Photos`.
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
-        test_fraction: another share of each class for testing, rounded down, where the data set has no split of its
+        test_fraction: another fraction of each class for testing, rounded down, where the data set has no split of its
             own (pets: in place of it).
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
@@ -84,30 +85,10 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
         DataNotFound: no copy in the places searched and no network.
     """
-    one_of("data set", name, NAMES)
-    one_of("channels", channels, (None, 3))
-    one_of("flip", flip, (False, True))
     device = device_of(device)
-    at_least("pad", pad, 0)
-    for argument, value in (("size", size), ("limit", limit)):
-        if value is not None:
-            at_least(argument, value, 1)
-    if test_fraction is not None and not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
-    if test_fraction is not None and name in ("mnist", "cifar10"):
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     size = 224 if size is None and name in PHOTOS else size
-    from_files = name in (*PHOTOS, "folder") and size is not None and size > HELD
-    if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):
-        raise ValueError(f"crop is {crop!r}, allowed: whole numbers from 0, and 'resized' for photos of more than "
-                         f"{HELD} pixels.")
-    if from_files and pad:
-        raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
-
-    if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
-        raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
-                         "pixels None.")
-
+    from_files = name in (*PHOTOS, "folder") and isinstance(size, int) and size > HELD
+    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
     source = SOURCES[name](root, test_fraction)
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
@@ -122,6 +103,30 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         if (size, pad) != (None, 0):
             source.variant += f", resized and padded to {train.shape[1]}x{train.shape[2]}"
     return DataSet(name, source.variant, source.classes, train, test).to(device)
+
+
+def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg):
+    """Raise ValueError unless these arguments of `load` are what it allows."""
+    one_of("data set", name, NAMES)
+    one_of("channels", channels, (None, 3))
+    one_of("flip", flip, (False, True))
+    at_least("pad", pad, 0)
+    for argument, value in (("size", size), ("limit", limit)):
+        if value is not None:
+            at_least(argument, value, 1)
+    if test_fraction is not None and not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
+    if test_fraction is not None and name in ("mnist", "cifar10"):
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
+    if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):
+        raise ValueError(f"crop is {crop!r}, allowed: whole numbers from 0, and 'resized' for photos of more than "
+                         f"{HELD} pixels.")
+    if from_files and pad:
+        raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
+
+    if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
+        raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
+                         "pixels None.")
 
 
 def shortened(names):

@@ -50,7 +50,7 @@ class Images:
             batch_size: images a step, over all processes.
             shuffle: another order and another augmentation for every seed, the same on every device.
             seed: what both follow from; None takes torch's current random state.
-            rank, world_size: this process yields its share of each batch, images rank, rank + world_size, ... of it
+            rank, world_size: this process yields its part of each batch, images rank, rank + world_size, ... of it
                 (perhaps none), so that all of them together see exactly what one process alone would see.
 
         Raises:

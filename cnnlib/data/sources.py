@@ -5,6 +5,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +32,31 @@ _BREEDS = 37
 
 class DataNotFound(FileNotFoundError):
     """A data set is in none of the places searched and cannot be downloaded."""
+
+
+class Pictures(NamedTuple):
+    """Facts about a data set whose images are all of one shape."""
+
+    title: str
+    shape: tuple        # (C, H, W), before anything is done to them
+    train: int          # images of the training split
+
+
+PICTURES = {
+    "digits": Pictures("digits", (1, 8, 8), 1442),
+    "mnist": Pictures("MNIST", (1, 28, 28), 60_000),
+    "cifar10": Pictures("CIFAR-10", (3, 32, 32), 50_000),
+}
+
+
+def shape_of(name, size=None, pad=0, channels=None, **_others):
+    """(C, H, W) of the images that `load` gives for these arguments, without loading them.
+
+    Raises:
+        KeyError: a data set that is not in PICTURES.
+    """
+    own, height, width = PICTURES[name].shape
+    return channels or own, (size or height) + 2 * pad, (size or width) + 2 * pad
 
 
 @dataclass

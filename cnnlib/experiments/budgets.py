@@ -5,7 +5,6 @@ may have another winner.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from statistics import mean
 
@@ -53,10 +52,8 @@ def entries(experiment, start="", root=None, **options):
 
 
 def _entry(case, group, options):
-    model, variant = group[0].model, group[0].data["variant"]
-    height, width = map(int, re.findall(r"\b(\d+)x(\d+)\b", variant)[-1])
-    size = 1, model["options"].get("in_channels", 3), height, width
-    cost = of(model["name"], size, **model["options"], **options)
+    model = group[0].model
+    cost = of(model["name"], (1, *group[0].shape), **model["options"], **options)
     return Entry(case, cost.total_params, cost.total_macs, cost.total_kept_bytes,
                  tuple(run.final["test_error"] for run in group))
 

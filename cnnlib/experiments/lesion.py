@@ -45,7 +45,7 @@ def load(name):
     model = create_model(about["model"]["name"], **about["model"]["options"])
     load_weights(model, WEIGHTS / f"{name}.safetensors")
     run = runs.read(runs.path_of(*about["run"].split("/")))
-    return model.eval(), data.load(**{key: value for key, value in run.data.items() if key != "variant"})
+    return model.eval(), data.load(**run.load_options)
 
 
 def recorded_error(name):
@@ -307,11 +307,12 @@ def random_swaps(model, split, swaps=range(1, 21), draws=20, *, seed=0, restat=N
 
 def kendall_tau(order):
     """Kendall's rank correlation of distinct numbers with their sorted order: 1 sorted, 0 on average, -1 reversed."""
+    from scipy.stats import kendalltau
+
     order = list(order)
     if len(order) < 2 or len(set(order)) < len(order):
         raise ValueError(f"order is {order!r}, allowed: two or more distinct numbers.")
-    inversions = sum(a > b for a, b in combinations(order, 2))
-    return 1 - 2 * inversions / math.comb(len(order), 2)
+    return float(kendalltau(range(len(order)), order).statistic)
 
 
 # -- how many paths are left ------------------------------------------------------------------------------------------

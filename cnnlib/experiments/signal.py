@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import share
+from ..checks import below_one
 from ..training.evaluation import evaluating
 
 
@@ -98,6 +98,6 @@ class Start:
 def dropped(x, rate, generator=None):
     """Dropout as PyTorch has it: (x with each number set to 0 with probability `rate` and the others divided by
     1 - rate, the mask of zeros and ones)."""
-    share("rate", rate)
+    below_one("rate", rate)
     kept = (torch.rand(x.shape, generator=generator) >= rate).float()
     return x * kept / (1 - rate), kept

@@ -74,10 +74,10 @@ def create_model(name, **options):
         in_channels: of the pictures; 3 unless said otherwise, 1 for the LeNets.
 
     How wide a network is has one knob in each family:
-        width: AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: share of the published channels and dense units in
+        width: AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: factor of the published channels and dense units in
             every layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
         width: ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
-        width_multiplier: MobileNet, as its papers call such a share.
+        width_multiplier: MobileNet, as its papers call such a factor.
         growth_rate: DenseNet, new channels a layer.
 
     Raises:

@@ -6,11 +6,14 @@ tower A. Krizhevsky, "One weird trick for parallelizing convolutional neural net
 2014, and torchvision.
 """
 
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, images, one_of
+from .specs import built_from, check_common
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -20,19 +23,19 @@ ACTIVATIONS = {
 }
 
 # maps: of the five convolutions; kernel, stride, padding: of the first;
-# image_size: the picture that the dense layers are built for; dense: their width.
+# image_size: the picture that the dense layers are built for; published_units: their width.
 VARIANTS = {
     "paper": dict(
         num_classes=1000, maps=(96, 256, 384, 384, 256), groups=2, norm="lrn",
-        kernel=11, stride=4, padding=0, image_size=227, dense=4096,
+        kernel=11, stride=4, padding=0, image_size=227, published_units=4096,
     ),
     "torchvision": dict(
         num_classes=1000, maps=(64, 192, 384, 256, 256), groups=1, norm="none",
-        kernel=11, stride=4, padding=2, image_size=224, dense=4096,
+        kernel=11, stride=4, padding=2, image_size=224, published_units=4096,
     ),
     "cifar": dict(
         num_classes=10, maps=(96, 256, 384, 384, 256), groups=2, norm="lrn",
-        kernel=5, stride=1, padding=2, image_size=32, dense=1024,
+        kernel=5, stride=1, padding=2, image_size=32, published_units=1024,
     ),
 }
 
@@ -45,6 +48,73 @@ def local_response_norm(n=5, alpha=1e-4, beta=0.75, k=2.0):
     return nn.LocalResponseNorm(n, alpha * n, beta, k)
 
 
+@dataclass(frozen=True)
+class AlexNetSpec:
+    """The arguments of an `AlexNet`, checked; for None stands what the variant has."""
+
+    num_classes: int | None = None
+    variant: str = "paper"
+    groups: int | None = None
+    activation: str = "relu"
+    norm: str | None = None
+    pooling: int = 3
+    padding: int | str | None = None
+    image_size: int | None = None
+    dense: int | None = None
+    dropout: float = 0.5
+    in_channels: int = 3
+    width: float = 1.0
+    maps: tuple = field(init=False)
+    kernel: int = field(init=False)
+    stride: int = field(init=False)
+    published_units: int = field(init=False)
+
+    def __post_init__(self):
+        check_common(self, VARIANTS)
+        one_of("groups", self.groups, (1, 2))
+        one_of("activation", self.activation, tuple(ACTIVATIONS))
+        one_of("norm", self.norm, ("lrn", "batch", "none"))
+        one_of("pooling", self.pooling, (3, 2))
+        one_of("padding", self.padding, (0, 2, "same"))
+        if self.dense is not None:
+            at_least("dense", self.dense, 1)
+        at_least("image_size", self.image_size, self.smallest)
+
+    @property
+    def zeros(self):
+        """Pixels of padding (before, after) the picture."""
+        around = self.kernel - self.stride if self.padding == "same" else 2 * self.padding
+        return around // 2, around - around // 2
+
+    def grid(self, size):
+        """Side of the maps that reach the dense layers, for this picture size."""
+        side = (size + sum(self.zeros) - self.kernel) // self.stride + 1
+        side = (side - self.pooling) // 2 + 1
+        side = (side - self.pooling) // 2 + 1
+        return (side + 2 * (self.padding == "same") - self.pooling) // 2 + 1
+
+    @property
+    def smallest(self):
+        """Side of the smallest picture that leaves a pixel."""
+        return next(size for size in count(1) if self.grid(size) > 0)
+
+    @property
+    def units(self):
+        """Of the hidden dense layers."""
+        return int(self.published_units * self.width) if self.dense is None else self.dense
+
+
+def convolution(spec, cin, cout, kernel, lrn=False, **where):
+    """The layers of a convolution with its activation and normalisation, which LRN is only where `lrn` says so."""
+    layers = [nn.Conv2d(cin, cout, kernel, **where), ACTIVATIONS[spec.activation]()]
+    if spec.norm == "batch":
+        layers.insert(1, nn.BatchNorm2d(cout))
+    if spec.norm == "lrn" and lrn:
+        layers.append(local_response_norm())
+    return layers
+
+
+@built_from(AlexNetSpec)
 class AlexNet(nn.Module):
     """AlexNet: 60,965,224 parameters as published, 61,100,840 in torchvision.
 
@@ -55,7 +125,7 @@ class AlexNet(nn.Module):
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
         in_channels: 3 for colour.
-        width: share of the published maps and dense units in every layer, a multiple of 1/8.
+        width: factor of the published maps and dense units in every layer, a multiple of 1/8.
         variant: "paper"; "torchvision", one narrower tower without LRN; "cifar", the
             paper's for 32x32, with a first kernel of 5x5 stride 1 instead of 11x11
             stride 4 and dense layers of 1024 units: 5,726,602 parameters.
@@ -72,82 +142,42 @@ class AlexNet(nn.Module):
         dropout: rate in the dense layers.
     """
 
-    def __init__(
-        self, num_classes=None, variant="paper", groups=None, activation="relu",
-        norm=None, pooling=3, padding=None, image_size=None, dense=None, dropout=0.5,
-        in_channels=3, width=1.0,
-    ):
+    def __init__(self, spec):
         super().__init__()
-        form = settings(
-            variant, VARIANTS, num_classes=num_classes, groups=groups, norm=norm,
-            padding=padding, image_size=image_size, dense=dense,
-        )
-        at_least("num_classes", form.num_classes, 1)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        one_of("groups", form.groups, (1, 2))
-        one_of("activation", activation, tuple(ACTIVATIONS))
-        one_of("norm", form.norm, ("lrn", "batch", "none"))
-        one_of("pooling", pooling, (3, 2))
-        one_of("padding", form.padding, (0, 2, "same"))
-        at_least("dense", form.dense, 1)
-        share("dropout", dropout)
-
-        same = form.padding == "same"
-        spare = form.kernel - form.stride if same else 2 * form.padding
-        before, after = spare // 2, spare - spare // 2      # zeros around the picture
-
-        def grid(size):
-            """Side of the maps that reach the dense layers, for this picture size."""
-            side = (size + spare - form.kernel) // form.stride + 1
-            side = (side - pooling) // 2 + 1
-            side = (side - pooling) // 2 + 1
-            return (side + 2 * same - pooling) // 2 + 1
-
-        self.smallest = next(size for size in count(1) if grid(size) > 0)
-        self.standard_size = at_least("image_size", form.image_size, self.smallest)
-
-        def conv(cin, cout, kernel, lrn=False, **where):
-            layers = [nn.Conv2d(cin, cout, kernel, **where), ACTIVATIONS[activation]()]
-            if form.norm == "batch":
-                layers.insert(1, nn.BatchNorm2d(cout))
-            if form.norm == "lrn" and lrn:
-                layers.append(local_response_norm())
-            return layers
-
-        m1, m2, m3, m4, m5 = (int(maps * width) for maps in form.maps)
-        units = int(form.dense * width) if dense is None else dense
-        towers = dict(groups=form.groups)
+        conv, towers, same = partial(convolution, spec), {"groups": spec.groups}, spec.padding == "same"
+        m1, m2, m3, m4, m5 = (int(maps * spec.width) for maps in spec.maps)
+        (before, after), side = spec.zeros, spec.grid(spec.image_size)
         self.features = nn.Sequential(                      # sizes of "paper":
             *([nn.ZeroPad2d((before, after, before, after))] if same else []),
-            *conv(in_channels, m1, form.kernel, lrn=True, stride=form.stride,
-                  padding=0 if same else form.padding),     # (N, 96, 55, 55)
-            nn.MaxPool2d(pooling, 2),                       # (N, 96, 27, 27)
+            *conv(spec.in_channels, m1, spec.kernel, lrn=True, stride=spec.stride,
+                  padding=0 if same else spec.padding),     # (N, 96, 55, 55)
+            nn.MaxPool2d(spec.pooling, 2),                  # (N, 96, 27, 27)
             *conv(m1, m2, 5, lrn=True, padding=2, **towers),  # (N, 256, 27, 27)
-            nn.MaxPool2d(pooling, 2),                       # (N, 256, 13, 13)
+            nn.MaxPool2d(spec.pooling, 2),                  # (N, 256, 13, 13)
             *conv(m2, m3, 3, padding=1),                    # (N, 384, 13, 13)
             *conv(m3, m4, 3, padding=1, **towers),          # (N, 384, 13, 13)
             *conv(m4, m5, 3, padding=1, **towers),          # (N, 256, 13, 13)
-            nn.MaxPool2d(pooling, 2, padding=int(same)),    # (N, 256, 6, 6)
+            nn.MaxPool2d(spec.pooling, 2, padding=int(same)),   # (N, 256, 6, 6)
         )
-        side = grid(form.image_size)
         self.avgpool = nn.AdaptiveAvgPool2d((side, side))
+        activation = ACTIVATIONS[spec.activation]
         layers = [
-            nn.Linear(m5 * side**2, units), ACTIVATIONS[activation](),
-            nn.Linear(units, units), ACTIVATIONS[activation](),
-            nn.Linear(units, form.num_classes),
+            nn.Linear(m5 * side**2, spec.units), activation(),
+            nn.Linear(spec.units, spec.units), activation(),
+            nn.Linear(spec.units, spec.num_classes),
         ]
         # The paper drops units of the hidden layers, torchvision units that enter them.
-        for place in (2, 0) if variant == "torchvision" else (4, 2):
-            layers.insert(place, nn.Dropout(dropout))
+        for place in (2, 0) if spec.variant == "torchvision" else (4, 2):
+            layers.insert(place, nn.Dropout(spec.dropout))
         self.classifier = nn.Sequential(*layers)
-        if variant == "paper":
+        if spec.variant == "paper":
             self.init_as_published()
-        elif variant == "cifar":                            # He's start, made for ReLUs, learns from few pictures
+        elif spec.variant == "cifar":                       # He's start, made for ReLUs, learns from few pictures
             for layer in self.modules():
                 if isinstance(layer, (nn.Conv2d, nn.Linear)):
                     nn.init.kaiming_normal_(layer.weight)
                     nn.init.zeros_(layer.bias)
+        self.in_channels, self.standard_size, self.smallest = spec.in_channels, spec.image_size, spec.smallest
 
     def init_as_published(self):
         """Section 5: weights N(0, 0.01); biases 1 in convolutions 2, 4, 5 and in the

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import above_zero, at_least, images, one_of, share, whole_numbers
+from ..checks import above_zero, at_least, below_one, images, one_of, whole_numbers
 from .recompute import Statistics, recomputed
 
 
@@ -145,7 +145,7 @@ class DenseNet(nn.Module):
         num_classes = (1000 if imagenet else 10) if num_classes is None else num_classes
         channels = at_least("stem_channels", stem_channels, 1)
         at_least("num_classes", num_classes, 1)
-        share("dropout", dropout)
+        below_one("dropout", dropout)
         self.in_channels = at_least("in_channels", in_channels, 1)
         self.standard_size = 224 if imagenet else 32
         # Every transition halves, and after the last one a pixel must remain.

@@ -9,7 +9,7 @@ from collections import Counter
 import torch
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, share
+from ..checks import at_least, below_one, eighths, images, one_of
 
 
 class FractalConv(nn.Sequential):
@@ -104,7 +104,7 @@ class FractalNet(nn.Module):
         num_classes: number of outputs.
         variant: "paper" or "cifar": the same network.
         in_channels: 3 for colour.
-        width: share of the published channels, 64, 128, 256, 512, 512, a multiple of 1/8.
+        width: factor of the published channels, 64, 128, 256, 512, 512, a multiple of 1/8.
         drop_path: which paths a training batch takes. "none": all. "local": each join drops its inputs at random.
             "global": all layers but those of one random column rest. "mixed": a coin decides between the two.
         drop_rate: probability that a join drops an input on a local way, 0.15 in the paper.
@@ -127,8 +127,8 @@ class FractalNet(nn.Module):
         self.in_channels = at_least("in_channels", in_channels, 1)
         eighths("width", width)
         self.drop_path = one_of("drop_path", drop_path, ("none", "local", "global", "mixed"))
-        share("drop_rate", drop_rate)
-        share("dropout", dropout)
+        below_one("drop_rate", drop_rate)
+        below_one("dropout", dropout)
         self.smallest, self.standard_size = 2**blocks, 32       # every pooling halves
         self.blocks, channels = nn.ModuleList(), in_channels
         for i in range(blocks):

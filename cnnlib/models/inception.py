@@ -4,15 +4,16 @@ Source: C. Szegedy et al., "Going deeper with convolutions", CVPR 2015: table 1,
 """
 
 from collections import namedtuple
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, images, one_of
 from .alexnet import local_response_norm
+from .specs import built_from, check_common
 
 # What a training forward returns, in torchvision's order: the later head first.
 GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits1")
@@ -21,11 +22,14 @@ GoogLeNetOutputs = namedtuple("GoogLeNetOutputs", "logits aux_logits2 aux_logits
 AUX_WEIGHT = 0.3
 
 # norm: in the stem ("lrn") or in every convolution ("batch"); kernel_size: of the third
-# branch; last_pool: window of the fourth pooling.
+# branch; last_pool: window of the fourth pooling; smallest: picture, without heads and with.
 VARIANTS = {
-    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3, aux_logits=True, dropout=0.4),
-    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2, aux_logits=True, dropout=0.2),
-    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3, aux_logits=False, dropout=0.4),
+    "paper": dict(num_classes=1000, norm="lrn", kernel_size=5, last_pool=3, aux_logits=True, dropout=0.4,
+                  smallest=(31, 79)),
+    "torchvision": dict(num_classes=1000, norm="batch", kernel_size=3, last_pool=2, aux_logits=True, dropout=0.2,
+                        smallest=(15, 15)),
+    "cifar": dict(num_classes=10, norm="batch", kernel_size=5, last_pool=3, aux_logits=False, dropout=0.4,
+                  smallest=(8, 8)),
 }
 
 
@@ -124,11 +128,46 @@ class InceptionAux(nn.Module):
         return self.fc2(self.dropout(x))            # (N, num_classes)
 
 
+@dataclass(frozen=True)
+class GoogLeNetSpec:
+    """The arguments of a `GoogLeNet`, checked; for None stands what the variant has."""
+
+    num_classes: int | None = None
+    variant: str = "paper"
+    norm: str | None = None
+    kernel_size: int | None = None
+    aux_logits: bool | None = None
+    dropout: float | None = None
+    in_channels: int = 3
+    width: float = 1.0
+    naive: bool = False
+    last_pool: int = field(init=False)
+    smallest: tuple = field(init=False)     # side of a picture, in evaluation and in training with heads
+
+    def __post_init__(self):
+        if one_of("naive", self.naive, (False, True)):
+            one_of("kernel_size of naive modules", self.kernel_size, (None, 5))
+        check_common(self, VARIANTS)
+        one_of("norm", self.norm, ("lrn", "batch", "none"))
+        one_of("kernel_size", self.kernel_size, (5, 3))
+        one_of("aux_logits", self.aux_logits, (False, True))
+
+
+def module_after(spec, before, *row):
+    """The module of a row of table 1 after another module, or after so many channels."""
+    channels = before if isinstance(before, int) else before.out_channels
+    batch_norm = spec.norm == "batch"
+    ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool = (int(n * spec.width) for n in row)
+    if spec.naive:
+        return NaiveInception(channels, ch1x1, ch3x3, ch5x5, batch_norm)
+    return Inception(channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool, spec.kernel_size, batch_norm)
+
+
+@built_from(GoogLeNetSpec)
 class GoogLeNet(nn.Module):
     """GoogLeNet: 22 layers deep (57 convolutions and a dense one), 6,998,552 parameters without auxiliary heads.
 
-    Input (N, in_channels, H, W), output (N, num_classes) logits; when training with auxiliary heads a
-    `GoogLeNetOutputs` (logits, aux_logits2, aux_logits1).
+    Input (N, in_channels, H, W), output (N, num_classes) logits; in training with heads a `GoogLeNetOutputs`.
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
@@ -139,83 +178,44 @@ class GoogLeNet(nn.Module):
         aux_logits: with the two auxiliary heads, after modules 4a and 4d.
         dropout: rate before the last layer, 0.4 in table 1; in the heads it is 0.7 (section 5).
         in_channels: 3 for colour.
-        width: share of the published channels in every layer, a multiple of 1/8.
+        width: factor of the published channels in every layer, a multiple of 1/8.
         naive: modules of figure 2a, without the 1x1 convolutions that keep them thin.
     """
 
-    def __init__(self, num_classes=None, variant="paper", norm=None, kernel_size=None, aux_logits=None, dropout=None,
-                 in_channels=3, width=1.0, naive=False):
+    def __init__(self, spec):
         super().__init__()
-        form = settings(variant, VARIANTS, num_classes=num_classes, norm=norm, kernel_size=kernel_size,
-                        aux_logits=aux_logits, dropout=dropout)
-        at_least("num_classes", form.num_classes, 1)
-        one_of("norm", form.norm, ("lrn", "batch", "none"))
-        one_of("kernel_size", form.kernel_size, (5, 3))
-        one_of("aux_logits", form.aux_logits, (False, True))
-        share("dropout", form.dropout)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        if one_of("naive", naive, (False, True)):
-            one_of("kernel_size of naive modules", kernel_size, (None, 5))
-        small, batch_norm = variant == "cifar", form.norm == "batch"
-        self.standard_size = 32 if small else 224
-        conv = partial(BasicConv2d, batch_norm=batch_norm)
-
-        c64, reached = int(64 * width), int(192 * width)    # reached: channels, module after module
-
-        def module(*row):
-            nonlocal reached
-            ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool = (int(n * width) for n in row)
-            if naive:
-                block = NaiveInception(reached, ch1x1, ch3x3, ch5x5, batch_norm)
-            else:
-                block = Inception(reached, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool, form.kernel_size, batch_norm)
-            reached = block.out_channels
-            return block
-
-        lrn = local_response_norm if form.norm == "lrn" else nn.Identity
+        small, batch_norm = spec.variant == "cifar", spec.norm == "batch"
+        c64, c192 = int(64 * spec.width), int(192 * spec.width)
+        conv, module = partial(BasicConv2d, batch_norm=batch_norm), partial(module_after, spec)
         half = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
-
-        stem = dict(stride=1, padding=1) if small else dict(stride=2, padding=3)
-        self.conv1 = conv(in_channels, c64, 3 if small else 7, **stem)
-        self.maxpool1 = half(3)
-        self.norm1 = lrn()
+        norm = local_response_norm if spec.norm == "lrn" else nn.Identity
+        stem = {"kernel_size": 3, "padding": 1} if small else {"kernel_size": 7, "stride": 2, "padding": 3}
+        self.conv1 = conv(spec.in_channels, c64, **stem)
+        self.maxpool1, self.norm1 = half(3), norm()
         self.conv2 = conv(c64, c64, 1)
-        self.conv3 = conv(c64, reached, 3, padding=1)
-        self.norm2 = lrn()
-        self.maxpool2 = nn.Identity() if small else half(3)
-        # Table 1:                 1x1 red.  3x3 red.  5x5 pool     out
-        self.inception3a = module( 64,  96, 128, 16,  32,  32)   # 256
-        self.inception3b = module(128, 128, 192, 32,  96,  64)   # 480
+        self.conv3 = conv(c64, c192, 3, padding=1)
+        self.norm2, self.maxpool2 = norm(), nn.Identity() if small else half(3)
+        # Table 1:                after             1x1 red.  3x3 red.  5x5 pool     out
+        self.inception3a = module(c192,              64,  96, 128, 16,  32,  32)   # 256
+        self.inception3b = module(self.inception3a, 128, 128, 192, 32,  96,  64)   # 480
         self.maxpool3 = half(3)
-        self.inception4a = module(192,  96, 208, 16,  48,  64)   # 512
-        self.inception4b = module(160, 112, 224, 24,  64,  64)   # 512
-        self.inception4c = module(128, 128, 256, 24,  64,  64)   # 512
-        self.inception4d = module(112, 144, 288, 32,  64,  64)   # 528
-        self.inception4e = module(256, 160, 320, 32, 128, 128)   # 832
-        self.maxpool4 = half(form.last_pool)
-        self.inception5a = module(256, 160, 320, 32, 128, 128)   # 832
-        self.inception5b = module(384, 192, 384, 48, 128, 128)   # 1024
-        pool = 5 if variant == "paper" else None
-        self.aux1 = self.aux2 = None
-        if form.aux_logits:
-            self.aux1 = InceptionAux(self.inception4a.out_channels, form.num_classes, batch_norm, pool, width=width)
-            self.aux2 = InceptionAux(self.inception4d.out_channels, form.num_classes, batch_norm, pool, width=width)
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(reached, form.num_classes)
-
-        def sides(size):
-            """Sides of the maps in modules 4 and 5, for a picture of this size."""
-            side = size if small else (size + 1) // 2
-            for _ in range(2 if small else 3):              # windows of 3, rounded up
-                side = (side - 2) // 2 + 1
-            return side, (side - form.last_pool + 1) // 2 + 1
-
-        self.smallest = next(size for size in count(1) if sides(size)[1] > 0)
-        needed = pool if pool and form.aux_logits else 1    # by the heads' window
-        self.smallest_training = next(size for size in count(self.smallest) if sides(size)[0] >= needed)
+        self.inception4a = module(self.inception3b, 192,  96, 208, 16,  48,  64)   # 512
+        self.inception4b = module(self.inception4a, 160, 112, 224, 24,  64,  64)   # 512
+        self.inception4c = module(self.inception4b, 128, 128, 256, 24,  64,  64)   # 512
+        self.inception4d = module(self.inception4c, 112, 144, 288, 32,  64,  64)   # 528
+        self.inception4e = module(self.inception4d, 256, 160, 320, 32, 128, 128)   # 832
+        self.maxpool4 = half(spec.last_pool)
+        self.inception5a = module(self.inception4e, 256, 160, 320, 32, 128, 128)   # 832
+        self.inception5b = module(self.inception5a, 384, 192, 384, 48, 128, 128)   # 1024
+        head = partial(InceptionAux, num_classes=spec.num_classes, batch_norm=batch_norm, width=spec.width,
+                       pool=5 if spec.variant == "paper" else None)
+        self.aux1 = head(self.inception4a.out_channels) if spec.aux_logits else None
+        self.aux2 = head(self.inception4d.out_channels) if spec.aux_logits else None
+        self.avgpool, self.dropout = nn.AdaptiveAvgPool2d((1, 1)), nn.Dropout(spec.dropout)
+        self.fc = nn.Linear(self.inception5b.out_channels, spec.num_classes)
         self.init(batch_norm)
+        self.in_channels, self.standard_size = spec.in_channels, 32 if small else 224
+        self.smallest, self.smallest_training = spec.smallest if spec.aux_logits else 2 * spec.smallest[:1]
 
     def init(self, batch_norm):
         """The paper names no start: Glorot's, or torchvision's N(0, 0.01) where BatchNorm sets the scale."""

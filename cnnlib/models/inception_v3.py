@@ -1,20 +1,22 @@
 """Inception-v3: large kernels factorised into small ones, square ones into 1xn and nx1.
 
-Source: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the
-Inception architecture for computer vision", CVPR 2016, table 1, figures 5 to 7 and 10;
-widths and names of the layers as in the authors' released code and torchvision.
+Source: C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, table 1, figures 5 to
+7 and 10; widths and names of the layers as in the authors' released code and torchvision.
 """
 
 from collections import namedtuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import images, one_of
 from .inception import BasicConv2d
+from .specs import built_from, check_common
 
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
+SPREADS = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}     # of the first weights; 0.1 elsewhere
 
 # smallest: picture, without the auxiliary head and with it.
 VARIANTS = {
@@ -25,7 +27,7 @@ VARIANTS = {
 
 
 def conv(in_channels, out_channels, kernel_size, width=1.0, **where):
-    """BasicConv2d of a share of the published channels."""
+    """BasicConv2d with `width` times the published channels."""
     return BasicConv2d(int(in_channels * width), int(out_channels * width), kernel_size, **where)
 
 
@@ -158,43 +160,49 @@ class InceptionV3Aux(nn.Module):
         self.fc = nn.Linear(int(768 * width), num_classes)
 
     def forward(self, x):
-        x = self.conv0(F.avg_pool2d(x, 5, 3))       # (N, 128, 5, 5)
-        x = self.conv1(x)                           # (N, 768, 1, 1)
-        return self.fc(x.mean((2, 3)))              # (N, num_classes)
+        x = self.conv0(F.avg_pool2d(x, 5, 3))               # (N, 128, 5, 5)
+        return self.fc(self.conv1(x).mean((2, 3)))          # (N, 768, 1, 1), (N, num_classes)
 
 
+@dataclass(frozen=True)
+class InceptionV3Spec:
+    """The arguments of an `InceptionV3`, checked; for None stands what the variant has."""
+
+    num_classes: int | None = None
+    variant: str = "paper"
+    aux_logits: bool | None = None
+    dropout: float | None = None
+    in_channels: int = 3
+    width: float = 1.0
+    smallest: tuple = field(init=False)     # side of a picture, in evaluation and with the head
+
+    def __post_init__(self):
+        check_common(self, VARIANTS)
+        one_of("aux_logits", self.aux_logits, (True, False))
+
+
+@built_from(InceptionV3Spec)
 class InceptionV3(nn.Module):
     """Inception-v3: 27,161,264 parameters, 23,834,568 without the auxiliary head.
 
-    Input (N, in_channels, H, W) from 75x75, made for 299x299, which is also the least that
-    the auxiliary head takes; output (N, num_classes) logits; when training with the head an
-    `InceptionOutputs` (logits, aux_logits).
+    Input (N, in_channels, H, W) from 75x75, made for 299x299, which is also the least that the auxiliary head takes;
+    output (N, num_classes) logits; in training with the head an `InceptionOutputs` (logits, aux_logits).
 
     Args:
         num_classes: number of outputs; 1000, for "cifar" 10.
-        variant: "paper" and "torchvision" differ in the rate of dropout only; "cifar", for
-            32x32: the stem halves the picture once instead of three times, so that the maps
-            have 15, 7 and 3 pixels a side, and there is no auxiliary head.
+        variant: "paper" and "torchvision" differ in the rate of dropout only; "cifar", for 32x32: the stem halves the
+            picture once, not three times: maps have 15, 7 and 3 pixels a side. There is no auxiliary head.
         aux_logits: with the auxiliary head on the last maps of 17x17.
         dropout: rate before the last layer; 0.2 in the authors' released code (TF-Slim), 0.5 in torchvision.
         in_channels: 3 for colour.
-        width: share of the published channels in every layer, a multiple of 1/8.
+        width: factor of the published channels in every layer, a multiple of 1/8.
     """
 
-    def __init__(
-        self, num_classes=None, variant="paper", aux_logits=None, dropout=None, in_channels=3, width=1.0
-    ):
+    def __init__(self, spec):
         super().__init__()
-        form = settings(variant, VARIANTS, num_classes=num_classes, aux_logits=aux_logits, dropout=dropout)
-        at_least("num_classes", form.num_classes, 1)
-        one_of("aux_logits", form.aux_logits, (True, False))
-        share("dropout", form.dropout)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        self.smallest, self.smallest_training = form.smallest
-        small = variant == "cifar"
-        self.standard_size, stride, pad = (32, 1, 1) if small else (299, 2, 0)
-        self.Conv2d_1a_3x3 = BasicConv2d(in_channels, int(32 * width), 3, stride=stride, padding=pad)
+        small, width = spec.variant == "cifar", spec.width
+        stride, pad = (1, 1) if small else (2, 0)
+        self.Conv2d_1a_3x3 = BasicConv2d(spec.in_channels, int(32 * width), 3, stride=stride, padding=pad)
         self.Conv2d_2a_3x3 = conv(32, 32, 3, width, padding=pad)
         self.Conv2d_2b_3x3 = conv(32, 64, 3, width, padding=1)
         self.maxpool1 = nn.Identity() if small else nn.MaxPool2d(3, stride=2)
@@ -209,17 +217,17 @@ class InceptionV3(nn.Module):
         self.Mixed_6c = InceptionC(768, channels_7x7=160, width=width)
         self.Mixed_6d = InceptionC(768, channels_7x7=160, width=width)
         self.Mixed_6e = InceptionC(768, channels_7x7=192, width=width)
-        self.AuxLogits = InceptionV3Aux(768, form.num_classes, width) if form.aux_logits else None
+        self.AuxLogits = InceptionV3Aux(768, spec.num_classes, width) if spec.aux_logits else None
         self.Mixed_7a = InceptionD(768, width)
         self.Mixed_7b = InceptionE(1280, width)
         self.Mixed_7c = InceptionE(2048, width)
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.dropout = nn.Dropout(form.dropout)
-        self.fc = nn.Linear(int(2048 * width), form.num_classes)
+        self.avgpool, self.dropout = nn.AdaptiveAvgPool2d((1, 1)), nn.Dropout(spec.dropout)
+        self.fc = nn.Linear(int(2048 * width), spec.num_classes)
         for name, layer in self.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                spread = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}.get(name, 0.1)
-                nn.init.trunc_normal_(layer.weight, std=spread)
+                nn.init.trunc_normal_(layer.weight, std=SPREADS.get(name, 0.1))
+        self.in_channels, self.standard_size = spec.in_channels, 32 if small else 299
+        self.smallest, self.smallest_training = spec.smallest
 
     def forward(self, x):
         heads = self.training and self.AuxLogits is not None

@@ -9,7 +9,7 @@ Sources:
 from torch import nn
 from torch.nn import functional as F
 
-from ..checks import above_zero, at_least, images, odd, one_of, share
+from ..checks import above_zero, at_least, below_one, images, odd, one_of
 
 
 class SeparableConv2d(nn.Sequential):
@@ -131,7 +131,7 @@ def divisible(channels, by=8):
 
 def _begin(net, num_classes, in_channels, width_multiplier, dropout):
     at_least("num_classes", num_classes, 1)
-    share("dropout", dropout)
+    below_one("dropout", dropout)
     above_zero("width_multiplier", width_multiplier, 4)
     net.in_channels, net.standard_size = at_least("in_channels", in_channels, 1), 224
 

@@ -11,13 +11,14 @@ Sources:
     Hu, Shen, Albanie, Sun, Wu, "Squeeze-and-excitation networks", CVPR 2018: table 1.
 """
 
-import inspect
 import re
+from dataclasses import dataclass, field
 
 from torch import nn
 
-from ..checks import above_zero, at_least, images, one_of, share
+from ..checks import above_zero, at_least, below_one, images, one_of
 from .residual import BasicBlock, Bottleneck, conv3x3
+from .specs import built_from, fill, named
 
 IMAGENET = {                                        # table 1: block, blocks a stage
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -46,6 +47,88 @@ def stages_of(depth, variant="paper", plain=False):
     raise ValueError(f"depth is {depth}, allowed with variant {variant!r}: {allowed}.")
 
 
+@dataclass(frozen=True)
+class ResNetSpec:
+    """The arguments of a `ResNet`, checked; for None stands what the variant has."""
+
+    depth: int = 50
+    num_classes: int | None = None
+    variant: str = "paper"
+    in_channels: int = 3
+    width: int | None = None
+    shortcut: str | None = None
+    stride_in: str | None = None
+    groups: int = 1
+    width_per_group: int = 64
+    preactivation: bool = False
+    stochastic_depth: float = 0.0
+    residual_scale: float = 1.0
+    se_reduction: int = 0
+    block: type = field(init=False)         # BasicBlock or Bottleneck
+    blocks: tuple = field(init=False)       # their number in each stage
+
+    def __post_init__(self):
+        block, blocks = stages_of(self.depth, self.variant, plain=self.shortcut == "none")
+        grouped, cifar = (self.groups, self.width_per_group) != (1, 64), len(blocks) == 3
+        if grouped and cifar:                           # section 4.2 has basic blocks only
+            one_of("variant", self.variant, ("paper", "torchvision"))
+        fill(self, {"block": block, "blocks": blocks, "num_classes": 10 if cifar else 1000,
+                    "width": 16 if cifar else 64, "shortcut": "A" if cifar else "B"})
+        at_least("in_channels", self.in_channels, 1)
+        at_least("num_classes", self.num_classes, 1)
+        at_least("width", self.width, 1)
+        at_least("se_reduction", self.se_reduction, 0)
+        one_of("shortcut", self.shortcut, ("A", "B", "C", "none"))
+        one_of("preactivation", self.preactivation, (False, True))
+        below_one("stochastic_depth", self.stochastic_depth)
+        above_zero("residual_scale", self.residual_scale, 1)
+        if self.shortcut == "none":
+            one_of("stochastic_depth without shortcuts", self.stochastic_depth, (0.0,))
+            one_of("preactivation without shortcuts", self.preactivation, (False,))
+        if block is Bottleneck:
+            fill(self, {"stride_in": "1x1" if self.variant == "paper" and not grouped else "3x3"})    # as published
+            one_of("stride_in", self.stride_in, ("1x1", "3x3"))
+            at_least("groups", self.groups, 1)
+            at_least("width_per_group", self.width_per_group, 1)
+            if self.width * self.width_per_group % 64:
+                raise ValueError(f"width_per_group is {self.width_per_group}, allowed with width {self.width}: "
+                                 "their product is a multiple of 64.")
+        else:
+            one_of("stride_in of basic blocks", self.stride_in, (None,))
+            one_of("groups of basic blocks", self.groups, (1,))
+            one_of("width_per_group of basic blocks", self.width_per_group, (64,))
+
+    @property
+    def cifar(self):
+        return len(self.blocks) == 3
+
+    @property
+    def block_options(self):
+        """The arguments of every block."""
+        options = {"shortcut": self.shortcut, "residual_scale": self.residual_scale, "se_reduction": self.se_reduction}
+        if self.block is Bottleneck:
+            options |= {"stride_in": self.stride_in, "groups": self.groups, "width_per_group": self.width_per_group}
+        return options
+
+
+def stage_of(spec, number, channels):
+    """Stage 0, 1, 2 or 3: blocks from `channels` maps on, the first of which halves height and width (but in stage 0).
+
+    Section 3 of stochastic depth: from block to block the probability of being skipped rises.
+    """
+    stage, before = nn.Sequential(), sum(spec.blocks[:number])
+    for i in range(spec.blocks[number]):
+        first = before + i == 0
+        stage.append(spec.block(
+            channels, spec.width * 2**number, stride=2 if number > 0 and i == 0 else 1, **spec.block_options,
+            preactivation="first" if spec.preactivation and first else spec.preactivation,
+            survival=1 - spec.stochastic_depth * (before + i + 1) / sum(spec.blocks),
+        ))
+        channels = spec.width * 2**number * spec.block.expansion
+    return stage
+
+
+@built_from(ResNetSpec)
 class ResNet(nn.Module):
     """The residual network of a depth, for ImageNet or for CIFAR, and its plain counterpart.
 
@@ -60,7 +143,7 @@ class ResNet(nn.Module):
             "cifar", the CIFAR network also where table 1 has the depth (50, 152).
         in_channels: 3 for colour.
         width: planes of the first stage, 64 if not given, 16 for CIFAR; each stage doubles them.
-            (AlexNet, VGG and the Inceptions take a share of the published channels instead.)
+            (For AlexNet, VGG and the Inceptions it is a factor of the published channels instead.)
         shortcut: see ResidualBlock. If not given "B" (table 4), for CIFAR "A" (section 4.2).
         stride_in, groups, width_per_group: see Bottleneck; basic blocks take none of them.
             ResNeXt and the wide ResNet were published with the stride in the 3x3 convolution.
@@ -72,74 +155,27 @@ class ResNet(nn.Module):
         ValueError: an argument is out of range; nothing has been allocated then.
     """
 
-    def __init__(
-        self, depth=50, num_classes=None, variant="paper", in_channels=3, width=None,
-        shortcut=None, stride_in=None, groups=1, width_per_group=64, preactivation=False,
-        stochastic_depth=0.0, residual_scale=1.0, se_reduction=0,
-    ):
+    def __init__(self, spec):
         super().__init__()
-        block, blocks = stages_of(depth, variant, plain=shortcut == "none")
-        cifar = len(blocks) == 3
-        self.standard_size = 32 if cifar else 224
-        if (groups, width_per_group) != (1, 64) and cifar:      # section 4.2 has basic blocks only
-            one_of("variant", variant, ("paper", "torchvision"))
-        num_classes = (10 if cifar else 1000) if num_classes is None else num_classes
-        width = (16 if cifar else 64) if width is None else width
-        shortcut = ("A" if cifar else "B") if shortcut is None else shortcut
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        at_least("num_classes", num_classes, 1)
-        at_least("width", width, 1)
-        at_least("se_reduction", se_reduction, 0)
-        one_of("shortcut", shortcut, ("A", "B", "C", "none"))
-        one_of("preactivation", preactivation, (False, True))
-        share("stochastic_depth", stochastic_depth)
-        above_zero("residual_scale", residual_scale, 1)
-        if shortcut == "none":
-            one_of("stochastic_depth without shortcuts", stochastic_depth, (0.0,))
-            one_of("preactivation without shortcuts", preactivation, (False,))
-        options = {
-            "shortcut": shortcut, "residual_scale": residual_scale, "se_reduction": se_reduction,
-        }
-        if block is Bottleneck:
-            if stride_in is None:                       # as published
-                stride_in = "1x1" if (variant, groups, width_per_group) == ("paper", 1, 64) else "3x3"
-            options |= {
-                "stride_in": one_of("stride_in", stride_in, ("1x1", "3x3")),
-                "groups": at_least("groups", groups, 1),
-                "width_per_group": at_least("width_per_group", width_per_group, 1),
-            }
-            if width * width_per_group % 64:
-                raise ValueError(f"width_per_group is {width_per_group}, allowed with width {width}: "
-                                 "their product is a multiple of 64.")
+        self.in_channels, self.standard_size = spec.in_channels, 32 if spec.cifar else 224
+        if spec.cifar:
+            self.conv1 = conv3x3(spec.in_channels, spec.width)
         else:
-            one_of("stride_in of basic blocks", stride_in, (None,))
-            one_of("groups of basic blocks", groups, (1,))
-            one_of("width_per_group of basic blocks", width_per_group, (64,))
-
-        if cifar:
-            self.conv1 = conv3x3(in_channels, width)
-        else:
-            self.conv1 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+            self.conv1 = nn.Conv2d(spec.in_channels, spec.width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(spec.width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.Identity() if cifar else nn.MaxPool2d(3, stride=2, padding=1)
-        channels, done = width, 0
-        for i in range(4):                              # layer4 stays empty for CIFAR
-            planes, stage = width * 2**i, nn.Sequential()
-            for j in range(blocks[i] if i < len(blocks) else 0):
-                done += 1
-                stage.append(block(
-                    channels, planes, stride=2 if i > 0 and j == 0 else 1, **options,
-                    preactivation="first" if preactivation and done == 1 else preactivation,
-                    survival=1 - stochastic_depth * done / sum(blocks),
-                ))
-                channels = planes * block.expansion
-            self.add_module(f"layer{i + 1}", stage)
+        self.maxpool = nn.Identity() if spec.cifar else nn.MaxPool2d(3, stride=2, padding=1)
+        channels = spec.width
+        for i in range(len(spec.blocks)):
+            self.add_module(f"layer{i + 1}", stage_of(spec, i, channels))
+            channels = spec.width * 2**i * spec.block.expansion
+        if spec.cifar:
+            self.layer4 = nn.Sequential()               # CIFAR's networks have three stages
         self.last = None
-        if preactivation:                               # the last sum is raw
+        if spec.preactivation:                          # the last sum is raw
             self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, num_classes)
+        self.fc = nn.Linear(channels, spec.num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):           # He et al. 2015: keep the signal's size
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -159,16 +195,6 @@ class ResNet(nn.Module):
         return self.fc(x)                           # (N, num_classes)
 
 
-def _named(**fixed):
-    """ResNet with some arguments fixed; what remains is the signature, so that a name has no others."""
-    def build(**options):
-        return ResNet(**fixed, **options)
-
-    free = [p for p in inspect.signature(ResNet).parameters.values() if p.name not in fixed]
-    build.__signature__ = inspect.Signature(free)
-    return build
-
-
 NAME = re.compile(r"(resnet|plain|se_resnet)([1-9][0-9]*)")
 
 
@@ -179,19 +205,19 @@ def find(name):
         return None
     depth = int(match[2])
     return {
-        "resnet": lambda: _named(depth=depth),
-        "plain": lambda: _named(depth=depth, shortcut="none"),
-        "se_resnet": lambda: _named(depth=depth, se_reduction=16),
+        "resnet": lambda: named(ResNet, depth=depth),
+        "plain": lambda: named(ResNet, depth=depth, shortcut="none"),
+        "se_resnet": lambda: named(ResNet, depth=depth, se_reduction=16),
     }[match[1]]()
 
 
 MODELS = {
-    "resnext50_32x4d": _named(depth=50, groups=32, width_per_group=4),
-    "resnext101_32x8d": _named(depth=101, groups=32, width_per_group=8),
-    "resnext101_64x4d": _named(depth=101, groups=64, width_per_group=4),
-    "wide_resnet50_2": _named(depth=50, width_per_group=128),
-    "wide_resnet101_2": _named(depth=101, width_per_group=128),
-    "se_resnext50_32x4d": _named(depth=50, groups=32, width_per_group=4, se_reduction=16),
+    "resnext50_32x4d": named(ResNet, depth=50, groups=32, width_per_group=4),
+    "resnext101_32x8d": named(ResNet, depth=101, groups=32, width_per_group=8),
+    "resnext101_64x4d": named(ResNet, depth=101, groups=64, width_per_group=4),
+    "wide_resnet50_2": named(ResNet, depth=50, width_per_group=128),
+    "wide_resnet101_2": named(ResNet, depth=101, width_per_group=128),
+    "se_resnext50_32x4d": named(ResNet, depth=50, groups=32, width_per_group=4, se_reduction=16),
 }
 for _names, _depths in (
     ("resnet", (*IMAGENET, 20, 32, 44, 56, 110, 1202)),

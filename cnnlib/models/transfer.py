@@ -9,7 +9,7 @@ import math
 
 from torch import nn
 
-from ..checks import at_least, one_of, share
+from ..checks import at_least, below_one, one_of
 from .densenet import MODELS as DENSENETS
 from .resnet import find as find_resnet
 from .vgg import MODELS as VGGS
@@ -34,7 +34,8 @@ def new_head(features, num_classes, dropout=0.0):
     """features - hidden - num_classes with a ReLU between: (N, features) -> (N, num_classes)."""
     hidden = head_size(features, num_classes)
     return nn.Sequential(
-        nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(share("dropout", dropout)), nn.Linear(hidden, num_classes),
+        nn.Linear(features, hidden), nn.ReLU(),
+        nn.Dropout(below_one("dropout", dropout)), nn.Linear(hidden, num_classes),
     )
 
 
@@ -56,7 +57,7 @@ def feature_extractor(name, num_classes, state_dict=None, dropout=None):
     """
     factory, last, usual = BACKBONES[one_of("name", name, tuple(BACKBONES))]
     at_least("num_classes", num_classes, 1)
-    dropout = share("dropout", usual if dropout is None else dropout)
+    dropout = below_one("dropout", usual if dropout is None else dropout)
     network = factory(variant="torchvision")
     if state_dict is not None:
         network.load_state_dict(state_dict, strict=True)

@@ -6,11 +6,13 @@ BatchNorm came later: the `_bn` forms are torchvision's.
 """
 
 import re
+from dataclasses import dataclass, field
 
 from torch import nn
 
-from ..checks import at_least, eighths, images, one_of, settings, share
+from ..checks import at_least, images, one_of
 from .alexnet import local_response_norm
+from .specs import built_from, check_common, named
 
 # Table 1, column by column: a number is a 3x3 convolution with so many maps, 1x1-256 a
 # 1x1 convolution with 256, M halves the picture, LRN normalises over neighbouring maps.
@@ -25,11 +27,11 @@ CONFIGURATIONS = {
     "B-5x5": "5x5-64 M 5x5-128 M 5x5-256 M 5x5-512 M 5x5-512 M",
 }
 
-# grid: side of the maps that reach the classifier; dense: units of its hidden layers.
+# grid: side of the maps that reach the classifier; units: of its hidden layers.
 VARIANTS = {
-    "paper": dict(num_classes=1000, grid=7, dense=4096),
-    "torchvision": dict(num_classes=1000, grid=7, dense=4096),
-    "cifar": dict(num_classes=10, grid=1, dense=0),
+    "paper": dict(num_classes=1000, grid=7, published_units=4096),
+    "torchvision": dict(num_classes=1000, grid=7, published_units=4096),
+    "cifar": dict(num_classes=10, grid=1, published_units=0),
 }
 
 
@@ -53,6 +55,40 @@ def parse(configuration):
     ]
 
 
+@dataclass(frozen=True)
+class VGGSpec:
+    """The arguments of a `VGG`, checked; for None stands what the variant has."""
+
+    configuration: str = "D"
+    num_classes: int | None = None
+    variant: str = "paper"
+    batch_norm: bool = False
+    dense: int | None = None
+    grid: int | None = None
+    dropout: float = 0.5
+    in_channels: int = 3
+    width: float = 1.0
+    published_units: int = field(init=False)
+
+    def __post_init__(self):
+        parse(self.configuration)
+        check_common(self, VARIANTS)
+        one_of("batch_norm", self.batch_norm, (False, True))
+        if self.dense is not None:
+            at_least("dense", self.dense, 0)
+        at_least("grid", self.grid, 1)
+
+    @property
+    def layers(self):
+        return parse(self.configuration)
+
+    @property
+    def units(self):
+        """Of the hidden dense layers."""
+        return int(self.published_units * self.width) if self.dense is None else self.dense
+
+
+@built_from(VGGSpec)
 class VGG(nn.Module):
     """VGG: 133 to 144 million parameters, 102,764,544 of them in the first dense layer.
 
@@ -70,50 +106,33 @@ class VGG(nn.Module):
             picture size are averaged to it.
         dropout: rate after the hidden dense layers; without such layers (dense 0, as in "cifar") there is none.
         in_channels: 3 for colour.
-        width: share of the published maps and dense units in every layer, a multiple of 1/8.
+        width: factor of the published maps and dense units in every layer, a multiple of 1/8.
     """
 
-    def __init__(
-        self, configuration="D", num_classes=None, variant="paper", batch_norm=False,
-        dense=None, grid=None, dropout=0.5, in_channels=3, width=1.0,
-    ):
+    def __init__(self, spec):
         super().__init__()
-        layers = parse(configuration)
-        form = settings(
-            variant, VARIANTS, num_classes=num_classes, grid=grid, dense=dense
-        )
-        at_least("num_classes", form.num_classes, 1)
-        one_of("batch_norm", batch_norm, (False, True))
-        at_least("dense", form.dense, 0)
-        at_least("grid", form.grid, 1)
-        share("dropout", dropout)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        self.standard_size = 32 if variant == "cifar" else 224
-        self.smallest = 2 ** layers.count(("pool",))        # every pooling halves
-
-        features, maps = [], in_channels
-        for kind, *numbers in layers:
+        features, maps = [], spec.in_channels
+        for kind, *numbers in spec.layers:
             if kind == "pool":
                 features += [nn.MaxPool2d(2, 2)]
             elif kind == "lrn":
                 features += [local_response_norm()]
             else:
-                kernel, out = numbers[0], max(1, int(numbers[1] * width))
+                kernel, out = numbers[0], max(1, int(numbers[1] * spec.width))
                 features += [nn.Conv2d(maps, out, kernel, padding=kernel // 2)]
-                features += [nn.BatchNorm2d(out)] if batch_norm else []
+                features += [nn.BatchNorm2d(out)] if spec.batch_norm else []
                 features += [nn.ReLU(inplace=True)]
                 maps = out
         self.features = nn.Sequential(*features)
-        self.avgpool = nn.AdaptiveAvgPool2d((form.grid, form.grid))
-        units = int(form.dense * width) if dense is None else dense
-        classifier, inputs = [], maps * form.grid**2
-        for _ in range(2 if units else 0):
-            classifier += [nn.Linear(inputs, units), nn.ReLU(inplace=True)]
-            classifier += [nn.Dropout(dropout)]
-            inputs = units
-        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, form.num_classes))
-        self.init(glorot=variant == "paper")
+        self.avgpool = nn.AdaptiveAvgPool2d((spec.grid, spec.grid))
+        classifier, inputs = [], maps * spec.grid**2
+        for _ in range(2 if spec.units else 0):
+            classifier += [nn.Linear(inputs, spec.units), nn.ReLU(inplace=True), nn.Dropout(spec.dropout)]
+            inputs = spec.units
+        self.classifier = nn.Sequential(*classifier, nn.Linear(inputs, spec.num_classes))
+        self.init(glorot=spec.variant == "paper")
+        self.in_channels, self.standard_size = spec.in_channels, 32 if spec.variant == "cifar" else 224
+        self.smallest = 2 ** spec.layers.count(("pool",))       # every pooling halves
 
     def init(self, glorot):
         """Section 3.1: the authors drew from N(0, 0.1^2), which trains A, and began deeper
@@ -138,22 +157,13 @@ class VGG(nn.Module):
         return self.classifier(x)       # (N, num_classes)
 
 
-def named(configuration, batch_norm=False):
-    """The factory of one configuration."""
-
-    def vgg(
-        num_classes=None, variant="paper", dense=None, grid=None, dropout=0.5, in_channels=3, width=1.0,
-    ):
-        return VGG(configuration, num_classes, variant, batch_norm, dense, grid, dropout, in_channels, width)
-
-    return vgg
-
-
 MODELS = {
-    "vgg11": named("A"), "vgg11_bn": named("A", True), "vgg11_lrn": named("A-LRN"),
-    "vgg13": named("B"), "vgg13_bn": named("B", True), "vgg8_5x5": named("B-5x5"),
-    "vgg16": named("D"), "vgg16_bn": named("D", True), "vgg16_1x1": named("C"),
-    "vgg19": named("E"), "vgg19_bn": named("E", True),
+    f"{name}{norm}": named(VGG, configuration=letter, batch_norm=bool(norm))
+    for name, letter in (("vgg11", "A"), ("vgg13", "B"), ("vgg16", "D"), ("vgg19", "E")) for norm in ("", "_bn")
+}
+MODELS |= {
+    name: named(VGG, configuration=letter, batch_norm=False)
+    for name, letter in (("vgg11_lrn", "A-LRN"), ("vgg8_5x5", "B-5x5"), ("vgg16_1x1", "C"))
 }
 
 

@@ -24,8 +24,8 @@ class Grid:
     about: str
     cases: list
     data: dict          # arguments of cnnlib.data.load
-    recipe: dict        # arguments of cnnlib.training.fit
-    keep: dict = field(default_factory=dict)    # run -> file in data/weights that keeps its trained network
+    recipe: dict        # fields of a cnnlib.training.Recipe; the others have their defaults
+    keep: dict = field(default_factory=dict)    # case -> file in data/weights that keeps its network of seed 0
     target: dict = field(default_factory=dict)  # case -> final test error to be expected, stated before recording
 
 
@@ -137,7 +137,7 @@ GRIDS = {
     "lenet-activation-pooling": Grid(
         "LeNet-5 with each activation and each pooling, on MNIST", lenet(), {"name": "mnist"},
         {"epochs": 10, "batch_size": 128, "optimizer": "adam", "lr": 0.003, "schedule": "one-cycle"},
-        keep={"relu-max-seed0": "lenet5_modern.safetensors"},
+        keep={"relu-max": "lenet5_modern.safetensors"},
     ),
     "lenet-1998": Grid(
         "LeNet-5 as published, on MNIST padded to 32x32", [Case("lenet5", "lenet5")], {"name": "mnist", "pad": 2},
@@ -153,7 +153,7 @@ GRIDS = {
     # GoogLeNet for 32x32; each plus about a point for the shorter schedule and for pictures stored as JPEG.
     "degradation": Grid(
         "Plain and residual networks of growing depth", degradation(), CIFAR, CIFAR_BN,
-        keep={f"{net}-seed0": f"cifar10-{net}.safetensors" for net in ("plain56", "resnet56")},
+        keep={f"{net}": f"cifar10-{net}.safetensors" for net in ("plain56", "resnet56")},
         target={"resnet20": 0.090, "resnet32": 0.083, "resnet44": 0.080, "resnet56": 0.077, "resnet110": 0.075},
     ),
     "shortcuts": Grid(
@@ -163,7 +163,7 @@ GRIDS = {
     "densenet": Grid(
         "DenseNet by growth rate, depth, and without bottleneck and compression",
         dense(40, (6, 12, 18, 24, 32), 100, 12), CIFAR, {**CIFAR_BN, "batch_size": 64},
-        keep={"bc40-k12-seed0": "cifar10-densenet_bc40_k12.safetensors"},
+        keep={"bc40-k12": "cifar10-densenet_bc40_k12.safetensors"},
         target={"basic40-k12": 0.063, "bc100-k12": 0.055},
     ),
     "few": Grid(
@@ -173,7 +173,7 @@ GRIDS = {
     "vgg": Grid(
         "VGG by depth, with and without BatchNorm; a narrow one as light as ResNet-56",
         [*vgg(), NARROW_VGG], CIFAR, CIFAR_NO_BN,
-        keep={"vgg16_bn-quarter-seed0": "cifar10-vgg16_bn-quarter.safetensors"},
+        keep={"vgg16_bn-quarter": "cifar10-vgg16_bn-quarter.safetensors"},
         target={"vgg11_bn": 0.085, "vgg16_bn": 0.070},
     ),
     "vgg-letters": Grid(
@@ -203,8 +203,8 @@ GRIDS = {
         "Networks of 20 to 56 layers as published, a VGG as light as ResNet-56, on all of CIFAR-10 in ten epochs",
         [*degradation(depths=(20, 56)), NARROW_VGG, Case("bc40-k12", "densenet_cifar", {"depth": 40})], CIFAR,
         {**CIFAR_SHORT, **ON_CPU},
-        keep={"bc40-k12-seed0": "cifar10-short-densenet_bc40_k12.safetensors",
-              **{f"{net}-seed0": f"cifar10-short-{net}.safetensors"
+        keep={"bc40-k12": "cifar10-short-densenet_bc40_k12.safetensors",
+              **{f"{net}": f"cifar10-short-{net}.safetensors"
                  for net in ("plain20", "resnet20", "plain56", "resnet56", "vgg16_bn-quarter")}},
         target={"resnet20": 0.110, "resnet56": 0.097, "bc40-k12": 0.110},
     ),
@@ -261,7 +261,7 @@ GRIDS = {
     ),
     "digits-degradation": Grid(
         "Plain and residual networks of growing depth, half as wide", degradation(**NARROW), DIGITS, DIGITS_BN,
-        keep={f"{net}-seed0": f"digits-{net}.safetensors" for net in ("plain20", "resnet20", "plain56", "resnet56")},
+        keep={f"{net}": f"digits-{net}.safetensors" for net in ("plain20", "resnet20", "plain56", "resnet56")},
     ),
     "digits-shortcuts": Grid(
         "ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth",
@@ -270,7 +270,7 @@ GRIDS = {
     "digits-densenet": Grid(
         "DenseNet by growth rate, depth, and without bottleneck and compression: small rates, fewer layers",
         dense(22, (2, 4, 6, 8, 12), 40, 4, **GREY), DIGITS, DIGITS_BN,
-        keep={"bc40-k4-seed0": "digits-densenet_bc40_k4.safetensors"},
+        keep={"bc40-k4": "digits-densenet_bc40_k4.safetensors"},
     ),
     "digits-few": Grid(
         "DenseNets and ResNets with few pictures: a fifth of the digits to train on, four fifths to test on",
@@ -279,7 +279,7 @@ GRIDS = {
     ),
     "digits-vgg": Grid(
         "VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH), DIGITS_32, DIGITS_BN,
-        keep={"vgg16_bn-seed0": "digits-vgg16_bn.safetensors"},
+        keep={"vgg16_bn": "digits-vgg16_bn.safetensors"},
     ),
     "digits-vgg-letters": Grid(
         "VGG by each configuration of its paper, without BatchNorm, an eighth as wide", vgg_letters(**EIGHTH),

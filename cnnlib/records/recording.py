@@ -15,10 +15,11 @@ import torch
 from torch.nn import functional as F
 
 from .. import data, training
-from ..anatomy import summary
+from ..anatomy import of, summary
 from ..checks import at_least, one_of
 from ..files import DATA
 from ..models import create_model
+from ..training import Recipe
 from . import runs
 from .grids import GRIDS, Case, Grid, grid
 
@@ -29,7 +30,7 @@ def missing(experiment, seeds, root=None, cases=None):
     known = {case.name: case for case in grid(experiment).cases}
     return [(known[name], seed) for seed in range(at_least("seeds", seeds, 1))
             for name in (known if cases is None else [one_of("case", each, known) for each in cases])
-            if not runs.path_of(experiment, f"{name}-seed{seed}", root).exists()]
+            if not runs.path_of(experiment, runs.name_of(name, seed), root).exists()]
 
 
 def train(experiment, plan, case, seed, *, data_root=None, device=None, progress=True, jobs=1, checkpoint=None):
@@ -39,14 +40,15 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
     torch.manual_seed(seed)
     model = create_model(case.model, **case.options).to(device)
     environment, load = runs.environment(device), runs.Load()
-    history = training.fit(model, dataset, **plan.recipe, seed=seed, device=device, progress=progress,
+    history = training.fit(model, dataset, Recipe(**plan.recipe, seed=seed), device=device, progress=progress,
                            checkpoint=checkpoint, checkpoint_seconds=None if checkpoint is None else 30)
     if history.interrupted:
         raise KeyboardInterrupt
     return runs.Run(
-        schema=runs.SCHEMA, experiment=experiment, run=f"{case.name}-seed{seed}",
+        schema=runs.SCHEMA, experiment=experiment, run=runs.name_of(case.name, seed), case=case.name,
         model={"name": case.model, "options": case.options, "parameters": sum(p.numel() for p in model.parameters())},
-        data={**plan.data, "variant": dataset.variant}, recipe=plan.recipe, seed=seed, **environment,
+        data={**plan.data, "variant": dataset.variant}, shape=list(dataset.train.shape), recipe=plan.recipe, seed=seed,
+        **environment,
         precision=history.precision,
         command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --jobs {jobs} "
                 f"--threads {torch.get_num_threads()} --device {device}",
@@ -59,13 +61,13 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
 
 def record_one(experiment, case, seed, *, root=None, resume=False, **options):
     """Train one case with one seed, write its run, and its weights (as float16) if the grid keeps them."""
-    plan, name = grid(experiment), f"{case.name}-seed{seed}"
+    plan, name = grid(experiment), runs.name_of(case.name, seed)
     checkpoint = runs.path_of(experiment, name, root).with_suffix(".checkpoint") if resume else None
     run, model, dataset = train(experiment, plan, case, seed, checkpoint=checkpoint, **options)
-    if name in plan.keep:
+    if seed == 0 and case.name in plan.keep:
         model.half().float()        # what the file will hold, so that the error in its header is its own
         folder = DATA / "weights" if root is None else Path(root)
-        training.save_weights(model, folder / plan.keep[name], dtype=torch.float16, metadata={
+        training.save_weights(model, folder / plan.keep[case.name], dtype=torch.float16, metadata={
             "model": run.model, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant, "load": plan.data,
             "classes": dataset.classes, "run": f"{experiment}/{name}",
             "test_error": training.evaluate(model, dataset.test)["error"],
@@ -103,7 +105,7 @@ def record(experiment, *, seeds=3, cases=None, jobs=1, threads=None, data_root=N
             try:
                 run = future.result()
             except FloatingPointError as error:
-                failed.append(f"{case.name}-seed{seed}: {error}")
+                failed.append(f"{runs.name_of(case.name, seed)}: {error}")
                 continue
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)      # else all the rest would be trained first
@@ -111,7 +113,7 @@ def record(experiment, *, seeds=3, cases=None, jobs=1, threads=None, data_root=N
                     raise OSError("a job was ended, probably for want of memory: try fewer jobs.") from error
                 raise
             written.append(run)
-            target = grid(experiment).target.get(run.run.rpartition("-")[0])
+            target = grid(experiment).target.get(case.name)
             say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs"
                 + (f" (expected {target:.1%})" if target else "")
                 + f", {run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
@@ -133,10 +135,8 @@ def again(path, *, data_root=None, device=None, progress=True, say=print):
     expected, given those recorded; None if there are not two of them.
     """
     old = runs.read(path)
-    name, seed = old.run.rpartition("-seed")[0], old.seed
-    plan = Grid("", [], {k: v for k, v in old.data.items() if k != "variant"}, old.recipe)
-    new, _, dataset = train(old.experiment, plan, Case(name, old.model["name"], old.model["options"]), seed,
-                            data_root=data_root, device=device, progress=progress)
+    plan, case = Grid("", [], old.load_options, old.recipe), Case(old.case, old.model["name"], old.model["options"])
+    new, _, dataset = train(old.experiment, plan, case, old.seed, data_root=data_root, device=device, progress=progress)
     seeds = [run.final["test_error"] for run in map(runs.read, sorted(Path(path).parent.glob("*.json")))
              if (run.model, run.recipe, run.data) == (old.model, old.recipe, old.data)]
     say(f"{old.run}: test error {new.final['test_error']:.2%} now on {new.device_name}, "
@@ -187,13 +187,9 @@ def show(seeds=3, device=None, experiments=None, root=None, say=print):
 
 def training_macs(plan, case):
     """MACs of a whole training run: a step costs three forward passes (forward, and backward to maps and weights)."""
-    channels, side, images = {"digits": (1, 8, 1442), "mnist": (1, 28, 60_000), "cifar10": (3, 32, 50_000)}[
-        plan.data["name"]]
-    side = plan.data.get("size", side) + 2 * plan.data.get("pad", 0)
-    with torch.device("meta"):
-        model = create_model(case.model, **case.options)
-    macs = summary(model, (1, plan.data.get("channels", channels), side, side)).total_macs
-    return 3 * macs * plan.data.get("limit", images) * plan.recipe["epochs"]
+    macs = of(case.model, (1, *data.shape_of(**plan.data)), **case.options).total_macs
+    images = plan.data.get("limit", data.PICTURES[plan.data["name"]].train)
+    return 3 * macs * images * Recipe(**plan.recipe).epochs
 
 
 def recorded_rate(plan, device, root=None):
@@ -204,7 +200,7 @@ def recorded_rate(plan, device, root=None):
         if other.data == plan.data:
             for run in runs.load(experiment, root):
                 if run.device == device and run.seed == 0:
-                    rates.append(training_macs(other, cases[run.run.removesuffix("-seed0")]) / run.final["seconds"])
+                    rates.append(training_macs(other, cases[run.case]) / run.final["seconds"])
     return median(rates) if rates else None
 
 

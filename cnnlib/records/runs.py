@@ -17,9 +17,11 @@ from pathlib import Path
 import torch
 
 from .. import models
+from ..data import shape_of
 from ..files import CHECKOUT, DATA, whole
+from ..training import Recipe
 
-SCHEMA = 2
+SCHEMA = 3
 EPOCH_KEYS = ("epoch", "seconds", "lr", "train_loss", "train_error", "test_loss", "test_error", "images_per_second",
               "peak_memory_bytes")
 
@@ -33,10 +35,12 @@ class Run:
 
     schema: int
     experiment: str
-    run: str
+    run: str                        # name_of(case, seed), and the name of the file
+    case: str = field(kw_only=True)                                 # the name of what is trained in the grid
     model: dict                     # name, options, parameters
     data: dict                      # name, variant, and the options of cnnlib.data.load
-    recipe: dict                    # the arguments of cnnlib.training.fit
+    shape: list = field(kw_only=True)                               # of one image that the network got, [C, H, W]
+    recipe: dict                    # the fields of a cnnlib.training.Recipe that the grid states
     seed: int
     device: str
     device_name: str
@@ -59,9 +63,19 @@ class Run:
         return [epoch[key] for epoch in self.epochs]
 
     @property
+    def load_options(self):
+        """The arguments of `cnnlib.data.load` with which the data were loaded."""
+        return {name: value for name, value in self.data.items() if name != "variant"}
+
+    @property
     def final(self):
         """The last epoch: the result of the run, whether or not an earlier one was better."""
         return self.epochs[-1]
+
+
+def name_of(case, seed):
+    """The name of the run of a case with a seed."""
+    return f"{case}-seed{seed}"
 
 
 def path_of(experiment, run, root=None):
@@ -92,6 +106,7 @@ def read(path):
     names = {f.name for f in fields(Run)}
     try:
         content = upgrade(content)
+        Recipe(**content["recipe"])
     except (AttributeError, KeyError, IndexError, TypeError) as error:
         raise ValueError(f"{path} is not a recorded run: {error!r}.") from error
     if content.get("schema") != SCHEMA:
@@ -108,7 +123,18 @@ def read(path):
 
 
 def upgrade(content):
-    """A run of schema 1 in the present one: what was not recorded then is None, images/s follow from the seconds."""
+    """A run of an older schema in the present one. Schema 2 lacks `case` and `shape`, which follow from the name of the
+    run and from the data that were loaded."""
+    content = upgrade_1(content)
+    if content.get("schema") != 2:
+        return content
+    loaded = {name: value for name, value in content["data"].items() if name != "variant"}
+    return {**content, "schema": 3, "case": content["run"].removesuffix(name_of("", content["seed"])),
+            "shape": list(shape_of(**loaded))}
+
+
+def upgrade_1(content):
+    """A run of schema 1 in schema 2: what was not recorded then is None, images/s follow from the seconds."""
     if content.get("schema") != 1:
         return content
     per_epoch = content["images_per_second"] * content["epochs"][-1]["seconds"] / len(content["epochs"])
@@ -129,7 +155,7 @@ def by_case(experiment, root=None):
     """The recorded runs of an experiment by what was trained: {case of its grid: runs, in the order of their seeds}."""
     cases = {}
     for run in sorted(load(experiment, root), key=lambda run: run.seed):
-        cases.setdefault(run.run.rpartition("-seed")[0], []).append(run)
+        cases.setdefault(run.case, []).append(run)
     return cases
 
 

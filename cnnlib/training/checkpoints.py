@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..checks import from_zero
 from ..files import whole
 
 
@@ -38,6 +39,14 @@ def load_weights(model, path):
     wanted = model.state_dict()
     model.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
     return metadata
+
+
+def check_interval(checkpoint, seconds):
+    """Raise ValueError unless so many seconds may lie between two checkpoints; without a checkpoint only None may."""
+    if seconds is not None:
+        from_zero("checkpoint_seconds", seconds)
+        if checkpoint is None:
+            raise ValueError(f"checkpoint_seconds is {seconds!r}, allowed without a checkpoint: None.")
 
 
 class Checkpoint:

@@ -1,4 +1,4 @@
-"""Training on several processes at once, started by `torchrun`: each works on its share of every batch.
+"""Training on several processes at once, started by `torchrun`: each works on its part of every batch.
 
     torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...
 

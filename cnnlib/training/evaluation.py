@@ -4,6 +4,7 @@ import math
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -24,17 +25,54 @@ def evaluating(model):
             attributes["training"] = mode
 
 
-def wilson(correct, total, z=1.959964):
-    """Interval for a share, (low, high): E. Wilson, 1927. With z = 1.96 it covers the truth in 95 % of cases.
+def outputs(answer):
+    """What a network answers in training, as a tuple: its logits, then those of its auxiliary heads if it has any."""
+    return answer if isinstance(answer, tuple) else (answer,)
 
-    Unlike p +- z sqrt(p (1 - p) / n) it stays within 0 and 1 and has a width even if all answers are correct.
+
+@torch.no_grad()
+def score(model, images, rank=0, world_size=1, batch_size=None):
+    """(sum of the losses, number of correct answers, predictions int64 (n,)) of this process's part of a split.
+
+    batch_size: None takes 1000 small images, or as many large ones as have a million pixels together.
     """
-    if total == 0:
-        return 0.0, 1.0
-    p, spread = correct / total, z**2 / total
-    middle = (p + spread / 2) / (1 + spread)
-    half = z * math.sqrt(p * (1 - p) / total + spread / (4 * total)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    if batch_size is None:
+        batch_size = max(world_size, min(1000, 2**20 // math.prod(images.shape[1:])))
+    loss, correct, predictions = 0.0, 0, [torch.empty(0, dtype=torch.int64)]
+    with evaluating(model):
+        for x, y in images.batches(batch_size, rank=rank, world_size=world_size):
+            logits = model(x)
+            loss += F.cross_entropy(logits, y, reduction="sum").item()
+            predictions.append(logits.argmax(1).cpu())
+            correct += (predictions[-1] == y.cpu()).sum().item()
+    return loss, correct, torch.cat(predictions)
+
+
+def evaluate(model, images, batch_size=None):
+    """Loss and error of `model` on a split, in evaluation mode; every module gets its own mode back afterwards.
+
+    Args:
+        batch_size: None takes 1000 small images, or as many large ones as have a million pixels together.
+
+    Returns:
+        dict with loss (mean cross-entropy), error and accuracy (fractions), correct and total (counts), and
+        predictions (int64 tensor (N,) on the CPU).
+    """
+    images = images.to(next(model.parameters()).device)
+    loss, correct, predictions = score(model, images, batch_size=batch_size)
+    total = len(images)
+    return {"loss": loss / total, "error": 1 - correct / total, "accuracy": correct / total,
+            "correct": correct, "total": total, "predictions": predictions}
+
+
+def wilson(correct, total):
+    """The interval of E. Wilson, 1927, for a proportion, (low, high): it covers the true one in 95 % of cases.
+
+    Unlike p +- 1.96 sqrt(p (1 - p) / n) it stays within 0 and 1 and has a width even if all answers are correct.
+    """
+    from scipy.stats import binomtest
+
+    return tuple(binomtest(correct, total).proportion_ci(0.95, method="wilson")) if total else (0.0, 1.0)
 
 
 def per_class(labels, predictions, classes):
@@ -50,28 +88,28 @@ def per_class(labels, predictions, classes):
 
 
 def confusion_matrix(labels, predictions, classes):
-    """Counts, int64 (classes, classes): the row is the true class, the column the answer."""
-    pairs = labels.cpu() * len(classes) + predictions
-    return torch.bincount(pairs, minlength=len(classes) ** 2).view(len(classes), len(classes))
+    """Counts, an int64 array (classes, classes): the row is the true class, the column the answer."""
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(labels.cpu(), predictions, labels=range(len(classes)))
 
 
 def draw_confusion(matrix, classes, file):
-    """Write a picture of the matrix: rows are true classes, columns answers, colour the share of the row."""
+    """Write a picture of the matrix: rows are true classes, columns answers, colours fractions of the row."""
     from matplotlib.figure import Figure
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    side = 2.5 + 0.45 * len(classes)
+    matrix, side = np.asarray(matrix), 2.5 + 0.45 * len(classes)
+    fractions = matrix / matrix.sum(1, keepdims=True).clip(1)
     axes = Figure(figsize=(side, side), layout="constrained").subplots()
-    shares = F.normalize(matrix.double(), p=1, dim=1)
-    ConfusionMatrixDisplay(shares.numpy(), display_labels=classes).plot(
+    ConfusionMatrixDisplay(fractions, display_labels=classes).plot(
         ax=axes, include_values=False, cmap="Blues", xticks_rotation="vertical", colorbar=False,
         im_kw={"vmin": 0, "vmax": 1},
     )
-    for (row, column), count in zip(torch.cartesian_prod(*[torch.arange(len(classes))] * 2).tolist(),
-                                    matrix.flatten().tolist(), strict=True):
+    for (row, column), count in np.ndenumerate(matrix):
         if count:
             axes.text(column, row, count, ha="center", va="center", fontsize=8,
-                      color="white" if shares[row, column] > 0.5 else "black")
+                      color="white" if fractions[row, column] > 0.5 else "black")
     axes.set(xlabel="answer of the network", ylabel="true class")
     _save(axes.figure, file)
 

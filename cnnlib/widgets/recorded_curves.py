@@ -1,7 +1,6 @@
 """Recorded curves: the training curves of an experiment's runs, with the spread over the seeds."""
 
-import re
-from math import fsum
+from statistics import fmean
 
 import traitlets as t
 
@@ -122,7 +121,7 @@ def curve(group):
 
     def over_seeds(key, digits):
         columns = list(zip(*(run.column(key) for run in group), strict=True))
-        return {"mean": [round(fsum(column) / len(column), digits) for column in columns],
+        return {"mean": [round(fmean(column), digits) for column in columns],
                 "min": [round(min(column), digits) for column in columns],
                 "max": [round(max(column), digits) for column in columns]}
 
@@ -154,16 +153,13 @@ def provenance(recorded):
 
 def pictures(recorded):
     """What the runs were trained on in a few words: "digits, 8×8 enlarged to 16×16"."""
-    def words(variant):
-        name = variant.split(",")[0].removeprefix("scikit-learn ")
-        sizes = [tuple(map(int, pair)) for pair in re.findall(r"\b(\d+)x(\d+)\b", variant)]
-        if not sizes:
-            return name
-        first, last = sizes[0], sizes[-1]
-        change = "" if first == last else f" {'enlarged' if last > first else 'reduced'} to {by(last)}"
-        return f"{name}, {by(first)}{change}"
+    def words(run):
+        title, (_, *before), _ = data.PICTURES[run.data["name"]]
+        after = run.shape[1:]
+        change = "" if after == before else f" {'enlarged' if after > before else 'reduced'} to {by(after)}"
+        return f"{title}, {by(before)}{change}"
 
-    return "; ".join(dict.fromkeys(words(run.data["variant"]) for run in recorded))
+    return "; ".join(dict.fromkeys(map(words, recorded)))
 
 
 def by(shape):

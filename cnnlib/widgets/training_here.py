@@ -39,7 +39,7 @@ class TrainsHere(BookWidget):
         raise NotImplementedError
 
     def train(self):
-        """Train in the background; `training` follows epoch by epoch. Bad luck becomes `training["message"]`.
+        """Train in the background; `training` follows epoch by epoch, and `training["message"]` says how it ended.
 
         Returns the thread, for callers who want to wait; None if one is running or there is nothing to train.
         """

@@ -228,6 +228,18 @@ def test_refused(options, message):
         GoogLeNet(**options)
 
 
+@pytest.mark.parametrize("variant", ["paper", "torchvision", "cifar"])
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("training", [False, True])
+def test_no_smaller_picture_would_do(name, variant, training):
+    """The smallest size is a number in the table of variants: without the check, a pixel less fails in a layer."""
+    model = on_meta(name, variant=variant, aux_logits=True).train(training)
+    size = (model.smallest_training if training else model.smallest) - 1
+    model.smallest = model.smallest_training = 1
+    with pytest.raises(RuntimeError, match="[Oo]utput size is too small|greater than actual input size|non-zero"):
+        model(torch.empty(2, 3, size, size, device="meta"))
+
+
 def test_other_refusals():
     with pytest.raises(ValueError, match="ch5x5red is 0, allowed: whole numbers from 1"):
         Inception(192, 64, 96, 128, 0, 32, 32)
