@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from cnnlib import cli
-from cnnlib.course import assignments, exercises, grading
+from cnnlib.course import assignments, chapters, exercises, grading
 
 from .exercises.test_exercises import CHAPTERS, cells
 
@@ -20,7 +20,8 @@ def read(path):
 
 
 def code(notebook):
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    """The programs of the exercises, without the imports of each page."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not cell.id.endswith("-setup")]
 
 
 def hand_in(path, keys, answers, setup="from cnnlib.course.exercises import check"):
@@ -50,7 +51,7 @@ def test_students_get_texts_and_stubs_and_no_solution(chapter, tmp_path):
     notebook = read(tmp_path / "student.ipynb")
     nbformat.validate(notebook)
     stubs, solutions = cells(chapter)           # read in another way
-    assert code(notebook)[1:] == list(stubs.values())
+    assert code(notebook) == list(stubs.values())
     everything = "\n".join(cell.source for cell in notebook.cells)
     for exercise in chosen:
         assert exercise.text in everything and exercise.heading in exercise.text
@@ -63,7 +64,7 @@ def test_students_get_texts_and_stubs_and_no_solution(chapter, tmp_path):
 def test_teachers_get_the_solution_in_the_place_of_the_stub(chapter, tmp_path):
     chosen = assignments.assign([chapter], tmp_path / "solutions.ipynb", solutions=True)
     notebook = read(tmp_path / "solutions.ipynb")
-    assert code(notebook)[1:] == [cells(chapter)[1][exercise.key].strip() for exercise in chosen]
+    assert code(notebook) == [cells(chapter)[1][exercise.key].strip() for exercise in chosen]
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert all(exercise.remark in texts for exercise in chosen if exercise.remark)
     assert not any(":::" in text for text in texts)
@@ -76,8 +77,19 @@ def test_keys_and_chapters_mix_in_the_order_of_the_book(tmp_path):
     notebook = read(tmp_path / "mix.ipynb")
     assert notebook.metadata.cnnlib.exercises == keys
     ids = [cell.id for cell in notebook.cells]
-    assert ids.index("vgg-setup") < ids.index("vgg-stack-answer") < ids.index("resnet-setup")
+    assert ids.index("vgg-index-setup") < ids.index("vgg-stack-answer") < ids.index("resnet-index-setup")
     assert ids[-1] == "resnet-block-answer"
+
+
+def test_a_section_is_assigned_alone_behind_its_own_imports(tmp_path, capsys):
+    cli.main(["assign", "lenet/today", "lenet/sharing", "--to", str(tmp_path / "today.ipynb")])
+    notebook = read(tmp_path / "today.ipynb")
+    own = ["lenet/why-32", "lenet/connections", "lenet/receptive-field", "lenet/accuracy"]
+    assert notebook.metadata.cnnlib.exercises == ["lenet/sharing", *own]
+    setups = [cell for cell in notebook.cells if cell.id.endswith("-setup")]
+    assert [cell.id for cell in setups] == ["lenet-watch-setup", "lenet-today-setup"]
+    page = {cell.id: cell.source for cell in nbformat.read(chapters.notebooks("lenet")[3], 4).cells}
+    assert setups[1].source == page["setup"]
 
 
 def test_unknown_names_and_files_that_are_there_are_refused(tmp_path, capsys):
@@ -121,7 +133,7 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nbclient", None)
     with pytest.raises(ImportError, match="need nbclient, .* pip install -r requirements.txt"):
         grading.grade("homework.ipynb")
-    monkeypatch.setattr(assignments, "CHECKOUT", None)
+    monkeypatch.setattr(chapters, "CHECKOUT", None)
     with pytest.raises(FileNotFoundError, match="run this in a checkout"):
         assignments.load()
 

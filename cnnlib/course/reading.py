@@ -19,7 +19,7 @@ GLUED = re.compile(r"\{glue:text\}`([\w-]+)`")
 
 class Page(NamedTuple):
     """A notebook as its reader meets it. `words` are those of the text and of the exercises, without the solutions;
-    `minutes` are to read it and to move its widgets, without the exercises; `seconds` ran its cells, 0 if they did not."""
+    `minutes` are to read it and to move its widgets, without the exercises; `seconds` its cells ran."""
 
     name: str
     title: str
