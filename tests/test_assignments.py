@@ -19,7 +19,7 @@ KEYS = exercises.list_exercises()
 @pytest.fixture(autouse=True)
 def checkout(monkeypatch):
     """The chapters are here, also where the library that is tested was installed without them."""
-    monkeypatch.setattr(assignments, "CHECKOUT", Path(__file__).parents[1])
+    monkeypatch.setattr(chapters, "CHECKOUT", Path(__file__).parents[1])
 
 
 def read(path):
@@ -88,6 +88,17 @@ def test_keys_and_chapters_mix_in_the_order_of_the_book(tmp_path):
     assert ids.index("vgg-stack-answer") < ids.index(setups[-1]) and setups[-1].startswith("resnet-")
     assert setups == list(dict.fromkeys(f"{exercise.page.replace('/', '-')}-setup" for exercise in chosen))
     assert ids[-1] == "resnet-block-answer"
+
+
+def test_a_section_is_assigned_alone_behind_its_own_imports(tmp_path, capsys):
+    cli.main(["assign", "lenet/today", "lenet/sharing", "--to", str(tmp_path / "today.ipynb")])
+    notebook = read(tmp_path / "today.ipynb")
+    own = ["lenet/why-32", "lenet/connections", "lenet/receptive-field", "lenet/accuracy"]
+    assert notebook.metadata.cnnlib.exercises == ["lenet/sharing", *own]
+    setups = [cell for cell in notebook.cells if cell.id.endswith("-setup")]
+    assert [cell.id for cell in setups] == ["lenet-watch-setup", "lenet-today-setup"]
+    page = {cell.id: cell.source for cell in nbformat.read(chapters.notebooks("lenet")[3], 4).cells}
+    assert setups[1].source == page["setup"]
 
 
 def test_unknown_names_and_files_that_are_there_are_refused(tmp_path, capsys):

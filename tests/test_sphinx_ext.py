@@ -42,10 +42,11 @@ def test_an_entry_with_a_wrong_field_is_refused(tmp_path, line, complaint):
 
 
 def test_the_status_page_reads_notebooks_and_runs(tmp_path, monkeypatch):
-    notebook = tmp_path / "01-x.ipynb"
+    notebook = tmp_path / "lenet" / "x.ipynb"
+    notebook.parent.mkdir()
     ran = {"executed": "2026-01-02", "seconds": 3.4, "torch": "2.9"}
     notebook.write_text(json.dumps({"metadata": {"cnnlib": ran}}))
-    assert status.notebook_row(notebook) == ["01-x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
+    assert status.notebook_row(notebook) == ["lenet/x", "2026-01-02", "3.4", "not recorded", "2.9", "not recorded"]
     run = runs.load("lenet-activation-pooling")[0]
     row = dict(zip(status.RUN_HEAD, status.run_row(run), strict=True))
     assert row["run"] == run.run and row["commit"] == run.commit and row["torch"] == run.torch

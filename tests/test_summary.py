@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import sys
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 import cnnlib
 from cnnlib import models
+from cnnlib.anatomy import report
 from cnnlib.anatomy import tracer as tracing
 from cnnlib.models.sketch import sketching
 from tests.models.test_zoo import light, small_input
@@ -257,7 +257,7 @@ def test_rules_equal_the_functions_themselves(case, monkeypatch):
         model = cnnlib.create_model(name, **light(name) | NETWORKS[case])
     size = tuple(small_input(name).shape)
     by_rule = cnnlib.summary(model, size)
-    monkeypatch.setattr(sys.modules["cnnlib.summary"], "LAYERS", {})
+    monkeypatch.setattr(report, "LAYERS", {})
     assert by_rule.to_dict() == cnnlib.summary(model, size).to_dict()
     monkeypatch.setattr(tracing, "RULES", {})
     by_function = cnnlib.summary(model, size)
@@ -276,7 +276,7 @@ def test_unusual_layers_are_followed_as_they_are(monkeypatch):
     x = torch.randn(2, 3, 9, 8)
     result = cnnlib.summary(model, tuple(x.shape))
     assert result.rows[-1].output_shape == tuple(model(x).shape) == (2, 5, 7, 6)
-    monkeypatch.setattr(sys.modules["cnnlib.summary"], "LAYERS", {})
+    monkeypatch.setattr(report, "LAYERS", {})
     assert result.to_dict() == cnnlib.summary(model, tuple(x.shape)).to_dict()
     assert "forward" in vars(patched) and patched(x).shape == (2, 6, 9, 8)
     with pytest.raises(ValueError, match="cannot take an input of 1×3×9: "):
@@ -584,7 +584,6 @@ def test_bad_arguments(model, size, message):
 
 def test_import_needs_neither_torchvision_nor_jupyter():
     import subprocess
-    import sys
 
     code = "import sys, cnnlib; print({'torchvision', 'IPython', 'anywidget', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

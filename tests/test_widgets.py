@@ -484,7 +484,7 @@ def test_every_widget_runs_on_the_live_bundle(widget):
 
 def test_a_page_loads_what_its_widgets_need_and_no_more():
     needs = json.loads((DIST / "page" / "scripts.json").read_text())
-    assert set(needs) == {"Explore", *(widget.__name__ for widget in WIDGETS)}
+    assert set(needs) == {"Explore", "Predict", *(widget.__name__ for widget in WIDGETS)}
     assert {script for scripts in needs.values() for script in scripts} == set(SCRIPTS)
     for name, scripts in needs.items():
         assert scripts[0] == "core.js" and scripts[-1] == f"{name}.js"

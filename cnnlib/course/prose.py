@@ -2,8 +2,6 @@
 
 import re
 
-from IPython.display import display
-
 __all__ = ["glue"]
 
 RECORD = "application/papermill.record/text/plain"      # where MyST-NB looks; notebooks do not show it
@@ -19,6 +17,8 @@ def glue(**values):
     Raises:
         ValueError: a value is not text, so that its digits would be left to luck.
     """
+    from IPython.display import display  # this runs in notebooks only
+
     for name, value in values.items():
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r}, allowed: text, as it is to be read: f\"{{{name}:.1%}}\".")
