@@ -215,7 +215,8 @@ def test_the_recording_of_a_configuration_is_found_and_else_the_nearest(folder):
     assert widget.answer["recorded"] == [-1] and widget.answer["nearest"] == [widget.curves.index(nearest)]
     widget.set_state(nearest["knobs"])
     assert widget.answer["recorded"] == [widget.curves.index(nearest)]
-    assert dict(widget.sources[0]["provenance"])["data"] == widget.sources[0]["on"] == "made up for a test"
+    assert dict(widget.sources[0]["provenance"])["data"] == "made up for a test"
+    assert widget.sources[0]["on"] == "MNIST, 28×28"
 
 
 def test_the_data_in_a_few_words():

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -583,7 +585,5 @@ def test_bad_arguments(model, size, message):
 
 
 def test_import_needs_neither_torchvision_nor_jupyter():
-    import subprocess
-
     code = "import sys, cnnlib; print({'torchvision', 'IPython', 'anywidget', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
