@@ -29,7 +29,8 @@ def ran(tmp_path_factory):
 
 def test_the_text_gets_every_value_as_it_is_to_be_read(ran):
     found = dict(myst_glue.extract_glue_data_cell(nbformat.from_dict(ran.cells[2])))
-    assert {name: variables.format_plain_text(output["data"]["text/plain"], "") for name, output in found.items()} == SAID
+    texts = {name: output["data"]["text/plain"] for name, output in found.items()}
+    assert {name: variables.format_plain_text(text, "") for name, text in texts.items()} == SAID
 
 
 def test_a_notebook_shows_names_and_values_and_passes_the_check(ran):
