@@ -21,7 +21,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ..caching import remembered
 from ..models import blueprint, standard_input
-from .watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, stand_in, tensors
+from .watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, operands, stand_in, tensors
 
 
 class Row(NamedTuple):
@@ -385,8 +385,8 @@ class _Table(Watch):
                 prefix = f"{call.name}." if call.name else ""
                 self.row(f"{prefix}{name.strip('_')}", name.strip("_"), first, call)
 
-    def joined(self, call, name, operands):
-        known = [(x, trace) for x in operands if (trace := self.trace(x)) is not None]
+    def joined(self, call, name, args):
+        known = [(x, trace) for x in operands(args) if (trace := self.trace(x)) is not None]
         if name in PRODUCTS:
             call.gate |= len(known) > 1
         elif name in CONCATENATIONS and known and known[0][0].ndim == 4:

@@ -119,8 +119,8 @@ class Watch:
     def called(self, call, name, out):
         """A function was called in `call`."""
 
-    def joined(self, call, name, operands):
-        """`call` is about to add, concatenate or multiply `operands`."""
+    def joined(self, call, name, args):
+        """`call` is about to add, concatenate or multiply what is among `args`."""
 
     # -- modules --
 
@@ -206,7 +206,7 @@ class Watch:
         if name in _READERS and any(t.is_meta or self.is_written(t) for t in tensors(args)):
             _refuse(f"forward looks at the values of a tensor ({name.strip('_')}), and a summary has none")
         if name in _JOINTS:
-            self.joined(call, name, list(_operands(args)))
+            self.joined(call, name, (*args, *kwargs.values()))
         elif name in _DROPOUTS:                         # as in training, whatever the mode now
             given = len(args) > 2
             args = (*args[:2], True, *args[3:]) if given else args
@@ -234,7 +234,7 @@ class Watch:
 
     def operation(self, op, args, kwargs):
         """The result of an operation, its trace and its multiply-accumulates."""
-        inputs = list(_operands(args)) if not kwargs else list(_operands((*args, *kwargs.values())))
+        inputs = list(operands(args)) if not kwargs else list(operands((*args, *kwargs.values())))
         for tensor in inputs:
             if id(tensor) in self.unused:
                 self.use(tensor)
@@ -290,7 +290,7 @@ class Watch:
 
     def follow(self, op, args, kwargs, inputs, out, weighted, new):
         """Write the trace of what an operation made of tensors that have one."""
-        self.top.last = out if isinstance(out, torch.Tensor) else next(iter(_operands(out or ())), self.top.last)
+        self.top.last = out if isinstance(out, torch.Tensor) else next(iter(operands(out or ())), self.top.last)
         known = [(tensor, trace) for tensor in inputs if (trace := self.trace(tensor)) is not None]
         if not known or op.name in _SHAPE_ONLY:
             return
@@ -301,7 +301,7 @@ class Watch:
             if trace.function != self.functions:
                 trace.uses, trace.function = trace.uses + 1, self.functions
         depth += weighted
-        outs = (out,) if isinstance(out, torch.Tensor) else tuple(_operands(out))
+        outs = (out,) if isinstance(out, torch.Tensor) else tuple(operands(out))
         reaches = (None,) * len(outs)
         if op.reach is not None and all(trace.reach is not None for _, trace in known):
             reaches = op.reach([(tensor, trace.reach) for tensor, trace in known], args, kwargs, outs)
@@ -405,7 +405,7 @@ def tensors(tree, depth=6):
 _PLAIN = {bool, int, float, str, type(None), torch.Size, torch.dtype, torch.device, types.FunctionType}
 
 
-def _operands(args):
+def operands(args):
     """The tensors among the arguments of an operation, and in their lists."""
     for value in args:
         if isinstance(value, torch.Tensor):
@@ -500,12 +500,8 @@ def _batch_norm(x, weight, bias, mean, var, training, momentum, eps):
     """Also in evaluation with the mean and deviation of the batch, which training keeps."""
     if not x.is_meta:
         return None
-    channels = x.shape[1]
-    for vector in (weight, bias, mean, var):
-        if vector is not None and vector.shape[0] != channels:
-            _refuse(f"batch_norm is made for {vector.shape[0]} channels and gets {channels}")
-    dtype = x.dtype if weight is None else weight.dtype
-    return torch.empty_like(x), _empty((channels,), dtype), _empty((channels,), dtype)
+    size, dtype = x.shape[1:2], x.dtype if weight is None else weight.dtype
+    return torch.empty_like(x), _empty(size, dtype), _empty(size, dtype)
 
 
 def _relu(x):
