@@ -190,7 +190,7 @@ class Summary:
         rows, blocks = {id(r): i for i, r in enumerate(self.rows)}, {id(b): i for i, b in enumerate(self.blocks)}
         totals = ("total_params", "trainable_params", "idle_params", "total_macs", "total_kept_bytes")
         return {
-            "model": self.model, "input_size": list(self.input_size),
+            "model": self.model, "input_size": _listed(self.input_size),
             **{name: getattr(self, name) for name in totals},
             "rows": [_plain(r) for r in self.rows],
             "blocks": [_plain(b) | {"rows": [rows[id(r)] for r in b.rows]} for b in self.blocks],
@@ -209,9 +209,20 @@ class Summary:
         return text.getvalue()
 
 
+def _listed(size):
+    """Shapes, and shapes of several inputs, for JSON."""
+    if isinstance(size, dict):
+        return {name: list(shape) for name, shape in size.items()}
+    return [list(part) if isinstance(part, tuple) else part for part in size]
+
+
 def _by(size):
     if size is None:
         return "–"
+    if isinstance(size, dict):
+        return " and ".join(f"{name} {_by(shape)}" for name, shape in size.items())
+    if isinstance(size, tuple) and isinstance(size[0], tuple):
+        return " and ".join(map(_by, size))
     return str(size) if isinstance(size, int) else "×".join(map(str, size))
 
 
@@ -257,11 +268,10 @@ def _summary(model, input_size, more, dtypes):
     try:
         table.run(args, kwargs)
     except Exception as error:                          # whatever the network's own code raises
-        said = " and ".join(map(_by, shapes.values() if by_name else shapes))
         kind = "" if isinstance(error, (RuntimeError, ValueError, IndexError, AssertionError)) else \
             f"{type(error).__name__}: "
         cause = str(error).split("\nException raised from")[0] or "an assertion of its own fails"
-        raise ValueError(f"{type(model).__name__} cannot take an input of {said}: {kind}{cause}") from error
+        raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shapes)}: {kind}{cause}") from error
     return table.summary(shapes if by_name or more else shapes[0])
 
 
