@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .watch import CONCATENATIONS, SUMS, Watch, tensors
+from .watch import CONCATENATIONS, SUMS, Watch, like, tensors
 
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 
@@ -55,7 +55,7 @@ def find(model, x=None):
     """
     x = pictures_for(model) if x is None else x
     watch = _Finder(model)
-    watch.run([torch.empty_like(x, device="meta")], {})
+    watch.run([like(x)], {})
     return _joined(watch) or _plain(model, watch)
 
 

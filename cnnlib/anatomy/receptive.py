@@ -80,9 +80,10 @@ class Reach(NamedTuple):
 
 def widest(reaches):
     """Reach of what joins tensors place by place: the widest field, in the places of the largest."""
-    reaches = list(dict.fromkeys(reaches))
-    if len(reaches) == 1 or None in reaches:
-        return reaches[0] if len(reaches) == 1 else None
+    if all(reach == reaches[0] for reach in reaches):
+        return reaches[0]
+    if None in reaches:
+        return None
     spans = []
     for axis in zip(*reaches, strict=True):
         here = [span for span in axis if span.dim is not None and span.size > 1] or axis[:1]
@@ -185,10 +186,9 @@ def _one(rule):
 
 def _pointwise(known, args, kwargs, outs):
     """Place by place; dimensions are added in front."""
-    out, reaches = outs[0], []
-    for x, reach in known:
-        shifted = _moved(reach, x, lambda dim, x=x: dim + out.ndim - x.ndim)
-        reaches.append(shifted)
+    out = outs[0]
+    reaches = [reach if x.ndim == out.ndim else _moved(reach, x, lambda dim, x=x: dim + out.ndim - x.ndim)
+               for x, reach in known]
     return (widest(reaches), *(None for _ in outs[1:]))
 
 
@@ -334,7 +334,7 @@ RULES = {
     "upsample_nearest2d": _one(_enlarging(1)), "_upsample_nearest_exact2d": _one(_enlarging(1)),
     "upsample_bilinear2d": _one(_bilinear),
     **dict.fromkeys(("native_batch_norm", "native_group_norm", "native_layer_norm", "native_dropout", "clone", "detach",
-                     "alias", "_to_copy", "lift_fresh", "native_channel_shuffle", "bernoulli", "contiguous"), _same),
+                     "alias", "_to_copy", "lift_fresh", "native_channel_shuffle", "channel_shuffle", "bernoulli", "contiguous"), _same),
     **dict.fromkeys(("hardtanh", "relu", "relu6", "prelu", "_prelu_kernel", "rrelu_with_noise", "hardswish",
                      "hardsigmoid", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus", "clamp", "lerp", "where",
                      "addcmul", "addcdiv", "masked_fill"), _pointwise),
@@ -348,5 +348,6 @@ RULES = {
     **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min"), _one(_reduction)),
     **dict.fromkeys(("_softmax", "_log_softmax", "cumsum", "glu"), _one(_along)),
     "var": _one(_reduction), "std": _one(_reduction),
+    "as_strided": _one(lambda reach, *_, **__: reach if reach.height.dim is reach.width.dim is None else None),
     "mm": _product(0), "bmm": _product(0), "mv": _product(0), "addmm": _product(1), "baddbmm": _product(1),
 }

@@ -21,6 +21,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ..caching import remembered
 from ..models import blueprint, standard_input
+from ..models.sketch import undisturbed
 from .watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, operands, stand_in, tensors
 
 
@@ -254,7 +255,7 @@ def summary(model, input_size, *more, dtypes=None):
             it without numbers; the message says which.
     """
     _check_model(model)
-    with torch.inference_mode(False):
+    with undisturbed(), torch.inference_mode(False):
         return _summary(model, input_size, more, dtypes)
 
 

@@ -26,7 +26,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..models.sketch import FACTORIES, undisturbed
+from ..models.sketch import FACTORIES
 from .receptive import RULES as REACHES
 from .receptive import Reach, widest
 
@@ -107,7 +107,7 @@ class Watch:
             self.note(tensor, Trace(Reach.of_picture(tensor.shape) if tensor.ndim == 4 else None))
         self.top = self.base
         refused = "forward asks for a gradient, and a summary has none"
-        with undisturbed(), torch.enable_grad(), saved_tensors_hooks(self.pack, lambda _: _refuse(refused)), \
+        with torch.enable_grad(), saved_tensors_hooks(self.pack, lambda _: _refuse(refused)), \
                 _Functions(self), _Operations(self):
             return self.root(*args, **kwargs)
 
@@ -130,13 +130,13 @@ class Watch:
             new = type(tensor)(requires_grad=tensor.requires_grad, device="meta")
         elif isinstance(tensor, nn.Parameter):
             shared = tensor.is_meta and not tensor.is_inference()
-            new = tensor if shared else nn.Parameter(torch.empty_like(tensor, device="meta"), tensor.requires_grad)
+            new = tensor if shared else nn.Parameter(like(tensor), tensor.requires_grad)
         else:
-            new = torch.empty_like(tensor, device="meta")
+            new = like(tensor)
         self.unused[id(tensor)] = self.unused[id(new)] = new, module
         if isinstance(new, nn.Parameter):
             self.params.append(new)
-        else:
+        if type(new) is not nn.Parameter and not isinstance(new, nn.parameter.UninitializedTensorMixin):
             self.own(tensor)
             self.own(new)
         self.alive.append(new)
@@ -188,7 +188,7 @@ class Watch:
 
     def pack(self, tensor):
         """Autograd keeps a tensor: its memory counts, once, and not that of the network's own."""
-        if not isinstance(tensor, nn.Parameter):
+        if type(tensor) is not nn.Parameter:
             storage = tensor.untyped_storage()
             if id(storage) not in self.saved:
                 self.saved[id(storage)] = storage
@@ -290,9 +290,11 @@ class Watch:
 
     def follow(self, op, args, kwargs, inputs, out, weighted, new):
         """Write the trace of what an operation made of tensors that have one."""
-        self.top.last = out if isinstance(out, torch.Tensor) else next(iter(operands(out or ())), self.top.last)
+        outs = (out,) if isinstance(out, torch.Tensor) else tuple(operands(out)) if type(out) in (list, tuple) else ()
+        if outs:
+            self.top.last = outs[0]
         known = [(tensor, trace) for tensor in inputs if (trace := self.trace(tensor)) is not None]
-        if not known or op.name in _SHAPE_ONLY:
+        if not known or not outs or op.name in _SHAPE_ONLY:
             return
         self.clock += 1
         depth, made_from = 0, 0
@@ -301,7 +303,6 @@ class Watch:
             if trace.function != self.functions:
                 trace.uses, trace.function = trace.uses + 1, self.functions
         depth += weighted
-        outs = (out,) if isinstance(out, torch.Tensor) else tuple(operands(out))
         reaches = (None,) * len(outs)
         if op.reach is not None and all(trace.reach is not None for _, trace in known):
             reaches = op.reach([(tensor, trace.reach) for tensor, trace in known], args, kwargs, outs)
@@ -311,7 +312,7 @@ class Watch:
                 self.overwrite(tensor, trace, len(known) > 1 or op.name == "copy")
             else:
                 self.note(tensor, trace, new)
-        if not op.writes and not new and outs and known[0][0].untyped_storage() is outs[0].untyped_storage():
+        if not op.writes and not new and known[0][0].untyped_storage() is outs[0].untyped_storage():
             self.remember(*known[0])                    # what is written into the view is in the whole, too
 
     def note(self, tensor, trace, new=False):
@@ -343,12 +344,12 @@ class Watch:
     def trace(self, tensor):
         """The Trace of a tensor; None if it does not come from the input."""
         found = self.traces.get(id(tensor))
-        if found is not None or isinstance(tensor, nn.Parameter) or not self.views:
+        if found is not None or not self.views or type(tensor) is nn.Parameter:
             return found
-        place, storage = _place(tensor)
-        others = self.views.get(id(storage))
+        others = self.views.get(id(tensor.untyped_storage()))
         if others is None:
             return None
+        place, _ = _place(tensor)
         if place not in others:                         # parts of it come from the input
             alike = [t for (_, shape, _), t in others.items()
                      if len(shape) == tensor.ndim and shape[2:] == tensor.shape[2:]]
@@ -416,10 +417,15 @@ def operands(args):
                     yield each
 
 
+def like(tensor):
+    """A tensor without numbers that lies in memory as `tensor` does."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
 def _to_meta(tree):
     """The arguments of an operation with every tensor on the meta device."""
     if isinstance(tree, torch.Tensor):
-        return tree if tree.is_meta else torch.empty_strided(tree.shape, tree.stride(), dtype=tree.dtype, device="meta")
+        return tree if tree.is_meta else like(tree)
     if isinstance(tree, dict):
         return {key: _to_meta(value) for key, value in tree.items()}
     return type(tree)(_to_meta(value) for value in tree) if type(tree) in (list, tuple) else tree
@@ -448,6 +454,8 @@ def stand_in(model, tensor_for):
         kind = type(value)
         if kind in _PLAIN:
             return value
+        if kind in _DICTS:
+            return kind([(key, moved(each)) for key, each in value.items()]) if value else kind()
         if isinstance(value, torch.Tensor):
             return known.get(id(value), value)
         if isinstance(value, nn.Module):
@@ -457,7 +465,7 @@ def stand_in(model, tensor_for):
         if kind is functools.partial:
             return kind(moved(value.func), *map(moved, value.args), **{k: moved(v) for k, v in value.keywords.items()})
         if isinstance(value, dict):
-            new = kind() if not value and kind in _DICTS else copy.copy(value)
+            new = copy.copy(value)
             for key, each in value.items():
                 new[key] = moved(each)
             return new
@@ -466,7 +474,9 @@ def stand_in(model, tensor_for):
         return value
 
     for module, twin in copies.items():
-        vars(twin).update({name: moved(value) for name, value in vars(module).items()})
+        own = vars(twin)
+        for name, value in vars(module).items():
+            own[name] = value if type(value) in _PLAIN else moved(value)
     return copies
 
 
@@ -501,14 +511,14 @@ def _batch_norm(x, weight, bias, mean, var, training, momentum, eps):
     if not x.is_meta:
         return None
     size, dtype = x.shape[1:2], x.dtype if weight is None else weight.dtype
-    return torch.empty_like(x), _empty(size, dtype), _empty(size, dtype)
+    return like(x), _empty(size, dtype), _empty(size, dtype)
 
 
-def _relu(x):
-    return torch.empty_like(x) if x.is_meta else None
+def _activation(x, *_):
+    return like(x) if x.is_meta and x.is_contiguous() else None
 
 
-def _relu_(x):
+def _activation_(x, *_):
     return x if x.is_meta else None
 
 
@@ -519,6 +529,22 @@ def _add(a, b, alpha=1):
 
 def _add_(a, b, alpha=1):
     return a if isinstance(b, torch.Tensor) and a.shape == b.shape and a.dtype == b.dtype and a.is_meta else None
+
+
+def _linear(bias, x, weight):
+    """x W^T + b, for vectors."""
+    alike = x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:]
+    return _empty((x.shape[0], weight.shape[1]), x.dtype) if alike and x.is_meta and x.dtype == weight.dtype else None
+
+
+def _mean(x, dims, keepdim=False):
+    if dims != [-1, -2] or not keepdim or x.ndim != 4 or not x.is_meta:
+        return None
+    return _empty((*x.shape[:2], 1, 1), x.dtype)
+
+
+def _allocation(size, *, dtype=None, device=None, **_):
+    return _empty(size, dtype or torch.get_default_dtype())
 
 
 def _cat(parts, dim=0):
@@ -532,8 +558,10 @@ def _cat(parts, dim=0):
 
 
 RULES = {
-    "convolution.default": _convolution, "native_batch_norm.default": _batch_norm, "relu.default": _relu,
-    "relu_.default": _relu_, "add.Tensor": _add, "add_.Tensor": _add_, "cat.default": _cat,
+    "convolution.default": _convolution, "native_batch_norm.default": _batch_norm, "cat.default": _cat,
+    "add.Tensor": _add, "add_.Tensor": _add_, "relu.default": _activation, "relu_.default": _activation_,
+    "hardtanh_.default": _activation_, "addmm.default": _linear, "mean.dim": _mean,
+    "empty.memory_format": _allocation,
 }
 
 
