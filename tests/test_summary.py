@@ -523,7 +523,7 @@ def test_recurrent_layers_have_a_row():
 
 
 def test_normalisation_for_other_channels_is_refused():
-    with pytest.raises(ValueError, match="cannot take an input of 1×1×9×9: running_mean should contain 4 elements not 8"):
+    with pytest.raises(ValueError, match="of 1×1×9×9: running_mean should contain 4 elements not 8"):
         cnnlib.summary(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(8)), (1, 1, 9, 9))
 
 

@@ -309,7 +309,7 @@ class Watch:
         for tensor, reach in zip(outs, reaches, strict=True):
             trace = Trace(reach, depth, self.clock, made_from)
             if op.writes:
-                self.overwrite(tensor, trace, len(known) > 1 or op.name == "copy")
+                self.overwrite(tensor, trace, reach is None or any(x is not tensor for x, _ in known))
             else:
                 self.note(tensor, trace, new)
         if not op.writes and not new and known[0][0].untyped_storage() is outs[0].untyped_storage():
