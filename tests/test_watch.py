@@ -475,8 +475,8 @@ def built(name):
     if name in published(torchvision.models.segmentation):
         options["weights_backbone"] = None
     model = torchvision.models.get_model(name, weights=None, **options).to("meta").eval()
-    side = 299 if name == "inception_v3" else 518 if name == "vit_h_14" else 224
-    return model, (1, 3, 16, 224, 224) if name in VIDEOS else (1, 3, side - side % 14 if "h_14" in name else side, side)
+    side = 299 if name == "inception_v3" else 224
+    return model, (2, 3, 16, side, side) if name in VIDEOS else (2, 3, side, side)
 
 
 @pytest.mark.slow

@@ -514,37 +514,14 @@ def _batch_norm(x, weight, bias, mean, var, training, momentum, eps):
     return like(x), _empty(size, dtype), _empty(size, dtype)
 
 
-def _activation(x, *_):
-    return like(x) if x.is_meta and x.is_contiguous() else None
-
-
 def _activation_(x, *_):
     return x if x.is_meta else None
-
-
-def _add(a, b, alpha=1):
-    alike = isinstance(b, torch.Tensor) and a.shape == b.shape and _usual(a, b)
-    return _empty(a.shape, a.dtype) if alike else None
-
-
-def _add_(a, b, alpha=1):
-    return a if isinstance(b, torch.Tensor) and a.shape == b.shape and a.dtype == b.dtype and a.is_meta else None
 
 
 def _linear(bias, x, weight):
     """x W^T + b, for vectors."""
     alike = x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:]
     return _empty((x.shape[0], weight.shape[1]), x.dtype) if alike and x.is_meta and x.dtype == weight.dtype else None
-
-
-def _mean(x, dims, keepdim=False):
-    if dims != [-1, -2] or not keepdim or x.ndim != 4 or not x.is_meta:
-        return None
-    return _empty((*x.shape[:2], 1, 1), x.dtype)
-
-
-def _allocation(size, *, dtype=None, device=None, **_):
-    return _empty(size, dtype or torch.get_default_dtype())
 
 
 def _cat(parts, dim=0):
@@ -557,11 +534,10 @@ def _cat(parts, dim=0):
     return _empty((*before, sum(x.shape[dim] for x in parts), *after), parts[0].dtype)
 
 
+# Each of these buys a bench its goal: without the first two a ResNet takes twice to four times as long.
 RULES = {
     "convolution.default": _convolution, "native_batch_norm.default": _batch_norm, "cat.default": _cat,
-    "add.Tensor": _add, "add_.Tensor": _add_, "relu.default": _activation, "relu_.default": _activation_,
-    "hardtanh_.default": _activation_, "addmm.default": _linear, "mean.dim": _mean,
-    "empty.memory_format": _allocation,
+    "addmm.default": _linear, "hardtanh_.default": _activation_,
 }
 
 
