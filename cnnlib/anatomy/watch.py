@@ -306,25 +306,24 @@ class Watch:
         reaches = (None,) * len(outs)
         if op.reach is not None and all(trace.reach is not None for _, trace in known):
             reaches = op.reach([(tensor, trace.reach) for tensor, trace in known], args, kwargs, outs)
+        if not op.writes and not new and known[0][0].untyped_storage() is outs[0].untyped_storage():
+            self.remember(*known[0])                    # what is written into the view is in the whole, too
         for tensor, reach in zip(outs, reaches, strict=True):
             trace = Trace(reach, depth, self.clock, made_from)
             if op.writes:
                 self.overwrite(tensor, trace, reach is None or any(x is not tensor for x, _ in known))
             else:
                 self.note(tensor, trace, new)
-        if not op.writes and not new and known[0][0].untyped_storage() is outs[0].untyped_storage():
-            self.remember(*known[0])                    # what is written into the view is in the whole, too
 
     def note(self, tensor, trace, new=False):
         """This is a tensor's trace. Autograd passes a view on as another object, of the same place in memory."""
-        self.traces[id(tensor)] = trace
+        self.traces[id(tensor)] = trace if new else self.remember(tensor, trace)
         self.alive.append(tensor)
-        if not new:
-            self.remember(tensor, trace)
 
     def remember(self, tensor, trace):
+        """The one trace of a place in memory."""
         place, storage = _place(tensor)
-        self.views.setdefault(id(storage), {})[place] = trace
+        return self.views.setdefault(id(storage), {}).setdefault(place, trace)
 
     def overwrite(self, tensor, trace, mixed):
         """Something is written into a tensor: into all that share its memory."""
