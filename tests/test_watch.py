@@ -445,6 +445,7 @@ def high(self, x):
     (Net(lambda self, x: x + x[x > 0].sum()), [(1, 3, 8, 8)], "without numbers"),
     (Net(lambda self, x: torch.autograd.grad(x.pow(2).sum(), x)[0]), [(1, 3, 8, 8)], "asks for a gradient"),
     (nn.Embedding(10, 4), [(1, 7)], r"wants whole numbers and gets float32.*dtypes=torch.long"),
+    (nn.Sequential(nn.LazyLinear(4)), [(1, 7)], r"model.0 is a LazyLinear without weights yet.*after a first call"),
     (Net(before=high), [(1, 3, 8, 8)], "pictures must be 16 high"),
     (torchvision.models.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None),
      [(1, 3, 320, 320)], "without numbers|looks at the values"),

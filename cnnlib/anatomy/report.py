@@ -280,10 +280,14 @@ def _check_model(model):
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is {type(model).__name__}, allowed: a torch.nn.Module.")
     for name, module in model.named_modules():
+        called = f"model.{name}" if name else "model"
+        if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+            raise ValueError(f"{called} is a {type(module).__name__} without weights yet, allowed: the network after a "
+                             "first call, which makes them.")
         made_by = "torch.jit" if isinstance(module, torch.jit.ScriptModule) else \
             "torch.compile" if type(module).__name__ == "OptimizedModule" else None
         if made_by:
-            raise ValueError(f"{f'model.{name}' if name else 'model'} was made by {made_by}, which hides its layers, "
+            raise ValueError(f"{called} was made by {made_by}, which hides its layers, "
                              "allowed: the module that it was made from.")
 
 
@@ -414,9 +418,8 @@ class _Table(Watch):
         """All that was seen."""
         rows = [row for row, _, _ in self.lines]
         result = Summary(type(self.model).__name__, shape, rows)
-        params = [p for p in self.params if not isinstance(p, nn.parameter.UninitializedParameter)]
-        result.total_params = sum(p.numel() for p in params)
-        result.trainable_params = sum(p.numel() for p in params if p.requires_grad)
+        result.total_params = sum(p.numel() for p in self.params)
+        result.trainable_params = sum(p.numel() for p in self.params if p.requires_grad)
         result.idle_params = result.total_params - sum(r.params for r in rows)
         result.total_macs = sum(r.macs for r in rows)
         result.total_kept_bytes = _sum(r.kept_bytes for r in rows)

@@ -126,9 +126,7 @@ class Watch:
 
     def meta(self, tensor, module):
         """The stand-in of a parameter or a buffer."""
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-            new = type(tensor)(requires_grad=tensor.requires_grad, device="meta")
-        elif isinstance(tensor, nn.Parameter):
+        if isinstance(tensor, nn.Parameter):
             shared = tensor.is_meta and not tensor.is_inference()
             new = tensor if shared else nn.Parameter(like(tensor), tensor.requires_grad)
         else:
@@ -136,7 +134,7 @@ class Watch:
         self.unused[id(tensor)] = self.unused[id(new)] = new, module
         if isinstance(new, nn.Parameter):
             self.params.append(new)
-        if type(new) is not nn.Parameter and not isinstance(new, nn.parameter.UninitializedTensorMixin):
+        if type(new) is not nn.Parameter:
             self.own(tensor)
             self.own(new)
         self.alive.append(new)
@@ -281,8 +279,8 @@ class Watch:
             args, kwargs = _to_meta(args), _to_meta(kwargs)
         try:
             return op(*args, **kwargs)
-        except NotImplementedError as error:
-            _refuse(f"forward asks for what has no answer without numbers ({facts.name}: {error})")
+        except NotImplementedError:
+            _refuse(f"forward asks for what has no answer without numbers ({facts.name})")
 
     def is_written(self, tensor):
         """Has numbers that are no longer right."""
