@@ -3,7 +3,8 @@
     >>> from cnnlib import create_model, summary
     >>> summary(create_model("resnet20"), (1, 3, 32, 32))
 
-`report.py` writes the table, `tracer.py` runs a network on shapes alone, `joints.py` finds where paths meet.
+`watch.py` watches a network run without numbers, `receptive.py` knows how far units look, `report.py` writes the table,
+`joints.py` finds where paths meet.
 """
 
 from .report import Block, Row, Stage, Summary, kept_bytes, of, summary

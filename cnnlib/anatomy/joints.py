@@ -4,6 +4,7 @@ A joint is an addition (of a branch to a shortcut) or a concatenation (of new ma
 `joining` is open, every joint may be changed: that is how a branch is deleted, and a gradient sent along one path.
 """
 
+import copy
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,11 +12,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ..training.evaluation import evaluating
+from .watch import CONCATENATIONS, SUMS, Watch, like, tensors
 
-_ADDS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-_CATS = {"cat", "concat", "concatenate"}
-_WEIGHTED = {"conv1d", "conv2d", "conv3d", "linear"}
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 
 
@@ -55,10 +53,10 @@ def find(model, x=None):
     Args:
         x: pictures (N, C, H, W) that the network takes; None: made up from its first convolution.
     """
-    frames = _Watched(model)
-    with evaluating(model), torch.no_grad(), frames, _Watch(frames) as watch:
-        model(watch.source(pictures_for(model) if x is None else x[:2]))
-    return _joined(frames, watch) or _plain(model, frames)
+    x = pictures_for(model) if x is None else x
+    watch = _Finder(model)
+    watch.run([like(x)], {})
+    return _joined(watch) or _plain(model, watch)
 
 
 def residual(model, x=None):
@@ -101,164 +99,97 @@ def joining(model, changes):
     for place, change in changes.items():
         at.setdefault((place.owner, place.index), []).append((place, change))
 
-    def changed(owner, index, name, operands):
-        for place, change in at.get((owner, index), ()):
-            operands[place.new], operands[place.old] = change(operands[place.new], operands[place.old])
-
-    frames = _Frames(model)
-    with frames, _Joints(frames, changed):
+    joints = _Joints(model, at)
+    with joints.framed(), joints:
         yield
 
 
-class _Frames:
-    """While open, knows whose forward is running: on the stack stand modules' names and how many joints each had."""
+class _Joints(TorchFunctionMode):
+    """Changes what joints of a network join. On the stack stand the modules at work and how many joints each had."""
 
-    def __init__(self, model):
-        self.modules, self.stack = dict(model.named_modules()), []
+    def __init__(self, model, changes):
+        super().__init__()
+        self.modules, self.changes, self.stack = dict(model.named_modules()), changes, []
 
-    def __enter__(self):
-        self.before = {name: vars(module).get("forward") for name, module in self.modules.items()}
+    @contextmanager
+    def framed(self):
+        """While open, every module of the network says when it is at work."""
+        before = {name: vars(module).get("forward") for name, module in self.modules.items()}
         for name, module in self.modules.items():
-            vars(module)["forward"] = self.framed(name, module.forward)
-        return self
+            vars(module)["forward"] = self.telling(name, module.forward)
+        try:
+            yield
+        finally:
+            for name, forward in before.items():
+                vars(self.modules[name]).pop("forward")
+                if forward is not None:
+                    vars(self.modules[name])["forward"] = forward
 
-    def __exit__(self, *_):
-        for name, forward in self.before.items():
-            vars(self.modules[name]).pop("forward")
-            if forward is not None:
-                vars(self.modules[name])["forward"] = forward
-
-    def framed(self, name, forward):
+    def telling(self, name, forward):
         def run(*args, **kwargs):
             self.stack.append([name, 0])
             try:
-                self.entered(name, args)
-                out = forward(*args, **kwargs)
-                self.left(name, args, out)
-                return out
+                return forward(*args, **kwargs)
             finally:
                 self.stack.pop()
 
         return run
 
-    def entered(self, name, args):
-        """A module begins."""
-
-    def left(self, name, args, out):
-        """A module is about to return."""
-
-
-class _Joints(TorchFunctionMode):
-    """Tells `joint(owner, index, name of the function, operands)` of every joint; it may replace operands."""
-
-    def __init__(self, frames, joint):
-        super().__init__()
-        self.frames, self.joint = frames, joint
-
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        name = getattr(function, "__name__", "")
-        operands = _operands(name, args)
-        if operands is None or not self.frames.stack:
-            return self.computed(name, function, args, kwargs or {})
-        frame, first = self.frames.stack[-1], operands[0]
-        self.joint(frame[0], frame[1], name, operands)
+        kwargs, name = kwargs or {}, getattr(function, "__name__", "")
+        operands = joint_of(name, args)
+        if operands is None or not self.stack:
+            return function(*args, **kwargs)
+        frame, first = self.stack[-1], operands[0]
+        for place, change in self.changes.get(tuple(frame), ()):
+            operands[place.new], operands[place.old] = change(operands[place.new], operands[place.old])
         frame[1] += 1
         if name == "add_" and operands[0] is not first:
             operands[0] = first.copy_(operands[0])      # whoever goes on with the sum holds this very tensor
-        args = (operands, *args[1:]) if name in _CATS else (*operands, *args[2:])
-        return self.computed(name, function, args, kwargs or {})
-
-    def computed(self, name, function, args, kwargs):
+        args = (operands, *args[1:]) if name in CONCATENATIONS else (*operands, *args[2:])
         return function(*args, **kwargs)
 
 
-def _operands(name, args):
+def joint_of(name, args):
     """The operands of an addition of two tensors of one shape, or of a concatenation; None for any other function."""
-    if name in _ADDS and len(args) > 1 and all(isinstance(part, torch.Tensor) for part in args[:2]):
+    if name in SUMS and len(args) > 1 and all(isinstance(part, torch.Tensor) for part in args[:2]):
         return list(args[:2]) if args[0].shape == args[1].shape else None
-    if name in _CATS and args and isinstance(args[0], (list, tuple)):
+    if name in CONCATENATIONS and args and isinstance(args[0], (list, tuple)):
         return list(args[0])
     return None
 
 
-# -- watching ---------------------------------------------------------------------------------------------------------
+# -- finding ----------------------------------------------------------------------------------------------------------
 
 
-class _Origin(NamedTuple):
-    """Of a tensor: when it was made, how many weighted layers lie before it, and (as bits) from what it was made."""
-
-    born: int
-    depth: int
-    made_from: int
-
-    def comes_from(self, other):
-        return bool(self.made_from >> other.born & 1)
-
-
-class _Watched(_Frames):
-    """Frames that write down what every module took and gave, and which modules returned a tensor."""
+class _Finder(Watch):
+    """Writes down the joints, what every module took and gave, and which modules returned a tensor."""
 
     def __init__(self, model):
         super().__init__(model)
-        self.calls, self.returned, self.began, self.clock = {}, {}, {}, 0
+        self.calls, self.returned, self.joints = {}, {}, []
 
-    def entered(self, name, args):
-        self.began[name] = self.clock
+    def left(self, call, args, out):
+        if isinstance(out, torch.Tensor):
+            self.alive.append(out)
+            self.calls.setdefault(call.name, []).append((list(tensors(args)), out))
+            self.returned.setdefault(id(out), []).append(call.name)
 
-    def left(self, name, args, out):
-        if not isinstance(out, torch.Tensor):
-            return
-        tensors = [part for part in _flat(args) if isinstance(part, torch.Tensor)]
-        self.calls.setdefault(name, []).append((tensors, out))
-        self.returned.setdefault(id(out), []).append(name)
+    def joined(self, call, name, args):
+        operands = joint_of(name, args)
+        if operands is not None:
+            traces = [copy.copy(self.trace(part)) for part in operands]     # as they are now
+            returned = [list(self.returned.get(id(part), ())) for part in operands]
+            self.joints.append((call.name, call.joints, name in CONCATENATIONS, traces, returned, call.began))
+            call.joints += 1
 
     def shapes(self, name):
         """(what the module took, what it gave), without N."""
-        tensors, out = self.calls[name][0]
-        return tuple(tuple(part.shape[1:]) for part in tensors), tuple(out.shape[1:])
+        parts, out = self.calls[name][0]
+        return tuple(tuple(part.shape[1:]) for part in parts), tuple(out.shape[1:])
 
 
-class _Watch(_Joints):
-    """Follows every tensor through a run, and writes down the joints."""
-
-    def __init__(self, frames):
-        super().__init__(frames, self.note)
-        self.origins, self.kept, self.joints = {}, [], []
-
-    def source(self, x):
-        """The tensor with which all begins."""
-        self.origins[id(x)] = _Origin(0, 0, 0)
-        self.kept.append(x)
-        return x
-
-    def note(self, owner, index, name, operands):
-        origins = [self.origins.get(id(part)) for part in operands]
-        returned = [list(self.frames.returned.get(id(part), ())) for part in operands]
-        self.joints.append((owner, index, name in _CATS, origins, returned, self.frames.began[owner]))
-
-    def computed(self, name, function, args, kwargs):
-        origins = [self.origins[id(part)] for part in _flat((args, list(kwargs.values()))) if id(part) in self.origins]
-        out = function(*args, **kwargs)
-        if origins and isinstance(out, torch.Tensor):
-            self.frames.clock += 1
-            made_from = 0
-            for origin in origins:
-                made_from |= origin.made_from | 1 << origin.born
-            depth = max(origin.depth for origin in origins) + (name in _WEIGHTED)
-            self.origins[id(out)] = _Origin(self.frames.clock, depth, made_from)
-            self.kept.append(out)                       # an id says which tensor it is only as long as that lives
-        return out
-
-
-def _flat(parts):
-    for part in parts:
-        if isinstance(part, (list, tuple)):
-            yield from _flat(part)
-        else:
-            yield part
-
-
-def _joined(frames, watch):
+def _joined(watch):
     """The residual and dense blocks among all joints that were seen."""
     found, names = [], {}                               # (kind, origin of the new operand, place, modules, owner)
     for owner, index, is_cat, origins, returned, began in watch.joints:
@@ -274,8 +205,8 @@ def _joined(frames, watch):
         alone = owner and len(makers[owner]) == 1
         name = names.setdefault(origin.born, owner if alone else own[-1] if own else f"{owner or 'sum'}[{place.index}]")
         blocks.setdefault((name, kind), []).append(place)
-    return [Block(name, kind, tuple(dict.fromkeys(places)), (name,) * (name in frames.calls),
-                  frames.shapes(name) if name in frames.calls else ())
+    return [Block(name, kind, tuple(dict.fromkeys(places)), (name,) * (name in watch.calls),
+                  watch.shapes(name) if name in watch.calls else ())
             for (name, kind), places in blocks.items()]
 
 
@@ -291,21 +222,22 @@ def _pairs(is_cat, origins):
         yield deep, short
 
 
-def _plain(model, frames):
+def _plain(model, watch):
     """The members of containers, or single convolutions, that keep the shape."""
+    modules = dict(model.named_modules())
     members = {f"{name}.{child}".lstrip(".") for name, module in model.named_modules()
                if isinstance(module, (nn.Sequential, nn.ModuleList)) for child in module._modules}
     blocks = {}
     for conv, module in model.named_modules():
-        if not isinstance(module, nn.Conv2d) or len(frames.calls.get(conv, ())) != 1:
+        if not isinstance(module, nn.Conv2d) or len(watch.calls.get(conv, ())) != 1:
             continue
         parents = [conv.rsplit(".", i)[0] for i in range(conv.count(".") + 1)]
         name = next((parent for parent in parents if parent in members), conv)
-        shapes = frames.shapes(name) if len(frames.calls.get(name, ())) == 1 else None
+        shapes = watch.shapes(name) if len(watch.calls.get(name, ())) == 1 else None
         if shapes and shapes[0] == (shapes[1],):
-            out = frames.calls[name][0][1]
-            after = [other for other, calls in frames.calls.items() if name == conv
-                     and isinstance(frames.modules[other], _NORMS) and calls[0][0] and calls[0][0][0] is out]
+            out = watch.calls[name][0][1]
+            after = [other for other, calls in watch.calls.items() if name == conv
+                     and isinstance(modules[other], _NORMS) and calls[0][0] and calls[0][0][0] is out]
             blocks.setdefault(name, Block(name, "plain", (), (name, *after), shapes))
     return list(blocks.values())
 

@@ -1,13 +1,13 @@
 """What a network is made of: per layer, block and stage its output shape, parameters, multiply-accumulates, the
 memory that training keeps, and the receptive field.
 
-One pass over an outline of the input (`tracer.py`): nothing is computed, nothing large is allocated, and the
-caller's network stays where it is. Any `nn.Module` works.
+The network runs once, watched and without numbers (`watch.py`): nothing is computed, nothing large is allocated, and
+the caller's network is left alone. Any `nn.Module` works.
 """
 
-import contextlib
 import csv
 import html
+import inspect
 import io
 import os.path
 import re
@@ -22,7 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from ..caching import remembered
 from ..models import blueprint, standard_input
 from ..models.sketch import undisturbed
-from .tracer import LAYERS, Outline, Tracer, outlines
+from .watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, operands, stand_in, tensors
 
 
 class Row(NamedTuple):
@@ -191,7 +191,7 @@ class Summary:
         rows, blocks = {id(r): i for i, r in enumerate(self.rows)}, {id(b): i for i, b in enumerate(self.blocks)}
         totals = ("total_params", "trainable_params", "idle_params", "total_macs", "total_kept_bytes")
         return {
-            "model": self.model, "input_size": list(self.input_size),
+            "model": self.model, "input_size": _listed(self.input_size),
             **{name: getattr(self, name) for name in totals},
             "rows": [_plain(r) for r in self.rows],
             "blocks": [_plain(b) | {"rows": [rows[id(r)] for r in b.rows]} for b in self.blocks],
@@ -210,9 +210,20 @@ class Summary:
         return text.getvalue()
 
 
+def _listed(size):
+    """Shapes, and shapes of several inputs, for JSON."""
+    if isinstance(size, dict):
+        return {name: list(shape) for name, shape in size.items()}
+    return [list(part) if isinstance(part, tuple) else part for part in size]
+
+
 def _by(size):
     if size is None:
         return "–"
+    if isinstance(size, dict):
+        return " and ".join(f"{name} {_by(shape)}" for name, shape in size.items())
+    if isinstance(size, tuple) and isinstance(size[0], tuple):
+        return " and ".join(map(_by, size))
     return str(size) if isinstance(size, int) else "×".join(map(str, size))
 
 
@@ -227,37 +238,96 @@ def _plain(record):
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def summary(model, input_size):
-    """Trace `model` once and describe its layers.
+def summary(model, input_size, *more, dtypes=None):
+    """Watch `model` run once, without numbers, and describe its layers.
 
     Args:
         model: any `nn.Module`, on any device, in any mode; it is left as it was.
-        input_size: shape of the input, batch first: (N, C, H, W), as in torchinfo.
+        input_size, more: shape of each input, batch first: (N, C, H, W), as in torchinfo. A dict gives them by name.
+        dtypes: of the inputs: one for all, a list, or a dict by name; None: that of the network's parameters. Tokens
+            are whole numbers: `summary(model, (1, 7), dtypes=torch.long)`.
 
     Returns:
         a `Summary`.
 
     Raises:
-        ValueError: `input_size` is not a shape, or the network cannot take an input of this size.
+        ValueError: what is given is not a shape, the network cannot take such an input, or nothing can be said about
+            it without numbers; the message says which.
     """
+    _check_model(model)
+    with undisturbed(), torch.inference_mode(False):
+        return _summary(model, input_size, more, dtypes)
+
+
+def _summary(model, input_size, more, dtypes):
+    by_name = isinstance(input_size, dict)
+    shapes = {name: _shape(size) for name, size in input_size.items()} if by_name else \
+        tuple(_shape(size) for size in (input_size, *more))
+    args, kwargs = ([], _blanks(model, shapes, dtypes)) if by_name else (_blanks(model, shapes, dtypes), {})
+    _check_inputs(model, args, kwargs)
+    table = _Table(model)
+    try:
+        table.run(args, kwargs)
+    except Exception as error:                          # whatever the network's own code raises
+        kind = "" if isinstance(error, (RuntimeError, ValueError, IndexError, AssertionError)) else \
+            f"{type(error).__name__}: "
+        cause = str(error).split("\nException raised from")[0] or "an assertion of its own fails"
+        raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shapes)}: {kind}{cause}") from error
+    return table.summary(shapes if by_name or more else shapes[0])
+
+
+def _check_model(model):
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is {type(model).__name__}, allowed: a torch.nn.Module.")
-    shape = tuple(input_size) if isinstance(input_size, (tuple, list)) else ()
+    for name, module in model.named_modules():
+        called = f"model.{name}" if name else "model"
+        if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+            raise ValueError(f"{called} is a {type(module).__name__} without weights yet, allowed: the network after a "
+                             "first call, which makes them.")
+        made_by = "torch.jit" if isinstance(module, torch.jit.ScriptModule) else \
+            "torch.compile" if type(module).__name__ == "OptimizedModule" else None
+        if made_by:
+            raise ValueError(f"{called} was made by {made_by}, which hides its layers, "
+                             "allowed: the module that it was made from.")
+
+
+def _shape(size):
+    shape = tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        given = "a Tensor" if isinstance(input_size, torch.Tensor) else repr(input_size)
+        given = "a Tensor" if isinstance(size, torch.Tensor) else repr(size)
         raise ValueError(f"input_size is {given}, allowed: whole numbers from 1, batch first, (1, 3, 224, 224).")
-
-    watch = _Watch(model)
-    tracer = Tracer(model, watch)
-    with undisturbed(), watch.modules(), tracer.watching(), torch.enable_grad():
-        try:
-            model(tracer.input(shape))
-        except (RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shape)}: {error}") from error
-        return watch.summary(shape)
+    return shape
 
 
-@remembered(256)
+def _blanks(model, shapes, dtypes):
+    """Inputs without numbers, in the container of the shapes."""
+    own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
+    usual = next(own, torch.get_default_dtype())
+    if isinstance(shapes, dict):
+        kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
+        return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta")
+                for name, shape in shapes.items()}
+    kinds = list(dtypes) if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
+    if len(kinds) != len(shapes):
+        raise ValueError(f"dtypes has {len(kinds)} entries, allowed: one, or one for each of the {len(shapes)} inputs.")
+    return [torch.empty(shape, dtype=kind or usual, device="meta") for shape, kind in zip(shapes, kinds, strict=True)]
+
+
+def _check_inputs(model, args, kwargs):
+    """Does `forward` take so many?"""
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):                     # it does not say
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        takes = ", ".join(name for name, each in signature.parameters.items() if each.default is each.empty)
+        raise ValueError(f"{type(model).__name__} takes the inputs ({takes}) and is given {len(args) + len(kwargs)} "
+                         f"({error}): give a shape for each, summary(model, (1, 3, 32, 32), (1, 5)).") from error
+
+
+@remembered(256, also=torch.get_default_dtype)
 def of(name, input_size=None, **options):
     """The `Summary` of `create_model(name, **options)`, from the network's blueprint. Repeated calls answer at once.
 
@@ -272,149 +342,84 @@ def of(name, input_size=None, **options):
 def kept_bytes(model, x):
     """Bytes that autograd keeps for the backward pass of `model(x)`, measured: the forward pass runs for real, in the
     mode the model is in, and every tensor saved is asked for its memory. Each memory counts once, parameters and
-    buffers not at all. Running averages are put back.
+    buffers not at all. The model is left as it was, running averages too.
 
     Args:
         model: any `nn.Module`.
         x: its input.
     """
-    own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
-    buffers = [(b, b.clone()) for b in model.buffers()]
-    saved = {}
+    twins = stand_in(model, lambda tensor, _: tensor if isinstance(tensor, nn.Parameter) else tensor.clone())
+    own = [t.untyped_storage() for m in (model, twins[model]) for t in (*m.parameters(), *m.buffers())]
+    saved = {id(storage): (0, storage) for storage in own}      # kept alive, so that no id is used again
 
     def pack(tensor):
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            saved[storage.data_ptr()] = storage.nbytes(), storage     # kept alive, so that no address is used again
+        saved.setdefault(id(storage), (storage.nbytes(), storage))
         return tensor.detach()
 
+    x = x.detach().clone().requires_grad_(x.requires_grad)      # not the batch that it is a part of
     with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
-        model(x)
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
+        twins[model](x)
     return sum(nbytes for nbytes, _ in saved.values())
 
 
-class _Call:
-    """One call of a module: what happened in it, without what happened in the modules it called."""
-
-    macs = kept = adds = concats = 0
-    weighted = joins = gate = inner = False
-    shortcut = output = None
-    branches = 1
-
-    def __init__(self, name, module, is_row, parent, source):
-        self.name, self.module, self.is_row, self.parent = name, module, is_row, parent
-        self.input, self.uses = source, source.uses if source is not None else 0
-
-
-class _Watch:
-    """Writes down what a network does while it runs: a row whenever a layer has run, and where paths join."""
+class _Table(Watch):
+    """Writes a row whenever a layer has run, and notes where paths join."""
 
     def __init__(self, model):
-        self.model, self.top, self.seen, self.params = model, None, set(), {}
-        self.lines = []                                 # (row, has weights of conv or linear, call it belongs to)
-        self.unknown = False
-
-    @contextlib.contextmanager
-    def modules(self):
-        """While open, the network is in evaluation mode and every call of a module of it is noted."""
-        before = []
-        for name, module in self.model.named_modules():
-            own = vars(module)
-            before.append((own, own.get("forward"), module.training))
-            self.params.update((id(p), p) for p in module._parameters.values() if p is not None)
-            own["training"] = False
-            if not isinstance(module, nn.Identity):
-                own["forward"] = self.noting(name, module, module.forward)
-        try:
-            yield
-        finally:
-            for own, forward, training in before:
-                own["training"] = training
-                own["forward"] = forward
-                if forward is None:
-                    del own["forward"]
-
-    def noting(self, name, module, forward):
-        is_row = not module._modules or any(p is not None for p in module._parameters.values())
-        rule = None if "forward" in vars(module) else LAYERS.get(type(module))
-
-        def noted(*args, **kwargs):
-            source = args[0] if args and type(args[0]) is Outline else next(outlines((args, kwargs)), None)
-            parent = self.top
-            call = self.top = _Call(name, module, is_row, parent, source)
-            if parent and parent.kept and not parent.is_row:        # kept for this call
-                call.kept, parent.kept = parent.kept, 0
-            out = NotImplemented
-            if rule and len(args) == 1 and type(source) is Outline and args[0] is source and not kwargs:
-                out = rule(source.tracer, module, source)
-            if out is NotImplemented:
-                out = forward(*args, **kwargs)
-            self.left(call, args, out)
-            return out
-
-        return noted
+        super().__init__(model)
+        self.model, self.lines = model, []              # (row, has weights of conv or linear, call it belongs to)
 
     def left(self, call, args, out):
-        self.top = call.parent
-        first = out if type(out) is Outline else next(outlines(out), None)
-        if first is None:
+        if call.output is None:
             return
-        call.output = first
-        if call.input is not None:
-            call.branches = call.input.uses - call.uses
-        if hasattr(type(call.module), "count_macs"):         # a layer that knows better than the functions it calls
+        if hasattr(type(call.module), "count_macs"):    # a layer that knows better than the functions it calls
             call.macs = call.module.count_macs(*args, out)
-        if call.is_row or call.kept:
-            own = [p for p in call.module._parameters.values() if p is not None and id(p) not in self.seen]
-            self.seen.update(map(id, own))
-            self.row(call.name or type(call.module).__name__, type(call.module).__name__, first, own, call)
-        if call.adds or call.concats or call.joins or call.inner:
-            if call.parent is not None:
-                call.parent.inner = True
+        if call.is_row or call.kept or call.macs or call.params:
+            self.row(call.name or type(call.module).__name__, type(call.module).__name__, call.output, call)
+        if call.parent is not None:
+            call.parent.inner |= bool(call.adds or call.concats or call.joins or call.inner)
 
-    def row(self, name, kind, out, params, call):
-        field, jump = (out.reach.field, out.reach.jump) if out.reach else (None, None)
-        params = sum(p.numel() for p in params)
-        row = Row(name, kind, tuple(out.shape), params, call.macs, call.kept, _square(field), _square(jump))
+    def row(self, name, kind, out, call):
+        field, jump = self.reach(out)
+        row = Row(name, kind, tuple(out.shape), call.params, call.macs, call.kept, field, jump)
         self.lines.append((row, call.weighted, call))
-        call.macs, call.kept, call.weighted = 0, 0, False
+        call.params, call.macs, call.kept, call.weighted = 0, 0, 0, False
 
-    def keep(self, nbytes):
-        """Told by the tracer: autograd keeps so many bytes."""
-        call = self.top
-        call.kept = None if nbytes is None or call.kept is None else call.kept + nbytes
+    def reach(self, tensor):
+        """(receptive field, jump)"""
+        trace = self.trace(tensor)
+        if trace is None or trace.reach is None:
+            return None, None
+        return _square(trace.reach.field), _square(trace.reach.jump)
 
-    def called(self, name, inputs, out, macs):
-        """Told by the tracer: the network called a function."""
-        call = self.top
-        call.macs += macs
-        call.weighted |= name in _WEIGHTED
-        if name in _SUMS and len(inputs) > 1:
+    def called(self, call, name, out):
+        if not call.is_row and (call.macs or call.kept or call.kept is None or call.params):
+            first = next(tensors(out), None)
+            if first is not None:
+                prefix = f"{call.name}." if call.name else ""
+                self.row(f"{prefix}{name.strip('_')}", name.strip("_"), first, call)
+
+    def joined(self, call, name, args):
+        known = [(x, trace) for x in operands(args) if (trace := self.trace(x)) is not None]
+        if name in PRODUCTS:
+            call.gate |= len(known) > 1
+        elif name in CONCATENATIONS and known and known[0][0].ndim == 4:
+            call.concats, call.joins = call.concats + (len(known) > 1), True
+        elif name in SUMS and len(known) > 1:
             call.adds, call.joins = call.adds + 1, True
-            short = min(inputs, key=lambda x: x.depth)
-            source = call.input
-            if source is not None:
-                weights = short.depth - source.depth
-                same = short.memory is source.memory and short.shape == source.shape
+            short, trace = min(known, key=lambda each: each[1].depth)
+            if call.trace is not None:
+                same = short.untyped_storage() is call.input.untyped_storage() and short.shape == call.input.shape
+                weights = trace.depth - call.trace.depth
                 call.shortcut = "projection" if weights > 0 else "identity" if same else "padding"
-        elif name == "cat" and len(out.shape) == 4:
-            call.concats, call.joins = call.concats + (len(inputs) > 1), True
-        elif name in _PRODUCTS and len(inputs) > 1:
-            call.gate = True
-        if not call.is_row and (macs or call.kept or call.kept is None):
-            prefix = f"{call.name}." if call.name else ""
-            self.row(f"{prefix}{name.strip('_')}", name.strip("_"), out, (), call)
 
     def summary(self, shape):
         """All that was seen."""
         rows = [row for row, _, _ in self.lines]
-        params = self.params.values()
         result = Summary(type(self.model).__name__, shape, rows)
-        result.total_params = sum(p.numel() for p in params)
-        result.trainable_params = sum(p.numel() for p in params if p.requires_grad)
+        result.total_params = sum(p.numel() for p in self.params)
+        result.trainable_params = sum(p.numel() for p in self.params if p.requires_grad)
         result.idle_params = result.total_params - sum(r.params for r in rows)
         result.total_macs = sum(r.macs for r in rows)
         result.total_kept_bytes = _sum(r.kept_bytes for r in rows)
@@ -438,17 +443,10 @@ class _Watch:
                 blocks.append(Block(r.name, r.type, r.output_shape, *sums, r.receptive_field, r.jump, layers,
                                     0, 0, None, 1, rows))
             else:
-                out = module.output
-                field, jump = (out.reach.field, out.reach.jump) if out.reach else (None, None)
-                blocks.append(Block(module.name, type(module.module).__name__, tuple(out.shape), *sums,
-                                    _square(field), _square(jump), layers, module.adds, module.concats,
+                blocks.append(Block(module.name, type(module.module).__name__, tuple(module.output.shape), *sums,
+                                    *self.reach(module.output), layers, module.adds, module.concats,
                                     module.shortcut, max(module.branches, 2 if module.adds else 1), rows))
         return blocks
-
-
-_WEIGHTED = {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"}
-_SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
-_PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
 
 
 def _block_of(call):

@@ -5,7 +5,7 @@ The peer builds the network as everybody does and calls `torchinfo.summary`, whi
 
 from .. import create_model, list_models, models
 from ..anatomy import of, summary
-from ..models import sketch, standard_input
+from ..models import standard_input
 from . import Result, compare, once
 
 # Peer time / our time, at least.
@@ -17,10 +17,9 @@ OWN = "resnet50"                                        # a reader's own network
 
 
 def forget():
-    """As in a fresh process: nothing cached, no layer sketched."""
+    """As in a fresh process: nothing cached."""
     of.cache_clear()
     models.blueprint.cache_clear()
-    sketch.forget()
 
 
 def run(*, quick=False, device="cpu"):

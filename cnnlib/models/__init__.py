@@ -11,6 +11,7 @@ says which pictures it is made for: `in_channels`, and `standard_size` for heigh
 import difflib
 import inspect
 
+import torch
 from torch import nn
 
 from ..caching import remembered
@@ -91,7 +92,7 @@ def create_model(name, **options):
     return factory(**options)
 
 
-@remembered(32)
+@remembered(32, also=torch.get_default_dtype)
 def blueprint(name, **options):
     """The network of `create_model` on the meta device: every layer and shape, no number, in milliseconds.
 
