@@ -138,6 +138,10 @@ def _train(args):
         })
         if place:
             say(f"weights: {place}")
+        if args.log:
+            log = _log(args.log, goes_on=False)     # a run killed between checkpoint and row lacks one
+            for epoch in history:
+                log(epoch)
         if args.figure and history:
             evaluation.draw_history(history, args.figure)
             say(f"figure: {args.figure}")
@@ -187,7 +191,7 @@ def _log(file, goes_on):
     if not goes_on:
         Path(file).write_text("")
 
-    def log(epoch):
+    def add(epoch):
         with open(file, "a", newline="", encoding="utf-8") as rows:
             if Path(file).suffix == ".jsonl":
                 rows.write(json.dumps(epoch) + "\n")
@@ -196,6 +200,12 @@ def _log(file, goes_on):
             if rows.tell() == 0:
                 table.writeheader()
             table.writerow(epoch)
+
+    def log(epoch):
+        try:
+            add(epoch)
+        except OSError as error:            # no reason to lose the training
+            print(f"{file} cannot be written: {error}", file=sys.stderr)
 
     return log
 

@@ -203,10 +203,10 @@ MODES = ("RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "I", "F")
 
 def random_file(draw, path):
     """A picture of a random kind, or bytes that once were one."""
-    ending = draw.choice((".jpg", ".png", ".tif", ".webp", ".bmp", ".gif", ".heic", "", ".JPG", ".txt"))
+    ending = draw.choice((".jpg", ".png", ".tif", ".webp", ".JPG", ".bmp") * 4 + (".gif", ".heic", "", ".txt"))
     path = path.with_name(path.name + ending)
     width, height = (draw.choice((1, 2, 7, 40)) for _ in range(2))
-    mode = draw.choice(MODES) if draw.random() < 0.1 else draw.choice(("RGB", "L"))
+    mode = draw.choice(MODES) if draw.random() < 0.03 else draw.choice(MODES[:-3])
     picture = grey(7, mode, (width, height)) if mode in ("I;16", "I", "F") else \
         Image.new("RGB", (width, height), draw.randrange(2**24)).convert(mode)
     form = draw.choice(("PNG", "TIFF", "JPEG", "WEBP"))
@@ -214,7 +214,7 @@ def random_file(draw, path):
         picture.save(path, form)
     except OSError:                     # a mode that the form does not have
         picture.save(path, "TIFF")
-    if draw.random() < 0.03:
+    if draw.random() < 0.01:
         content = bytearray(path.read_bytes())
         for _ in range(draw.randrange(1, 30)):
             content[draw.randrange(len(content))] = draw.randrange(256)
@@ -224,17 +224,15 @@ def random_file(draw, path):
 def random_folder(draw, place, depth):
     """A folder with folders, pictures, links and rubbish in it."""
     place.mkdir()
-    for i in range(draw.choice((0, 0, 1, 3)) if depth else draw.choice((2, 3, 12))):
+    for i in range(draw.choice((0, 0, 0, 1, 3)) if depth else draw.choice((1, 4, 6, 9, 12))):
         random_file(draw, place / f"{draw.choice(('', '._', 'ä', '0'))}{i}")
     if draw.random() < 0.05:
         (place / "link").symlink_to(draw.choice((place, place.parent, place / "nowhere")))
     if depth:
-        usual = draw.random() < 0.6
-        names = draw.choice((("cat", "dog"), ("train", "val"), ("pets",))) if usual else \
-            draw.sample(NAMES, draw.randrange(4))
+        usual = (("cat", "dog"),) if depth == 1 else (("train", "val"), ("Train", "Test", "Val"), ("pets",), ("train",))
+        names = draw.choice(usual) if draw.random() < 0.8 else draw.sample(NAMES, draw.randrange(5))
         for name in names:
-            if not (place / name).exists():
-                random_folder(draw, place / name, draw.choice((0, depth - 1)))
+            random_folder(draw, place / name, 0 if draw.random() < 0.05 else depth - 1)
 
 
 def check_random_folder(seed, place):
