@@ -7,7 +7,6 @@ CNNLIB_CACHE names another folder for it, or switches it off ("off").
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +45,12 @@ def decoded(folder, paths, size=None):
 
 def files_sha256(folder, paths):
     """Checksum of the names and contents of files under `folder`; their times, which copies keep, do not count."""
-    def line(path):
-        name = os.fsencode(path[len(str(folder)):].replace(os.sep, "/"))
-        return hashlib.sha256(Path(path).read_bytes()).digest() + name
-
-    with ThreadPoolExecutor() as pool:
-        return hashlib.sha256(b"\n".join(pool.map(line, paths))).hexdigest()
+    files = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            files.update(hashlib.sha256(file.read()).digest())
+        files.update(os.fsencode(path[len(str(folder)):].replace(os.sep, "/")))
+    return files.hexdigest()
 
 
 def open_rgb(path):
@@ -77,7 +76,7 @@ def open_rgb(path):
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller.") from error
     except Exception as error:          # a decoder raises whatever the bytes make it stumble over
-        raise ValueError(f"{path} cannot be read as a picture: {error}.") from error
+        raise ValueError(f"{path} cannot be read as a picture: {str(error).rstrip('.')}.") from error
 
 
 def pixels_of(paths, size=None):
