@@ -91,7 +91,8 @@ def _train_parser(commands):
     group.add_argument("--checkpoint", metavar="FILE", help="go on from here if it exists; written after every epoch")
     group.add_argument("--checkpoint-seconds", type=float, help="write it within epochs, too, so often")
     group.add_argument("--figure", metavar="FILE", help="draw loss and error over the epochs (png, svg, pdf)")
-    group.add_argument("--log", metavar="FILE", help="write a row an epoch, while training goes on (csv, jsonl)")
+    group.add_argument("--log", "--write-log", metavar="FILE", help="add a row an epoch to this file (csv, jsonl); "
+                       "torchrun takes --log to be its own, there say --write-log")
     group.add_argument("--tensorboard", metavar="FOLDER", help="write a log for TensorBoard")
     p.set_defaults(run=_train)
 
