@@ -154,8 +154,9 @@ def _train(args):
 
 def _counts(dataset):
     """How many images each class has, in lines of at most 120 characters."""
-    counts = (f"{name} {train:,} + {test:,}".replace(" ", "\N{NO-BREAK SPACE}")
-              for name, (train, test) in dataset.counts.items())
+    train, test = (split.labels.bincount(minlength=len(dataset.classes)).tolist() for split in dataset)
+    counts = (f"{name} {n:,} + {m:,}".replace(" ", "\N{NO-BREAK SPACE}")
+              for name, n, m in zip(dataset.classes, train, test, strict=True))
     text = textwrap.fill(f"images a class, training + test: {', '.join(counts)}", 120, subsequent_indent="  ",
                          break_long_words=False, break_on_hyphens=False)
     return text.replace("\N{NO-BREAK SPACE}", " ")

@@ -52,12 +52,6 @@ class DataSet:
     def std(self):
         return self.train.std
 
-    @property
-    def counts(self):
-        """{class: (images for training, images for testing)}."""
-        train, test = (split.labels.bincount(minlength=len(self.classes)).tolist() for split in self)
-        return dict(zip(self.classes, zip(train, test, strict=True), strict=True))
-
     def to(self, device):
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
