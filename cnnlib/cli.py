@@ -1,20 +1,25 @@
-"""`python -m cnnlib train | evaluate | record | bench | assign | grade`: the book from the command line.
+"""`python -m cnnlib train | evaluate | predict | record | bench | assign | grade`: the book from the command line.
 
 Begin with:  python -m cnnlib train resnet20 --data digits --epochs 6
+Your own:    python -m cnnlib train resnet20 --data folder --root photos --size 64 --save net.safetensors
+             python -m cnnlib predict net.safetensors new/*.jpg
 Teachers:    python -m cnnlib assign vgg --to homework.ipynb
 """
 
 import argparse
+import csv
 import inspect
 import json
+import shutil
 import sys
 import tempfile
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 from . import create_model, models, summary
-from .checks import at_least
+from .checks import at_least, one_of
 from .training import Recipe
 
 
@@ -23,9 +28,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_train_parser, _evaluate_parser, _record_parser, _bench_parser, _assign_parser, _grade_parser):
+    for add in (_train_parser, _evaluate_parser, _predict_parser, _record_parser, _bench_parser, _assign_parser,
+                _grade_parser):
         add(commands)
     args = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")       # names of files that a terminal cannot show
     try:
         args.run(args)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
@@ -75,6 +84,8 @@ def _train_parser(commands):
     group.add_argument("--checkpoint", metavar="FILE", help="go on from here if it exists; written after every epoch")
     group.add_argument("--checkpoint-seconds", type=float, help="write it within epochs, too, so often")
     group.add_argument("--figure", metavar="FILE", help="draw loss and error over the epochs (png, svg, pdf)")
+    group.add_argument("--log", "--write-log", metavar="FILE", help="add a row an epoch to this file (csv, jsonl); "
+                       "torchrun takes --log to be its own, there say --write-log")
     group.add_argument("--tensorboard", metavar="FOLDER", help="write a log for TensorBoard")
     p.set_defaults(run=_train)
 
@@ -100,7 +111,7 @@ def _train(args):
     checkpoints.check_interval(args.checkpoint, args.checkpoint_seconds)
     with distributed.processes(training.device_of(args.device)) as device:
         say = print if distributed.place()[0] == 0 else lambda *text: None
-        _check_files(args.save, args.figure)
+        _check_files(args.save, args.figure, args.log)
         load, dataset = _load(args, limit=args.limit, crop=args.crop, flip=args.flip)
         options = _options(args.model, dict(map(_option, args.option)), dataset)
         torch.manual_seed(args.seed)
@@ -108,10 +119,15 @@ def _train(args):
         if args.weights:
             training.load_weights(model, args.weights)
         say(_summary(model, dataset, args.model, options))
+        say(_counts(dataset))
+        _check_room(model, args.save)
+        callbacks = [training.tensorboard(args.tensorboard)] if args.tensorboard else []
+        if args.log and distributed.place()[0] == 0:
+            callbacks.append(_log(args.log, goes_on=args.checkpoint and Path(args.checkpoint).exists()))
         history = training.fit(
             model, dataset, recipe, device=device, compile=args.compile,
             checkpoint=args.checkpoint, checkpoint_seconds=args.checkpoint_seconds,
-            callback=training.tensorboard(args.tensorboard) if args.tensorboard else None,
+            callback=lambda epoch: any([callback(epoch) for callback in callbacks]),
         )
         for epoch in history:
             say(f"epoch {epoch['epoch']:3d}  {epoch['seconds']:7.1f} s  train {epoch['train_loss']:.4f} "
@@ -121,27 +137,95 @@ def _train(args):
             return
         if history.interrupted:
             say(f"stopped after {len(history)} of {args.epochs} epochs")
-        if args.save:
-            training.save_weights(model, args.save, metadata={
-                "model": {"name": args.model, "options": options}, "mean": dataset.mean, "std": dataset.std,
-                "data": dataset.variant, "classes": dataset.classes, "load": load,
-                "test_error": training.evaluate(model, dataset.test)["error"],
-            })
-            say(f"weights: {args.save}")
+        place = args.save and _save(model, args.save, {
+            "model": {"name": args.model, "options": options}, "mean": dataset.mean, "std": dataset.std,
+            "data": dataset.variant, "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
+            "test_error": training.evaluate(model, dataset.test)["error"],
+        })
+        if place:
+            say(f"weights: {place}")
+        if args.log:
+            log = _log(args.log, goes_on=False)     # a run killed between checkpoint and row lacks one
+            for epoch in history:
+                log(epoch)
         if args.figure and history:
             evaluation.draw_history(history, args.figure)
             say(f"figure: {args.figure}")
+        if place and place != Path(args.save):
+            raise OSError(f"{args.save} could not be written; the weights are safe in {place}.")
         if history.interrupted:
             sys.exit(130)
 
 
-def _check_files(save, figure):
+def _counts(dataset):
+    """How many images each class has, in lines of at most 120 characters."""
+    train, test = (split.labels.bincount(minlength=len(dataset.classes)).tolist() for split in dataset)
+    counts = (f"{name} {n:,} + {m:,}".replace(" ", "\N{NO-BREAK SPACE}")
+              for name, n, m in zip(dataset.classes, train, test, strict=True))
+    text = textwrap.fill(f"images a class, training + test: {', '.join(counts)}", 120, subsequent_indent="  ",
+                         break_long_words=False, break_on_hyphens=False)
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _check_room(model, file):
+    """Raise before training if the disk has no room for the weights."""
+    if file is not None:
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+        free = shutil.disk_usage(Path(file).absolute().parent).free
+        if free < needed:
+            raise OSError(f"{file} will have {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free on its disk. "
+                          "Make room, or name a file on another disk.")
+
+
+def _save(model, file, metadata):
+    """Write the weights to `file`, or, rather than lose what was learned, to another folder; return where they are."""
+    from . import training
+
+    refused = None
+    for folder in (Path(file).parent, Path.home(), Path(tempfile.gettempdir())):
+        try:
+            if refused is not None:         # in a folder of its own: nothing of that name is overwritten
+                folder = Path(tempfile.mkdtemp(prefix="cnnlib-", dir=folder))
+            training.save_weights(model, folder / Path(file).name, metadata=metadata)
+            return folder / Path(file).name
+        except OSError as error:
+            refused = refused or error
+    raise refused
+
+
+def _log(file, goes_on):
+    """A callback for `fit` that adds a row an epoch to the file, JSON or CSV; it begins anew unless a run goes on."""
+    if not goes_on:
+        Path(file).write_text("")
+
+    def add(epoch):
+        with open(file, "a", newline="", encoding="utf-8") as rows:
+            if Path(file).suffix == ".jsonl":
+                rows.write(json.dumps(epoch) + "\n")
+                return
+            table = csv.DictWriter(rows, list(epoch))
+            if rows.tell() == 0:
+                table.writeheader()
+            table.writerow(epoch)
+
+    def log(epoch):
+        try:
+            add(epoch)
+        except OSError as error:            # no reason to lose the training
+            print(f"{file} cannot be written: {error}", file=sys.stderr)
+
+    return log
+
+
+def _check_files(save, figure, log=None):
     """Raise before any work what would be raised after it: a file that cannot be written, a picture of unknown kind."""
     from .training.evaluation import picture_format
 
     if figure is not None:
         picture_format(figure)
-    for file in (save, figure):
+    if log is not None:
+        one_of("the end of the log's name", Path(log).suffix, (".csv", ".jsonl"))
+    for file in (save, figure, log):
         if file is not None:
             if Path(file).is_dir():
                 raise ValueError(f"{file} is a folder, allowed: a file to write.")
@@ -235,18 +319,16 @@ know. In the figure a row is a true class and a column an answer.""")
 def _evaluate(args):
     from . import training
     from .training import evaluation
-    from .training.checkpoints import read
 
     device = training.device_of(args.device)
     _check_files(None, args.figure)
-    _, header = read(args.weights)
-    if not {"model", "mean", "std"} <= set(header):
-        raise ValueError(f"{args.weights} does not say which network it belongs to; write it with `train --save`.")
+    model, header = _trained(args.weights)
     load = header.get("load", {})
     if args.data is None and not load:
         raise ValueError(f"{args.weights} was trained on {header.get('data', 'some data')}; name it with --data.")
-    model = create_model(header["model"]["name"], **header["model"]["options"])
-    training.load_weights(model, args.weights)
+    if args.root is None and (args.data or load["name"]) == "folder":
+        raise ValueError(f"{args.weights} was trained on {header.get('data', 'a folder')}; say with --root where the "
+                         "pictures are.")
     _, dataset = _load(args, **(load if args.data in (None, load.get("name")) else {}))
     if dataset.classes != header.get("classes", dataset.classes):
         raise ValueError(f"{args.weights} knows the classes {', '.join(header['classes'])}; "
@@ -270,6 +352,83 @@ def _evaluate(args):
         matrix = evaluation.confusion_matrix(labels, result["predictions"], classes)
         evaluation.draw_confusion(matrix, classes, args.figure)
         print(f"figure: {args.figure}")
+
+
+def _trained(weights):
+    """(the network, the header of the file) of weights that say which network they belong to."""
+    from . import training
+    from .training.checkpoints import read
+
+    _, header = read(weights)
+    if not {"model", "mean", "std"} <= set(header):
+        raise ValueError(f"{weights} does not say which network it belongs to; write it with `train --save`.")
+    model = create_model(header["model"]["name"], **header["model"]["options"])
+    training.load_weights(model, weights)
+    return model, header
+
+
+# -- predict --------------------------------------------------------------------------------------------------------
+
+
+def _predict_parser(commands):
+    p = commands.add_parser(
+        "predict", help="say what is in pictures: the five likeliest classes of each", formatter_class=_Help,
+        epilog="""examples:
+  python -m cnnlib predict net.safetensors new/*.jpg
+  python -m cnnlib predict net.safetensors new/001.jpg --json
+
+The weights say how pictures are prepared: as those of the test split were in training. Nothing else is read, least of
+all from the network. A file that holds no picture is named at the end, and the others are answered.""")
+    p.add_argument("weights", help="file written by `train --save` or kept by `record`")
+    p.add_argument("files", nargs="+", metavar="FILE", help="a picture")
+    p.add_argument("--json", action="store_true", help="answer with a list of {file, classes} or {file, error}")
+    p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
+    p.set_defaults(run=_predict)
+
+
+def _predict(args):
+    from . import training
+
+    device = training.device_of(args.device)
+    model, header = _trained(args.weights)
+    if not {"load", "classes"} <= set(header):
+        raise ValueError(f"{args.weights} does not say on which data it was trained; write it with `train --save`.")
+    model.to(device).eval()
+    answers, errors = [], []
+    for file in args.files:
+        try:
+            answers.append({"file": file, "classes": _likeliest(model, header, file, device)})
+        except (ValueError, OSError) as error:
+            answers.append({"file": file, "error": str(error)})
+            errors.append(str(error))
+        if not args.json and "classes" in answers[-1]:
+            shares = (f"{each['class']} {each['probability']:.2%}" for each in answers[-1]["classes"])
+            print(f"{file}: {', '.join(shares)}", flush=True)
+    if args.json:
+        print(json.dumps(answers, indent=1))
+    if errors:
+        raise ValueError("\nerror: ".join(errors))
+
+
+def _likeliest(model, header, file, device):
+    """The five likeliest classes of a picture, with their probabilities."""
+    import torch
+
+    from . import data
+
+    if not Path(file).is_file():
+        raise ValueError(f"file is {file!r}, allowed: a picture that is there.")
+    arguments = ("name", "size", "pad", "channels", "crop", "jpeg")
+    load = {name: value for name, value in header["load"].items() if name in arguments}
+    split = data.like_test([file], mean=tuple(header["mean"]), std=tuple(header["std"]), **load).to(device)
+    shape = header.get("shape", list(split.shape))
+    if list(split.shape) != shape:
+        raise ValueError(f"{file} becomes an image of shape {split.shape}, allowed as in training: {tuple(shape)}.")
+    with torch.no_grad():
+        probabilities = model(next(iter(split.batches(1)))[0]).softmax(1)[0].tolist()
+    names = dict(enumerate(header["classes"]))
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
+    return [{"class": names.get(i, f"class {i}"), "probability": probabilities[i]} for i in best]
 
 
 # -- record ---------------------------------------------------------------------------------------------------------

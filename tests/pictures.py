@@ -1,10 +1,15 @@
 """What tests of data sets share: pictures of random pixels, and a machine without any data set."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnlib.data import sources
+
+Image.new("L", (1, 1)).save(file := BytesIO(), "JPEG")
+DOT = file.getvalue()           # a picture of one pixel
 
 
 @pytest.fixture(autouse=True)

@@ -82,7 +82,7 @@ def test_a_broken_photo_is_named(photos):
     with open(photos.paths[2], "r+b") as file:
         file.truncate(70)
     for photos.workers in (0, 1):
-        with pytest.raises(ValueError, match="0002.png is truncated or not an image"):
+        with pytest.raises(ValueError, match="0002.png cannot be read as a picture"):
             list(photos.batches(5))
 
 

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from ..checks import at_least, one_of
 from ..training.devices import device_of
-from .cache import decoded
+from .cache import decoded, pixels_of
 from .images import Images, balanced, saved_as_jpeg, split_per_class
-from .photos import Photos
+from .photos import Photos, readable
 from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
-__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "load", "mean_std", "shape_of",
-           "split_per_class"]
+__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "like_test", "load", "mean_std",
+           "shape_of", "split_per_class"]
 
 NAMES = tuple(SOURCES)
 PHOTOS = ("flowers", "pets", "pets30")
@@ -69,25 +69,25 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
             "pets30": its first 30 breeds, a tenth of each for testing;
             "folder": any folder of images, one folder a class.
         root: where to look first; for "folder" the folder itself, with `train/` and `test/` in it or without
-            (then a tenth of each class is for testing).
+            (then a tenth of each class is for testing); `folders` says what else is understood.
         size: resize to size x size (photos: the shorter side, then a part is cut out). None: as it is; flowers and
             pets: 224. Photos of more than 64 pixels stay in their files, see `Photos`.
         pad: pixels of value 0 added on every side, after resizing.
         channels: 3 repeats grey images to RGB. None: as it is.
         crop, flip: augmentation of the training split, see `Images` and `Photos`.
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
-        test_fraction: another fraction of each class for testing, rounded down, where the data set has no split of its
-            own (pets: in place of it).
+        test_fraction: another fraction of each class for testing, rounded down but one image at least, where the data
+            set has no split of its own (pets: in place of it).
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
 
     Raises:
-        ValueError: unknown name, bad argument, a truncated or corrupted file, images of different sizes.
+        ValueError: unknown name, bad argument, a file that cannot be read, a class without images for both splits,
+            images of different sizes.
         DataNotFound: no copy in the places searched and no network.
     """
     device = device_of(device)
-    size = 224 if size is None and name in PHOTOS else size
-    from_files = name in (*PHOTOS, "folder") and isinstance(size, int) and size > HELD
+    size, from_files = _kind(name, size)
     _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
     source = SOURCES[name](root, test_fraction)
     if limit is not None and limit < len(source.train):
@@ -135,8 +135,34 @@ def shortened(names):
     return ", ".join(map(str, shown))
 
 
+def like_test(paths, *, name, mean, std, size=None, pad=0, channels=None, crop=0, jpeg=None):
+    """Files of pictures as a split, prepared like the test split of `load` with these arguments; its labels are 0.
+
+    Args:
+        paths: files; of a folder without `size` they have one size, and that of its images is the caller's to check.
+        mean, std: of the training split.
+    """
+    labels = torch.zeros(len(paths), dtype=torch.int64)
+    size, from_files = _kind(name, size)
+    if from_files:
+        return Photos(paths, labels, size, crop, mean=mean, std=std, workers=0)
+    channels_there, height, _ = PICTURES[name].shape if name in PICTURES else (3, size, size)
+    pixels = pixels_of(paths, height)
+    if channels_there == 1:
+        weights = torch.tensor([19595, 38470, 7471]).view(1, 3, 1, 1)          # ITU-R 601, rounded as Pillow does
+        pixels = ((pixels * weights).sum(1, keepdim=True) + 2**15 >> 16).to(torch.uint8)
+    return Images(_prepare(pixels, size, pad, channels, jpeg), labels, mean, std)
+
+
+def _kind(name, size):
+    """(the size of the images, whether they stay in their files)."""
+    size = 224 if size is None and name in PHOTOS else size
+    return size, name in (*PHOTOS, "folder") and isinstance(size, int) and size > HELD
+
+
 def _photos(source, size, crop, flip):
     """Both splits as Photos."""
+    readable(source.pictures)
     return [Photos([source.pictures[i] for i in index.tolist()], source.labels[index], size, crop, mirrored)
             for index, mirrored in ((source.train, flip), (source.test, False))]
 
@@ -146,9 +172,7 @@ def _images(source, size, pad, channels, crop, flip, jpeg):
     pictures = source.pictures
     if isinstance(pictures, list):
         pictures, _ = decoded(source.folder, pictures, size)
-    if jpeg:
-        pictures = saved_as_jpeg(pictures, jpeg)
-    splits = [(_prepare(pictures.index_select(0, index), size, pad, channels), source.labels[index])
+    splits = [(_prepare(pictures.index_select(0, index), size, pad, channels, jpeg), source.labels[index])
               for index in (source.train, source.test)]
     statistics = mean_std(splits[0][0])
     return Images(*splits[0], *statistics, crop, flip), Images(*splits[1], *statistics)
@@ -166,12 +190,14 @@ def mean_std(images):
     return tuple(mean.tolist()), tuple(s or 1.0 for s in std.tolist())
 
 
-def _prepare(images, size, pad, channels):
-    """Resize, pad, grey to RGB: uint8 (N, C, H, W) to the same, a thousand at a time for the memory's sake."""
+def _prepare(images, size, pad, channels, jpeg):
+    """JPEG, resize, pad, grey to RGB: uint8 (N, C, H, W) to the same, a thousand at a time for the memory's sake."""
     def resize(some):
         some = F.interpolate(some.float(), (size, size), mode="bilinear", antialias=True)
         return some.round().clamp(0, 255).to(torch.uint8)
 
+    if jpeg:
+        images = saved_as_jpeg(images, jpeg)
     if size is not None and tuple(images.shape[2:]) != (size, size):
         images = torch.cat([resize(some) for some in images.split(1000)])
     if pad:

@@ -25,38 +25,66 @@ def decoded(folder, paths, size=None):
         (images, sha256): uint8 (N, 3, H, W) in the order of `paths`, and the checksum of these bytes.
 
     Raises:
-        ValueError: a file is truncated or not an image, or has another size than the first.
+        ValueError: a file cannot be read as a picture, or has another size than the first.
     """
+    from PIL import __version__
+
     names = [_name(folder, size, place) for place in _places(folder)]
     if not names:
-        images = _decode(folder, paths, size)
+        images = pixels_of(paths, size)
         return images, _sha256(images)
-    source = _fingerprint(folder, paths, size)
+    source = json.dumps({"files": files_sha256(folder, paths), "size": size, "pillow": __version__})
     for name in names:
         if found := _read(name, source):
             return found
-    images = _decode(folder, paths, size)
+    images = pixels_of(paths, size)
     digest = _sha256(images)
     _write(names, images, {"source": source, "sha256": digest})
     return images, digest
 
 
+def files_sha256(folder, paths):
+    """Checksum of the names and contents of files under `folder`; their times, which copies keep, do not count."""
+    files = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            files.update(hashlib.sha256(file.read()).digest())
+        files.update(os.fsencode(path[len(str(folder)):].replace(os.sep, "/")))
+    return files.hexdigest()
+
+
 def open_rgb(path):
-    """The picture in a file, as RGB; a file that holds none is a ValueError that names it."""
-    from PIL import Image, UnidentifiedImageError
+    """The picture in a file as RGB: turned as its EXIF says, on white where it is transparent, 8 bits of 16.
+
+    Raises:
+        ValueError: naming the file, out of which no picture can be made.
+    """
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} is truncated or not an image: {error}. Nothing was kept from it.") from error
+            wide = picture.mode.startswith("I;16") or picture.mode == "I" and picture.format in ("PNG", "PPM")
+            picture = ImageOps.exif_transpose(picture)
+        if wide:
+            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        if picture.mode in ("I", "F"):
+            raise ValueError("its numbers have 32 bits, and nothing says which of them is white; save it with 8 or 16")
+        if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        return picture.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller.") from error
+    except Exception as error:          # a decoder raises whatever the bytes make it stumble over
+        raise ValueError(f"{path} cannot be read as a picture: {str(error).rstrip('.')}.") from error
 
 
-def _decode(folder, paths, size):
+def pixels_of(paths, size=None):
+    """Decode files as `decoded` does, whatever is kept of them: uint8 (N, 3, H, W)."""
     from tqdm import tqdm
 
     images = None
-    for i, path in enumerate(tqdm(paths, f"decoding {folder.name} once", unit="image", disable=len(paths) < 5000)):
+    for i, path in enumerate(tqdm(paths, "decoding once", unit="image", disable=len(paths) < 5000)):
         pixels = torch.from_numpy(np.array(_centre(open_rgb(path), size)))
         if images is None:
             images = torch.empty((len(paths), 3, *pixels.shape[:2]), dtype=torch.uint8)
@@ -92,17 +120,6 @@ def _places(folder):
 
 def _name(folder, size, place):
     return place / f"{folder.name}.decoded{'' if size is None else f'-{size}'}.safetensors"
-
-
-def _fingerprint(folder, paths, size):
-    """Changes with every name, length and time of the files, and with what decodes them."""
-    from PIL import __version__
-
-    files = hashlib.sha256()
-    for path in paths:
-        state = os.stat(path)
-        files.update(f"{path[len(str(folder)):]} {state.st_size} {state.st_mtime_ns}\n".encode())
-    return json.dumps({"files": files.hexdigest(), "size": size, "pillow": __version__})
 
 
 def _sha256(images):

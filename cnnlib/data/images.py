@@ -146,12 +146,12 @@ def normalise(images, mean, std):
 
 
 def split_per_class(labels, test_fraction, seed=0):
-    """Indices (train, test): of each class the given fraction, rounded down, goes to the test split."""
+    """Indices (train, test): of each class the given fraction, rounded down but one at least, is for testing."""
     generator = torch.Generator().manual_seed(seed)
     test = []
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()
-        chosen = torch.randperm(len(members), generator=generator)[: int(len(members) * test_fraction)]
+        chosen = torch.randperm(len(members), generator=generator)[: max(1, int(len(members) * test_fraction))]
         test.append(members[chosen])
     test = torch.cat(test).sort().values
     is_train = torch.ones(len(labels), dtype=torch.bool).index_fill(0, test, False)

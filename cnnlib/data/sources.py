@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..files import CHECKOUT
-from .cache import decoded
+from . import folders
+from .cache import decoded, files_sha256
 from .images import split_per_class
 
 # File -> (bytes, md5) of the four unpacked files of MNIST, http://yann.lecun.com/exdb/mnist.
@@ -221,12 +222,11 @@ def _pets(root):
 
 
 def folder(root, test_fraction):
-    if root is None or not Path(root).is_dir():
+    if root is None or not Path(root).expanduser().is_dir():
         raise ValueError(f"root is {root!r}, allowed for 'folder': a folder with one folder of images a class.")
-    source = _listed(Path(root), test_fraction)
-    if len(source.test) == 0:
-        raise ValueError(f"{root} has too few images a class to set aside test_fraction={test_fraction or 0.1}.")
-    source.variant = f"folder {Path(root).name}, {_listing(source)}"
+    root = Path(os.path.abspath(Path(root).expanduser()))
+    source = _listed(root, test_fraction)
+    source.variant = f"folder {root.name}, {_listing(source)}"
     return source
 
 
@@ -241,35 +241,38 @@ def _two(variant, classes, train, test):
 
 
 def _listed(folder, test_fraction=None):
-    """A Source of the images in <folder>/<class>/, or in <folder>/{train,test}/<class>/ where there are both."""
-    from torchvision.datasets import ImageFolder
+    """A Source of the images in <folder>/<class>/, or in <folder>/{train,test}/<class>/; see `folders`."""
+    train, test = folders.splits(folder)
+    if test and test_fraction is not None:
+        raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {folder}, which has {test.name}/: None.")
+    names, paths, labels = _labelled(train)
+    if len(names) == 1:
+        raise ValueError(f"{train} has one class, {names[0]!r}, allowed: two or more, a folder each.")
+    if not test:
+        if rare := [name for name, n in zip(names, labels.bincount().tolist(), strict=True) if n == 1]:
+            raise ValueError(f"{train / rare[0]} has 1 picture, allowed: 2 or more, one of them for testing.")
+        return Source("", names, paths, labels, *split_per_class(labels, test_fraction or 0.1), train)
+    test_names, test_paths, test_labels = _labelled(test)
+    if test_names != names:
+        only = [", ".join(sorted({*a} - {*b})) or "none" for a, b in ((names, test_names), (test_names, names))]
+        raise ValueError(f"{train} and {test} have different classes. Only in the first: {only[0]}; "
+                         f"only in the second: {only[1]}.")
+    around = Path(os.path.commonpath((train, test)))
+    return Source("", names, paths + test_paths, torch.cat((labels, test_labels)),
+                  torch.arange(len(paths)), torch.arange(len(paths), len(paths) + len(test_paths)), around)
 
-    def listing(folder):
-        try:
-            found = ImageFolder(str(folder))
-        except FileNotFoundError as error:
-            raise ValueError(f"{folder} is not a folder of classes with images in them: {error}") from error
-        return found.classes, [path for path, _ in found.samples], torch.tensor(found.targets)
 
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        if test_fraction is not None:
-            raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {folder}, which has a test/: None.")
-        classes, paths, labels = listing(folder / "train")
-        test_classes, test_paths, test_labels = listing(folder / "test")
-        if test_classes != classes:
-            raise ValueError(f"train/ and test/ of {folder} have different classes: {classes} and {test_classes}.")
-        train, test = torch.arange(len(paths)), torch.arange(len(paths), len(paths) + len(test_paths))
-        return Source("", classes, paths + test_paths, torch.cat((labels, test_labels)), train, test, folder)
-    classes, paths, labels = listing(folder)
-    return Source("", classes, paths, labels, *split_per_class(labels, test_fraction or 0.1), folder)
+def _labelled(folder):
+    """Names of the classes, paths of all pictures, and their labels."""
+    found = folders.classes(folder)
+    labels = torch.arange(len(found)).repeat_interleave(torch.tensor([len(paths) for paths in found.values()]))
+    return list(found), [path for paths in found.values() for path in paths], labels
 
 
 def _listing(source):
-    """How many pictures, and a checksum of their names and lengths: which copy of the data set this is."""
-    files = "".join(f"{Path(path).relative_to(source.folder).as_posix()} {os.path.getsize(path)}\n"
-                    for path in source.pictures)
+    """How many pictures, and a checksum of their names and contents: which copy of the data set this is."""
     return (f"{len(source.train):,} + {len(source.test):,} photos, "
-            f"files' sha256 {hashlib.sha256(files.encode()).hexdigest()[:12]}")
+            f"files' sha256 {files_sha256(source.folder, source.pictures)[:12]}")
 
 
 def _check_complete(folder, source, counts):
