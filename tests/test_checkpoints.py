@@ -79,6 +79,22 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path, optimizer, kills):
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_stopped_between_the_last_step_of_an_epoch_and_its_test(tmp_path, monkeypatch):
+    """No step of the epoch is left to do then; what is said of it is the same."""
+    alone, history = train(None)
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cnnlib.training.loop.score", stop)
+        _, none = train(tmp_path / "run.safetensors", checkpoint_seconds=0)
+    assert list(none) == [] and none.interrupted and steps_done(tmp_path / "run.safetensors") == 10
+    resumed, rest = train(tmp_path / "run.safetensors", model=network(seed=1), checkpoint_seconds=0)
+    assert without_clock(rest) == without_clock(history)
+    assert all(torch.equal(p, q) for p, q in zip(alone.parameters(), resumed.parameters(), strict=True))
+
+
 def steps_done(path):
     """How many steps a checkpoint has behind it, 0 without one. What is there is always whole."""
     if not path.exists():

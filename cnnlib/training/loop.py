@@ -218,7 +218,7 @@ class Training:
                 )
         before = self.history[-1] if self.history else {"seconds": 0.0, "peak_memory_bytes": 0}
         return {
-            "epoch": epoch, "seconds": self.seconds, "lr": self.optimizer.param_groups[0]["lr"],
+            "epoch": epoch, "seconds": self.seconds, "lr": self.recipe.lr_at(epoch * self.steps - 1, self.recipe.epochs * self.steps),
             "train_loss": loss / self.images, "train_error": wrong / self.images,
             "test_loss": test_loss / len(self.data.test), "test_error": 1 - correct / len(self.data.test),
             "images_per_second": self.images / (self.seconds - before["seconds"]),
