@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cnnlib import cli, training
-from cnnlib import files as paths
+from cnnlib.files import DATA
 from cnnlib.models import create_model
 
 
@@ -74,7 +74,7 @@ def test_train_evaluate_and_go_on(cnnlib, tmp_path):
 
 
 def test_kept_weights_are_evaluated_with_the_data_that_are_named(cnnlib, tmp_path):
-    path = str(paths.DATA / "weights" / "lenet5_modern.safetensors")
+    path = str(DATA / "weights" / "lenet5_modern.safetensors")
     model = create_model("lenet5_modern")
     header = training.load_weights(model, path)
     del header["load"]          # as in a file whose data set has no name, such as a folder of one's own
@@ -125,7 +125,7 @@ def test_help_teaches(cnnlib):
         (["train", "resnet8", "--device", "toaster"], "device is 'toaster'"),
         (["train", "resnet8", "--figure", "curves.xyz"], "figure's name is '.xyz', allowed: '.png', '.svg', '.pdf'"),
         (["train", "resnet8", "--save", "."], ". is a folder, allowed: a file to write"),
-        (["evaluate", str(paths.DATA / "weights" / "lenet5_modern.safetensors"), "--device", "toaster"], "'toaster'"),
+        (["evaluate", str(DATA / "weights" / "lenet5_modern.safetensors"), "--device", "toaster"], "'toaster'"),
         (["record", "digits-se", "--threads", "0"], "threads is 0"),
         (["record", "--list", "--device", "toaster"], "device is 'toaster'"),
         (["record", "alexnet-on-a-toaster"], "is not known. Allowed: lenet-activation-pooling"),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cnnlib import create_model, data, training
-from cnnlib import files as paths
+from cnnlib.files import DATA
 from cnnlib.records import grids, recording, runs
 from cnnlib.records import tables as overview
 
@@ -266,12 +266,12 @@ def test_what_was_expected_was_reached_or_the_gap_is_explained():
     missed = {f"{name}/{case}" for name, plan in grids.GRIDS.items() for case, seeds in runs.by_case(name).items()
               for run in seeds if abs(run.final["test_error"] - plan.target.get(case, run.final["test_error"])) > 0.015}
     assert missed == EXPLAINED
-    after = (paths.DATA / "README.md").read_text().partition(overview.END)[2]
+    after = (DATA / "README.md").read_text().partition(overview.END)[2]
     assert all(f"`{name.partition('/')[0]}`" in after for name in missed)
 
 
 def test_overview_is_current():
-    text = (paths.DATA / "README.md").read_text()
+    text = (DATA / "README.md").read_text()
     assert overview.replaced(text) == text, "run: python -m cnnlib.records.tables"
     assert all(f"`{key}`" in text for key in (*runs.EPOCH_KEYS, *(f.name for f in fields(runs.Run))))
 
@@ -295,15 +295,15 @@ def test_grids_declare_what_can_be_built(experiment):
 
 def test_kept_weights_belong_to_a_recorded_run():
     kept = {file: f"{name}/{case}-seed0" for name, plan in grids.GRIDS.items() for case, file in plan.keep.items()}
-    files = [p.name for p in (paths.DATA / "weights").glob("*.safetensors")]
+    files = [p.name for p in (DATA / "weights").glob("*.safetensors")]
     assert set(files) <= set(kept)
     for file, origin in kept.items():
         experiment, name = origin.split("/")
         if pending_without_gpu(grids.GRIDS[experiment]) and file not in files:
             continue
-        assert (paths.DATA / "weights" / file).stat().st_size <= 4 * 2**20
+        assert (DATA / "weights" / file).stat().st_size <= 4 * 2**20
         run = runs.read(runs.path_of(experiment, name))
         model = create_model(run.model["name"], **run.model["options"])
-        header = training.load_weights(model, paths.DATA / "weights" / file)
+        header = training.load_weights(model, DATA / "weights" / file)
         assert header["run"] == origin and header["model"] == run.model
         assert abs(header["test_error"] - run.final["test_error"]) < 0.006     # two of the 360 digits

@@ -18,8 +18,7 @@ from .specs import built_from, check_common
 InceptionOutputs = namedtuple("InceptionOutputs", "logits aux_logits")
 SPREADS = {"AuxLogits.conv1.conv": 0.01, "AuxLogits.fc": 0.001}     # of the first weights; 0.1 elsewhere
 
-# smallest: picture, without the auxiliary head and with it.
-VARIANTS = {
+VARIANTS = {            # smallest: picture without the auxiliary head, and with it
     "paper": dict(num_classes=1000, aux_logits=True, dropout=0.2, smallest=(75, 299)),
     "torchvision": dict(num_classes=1000, aux_logits=True, dropout=0.5, smallest=(75, 299)),
     "cifar": dict(num_classes=10, aux_logits=False, dropout=0.2, smallest=(15, 71)),

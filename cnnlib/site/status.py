@@ -12,8 +12,7 @@ from docutils.parsers.rst import Directive
 
 from .. import __version__
 from ..course import chapters
-from ..records import runs
-from ..records import tables as overview
+from ..records import runs, tables
 from ..records.grids import GRIDS
 
 PACKAGES = ("cnnlib", "torch", "torchvision", "numpy", "matplotlib", "scikit-learn", "anywidget", "ipywidgets",
@@ -26,14 +25,14 @@ class Status(Directive):
     def run(self):
         env = self.state.document.settings.env
         env.note_reread()                           # never served from an older build
-        tables = [
+        shown = [
             ("Environment of this build", ["", ""], environment_rows()),
             ("Notebooks", ["notebook", "executed", "seconds", "Python", "torch", "device"],
              [notebook_row(path) for path in chapters.notebooks(root=env.srcdir)]),
-            ("Experiments", ["experiment", "recorded", overview.ERRORS, "recorded on", "what"],
+            ("Experiments", ["experiment", "recorded", tables.ERRORS, "recorded on", "what"],
              [experiment_row(name) for name in GRIDS]),
         ]
-        return [*(section(title, head, rows) for title, head, rows in tables),
+        return [*(section(title, head, rows) for title, head, rows in shown),
                 *(recorded(name, runs.load(name)) for name in runs.experiments())]
 
 
@@ -67,7 +66,7 @@ def notebook_row(path):
 def experiment_row(name):
     """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
     plan, found = GRIDS[name], runs.load(name)
-    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(overview.errors(name)) or "not yet",
+    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(tables.errors(name)) or "not yet",
             ", ".join(sorted({run.device_name for run in found})), plan.about]
 
 

@@ -216,9 +216,10 @@ class Training:
                 raise FloatingPointError(
                     f"the {name} loss became {value} in epoch {epoch}; try a lower lr than {self.recipe.lr}."
                 )
+        recipe, steps = self.recipe, self.steps
         before = self.history[-1] if self.history else {"seconds": 0.0, "peak_memory_bytes": 0}
         return {
-            "epoch": epoch, "seconds": self.seconds, "lr": self.recipe.lr_at(epoch * self.steps - 1, self.recipe.epochs * self.steps),
+            "epoch": epoch, "seconds": self.seconds, "lr": recipe.lr_at(epoch * steps - 1, recipe.epochs * steps),
             "train_loss": loss / self.images, "train_error": wrong / self.images,
             "test_loss": test_loss / len(self.data.test), "test_error": 1 - correct / len(self.data.test),
             "images_per_second": self.images / (self.seconds - before["seconds"]),

@@ -27,8 +27,7 @@ from ..tools import (
     syntax_error,
     words_problem,
 )
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 SMALL = {"dense": 64}       # narrow dense layers where numbers are computed, the real ones where they are counted
 

@@ -8,8 +8,7 @@ from torch import nn
 from ...anatomy import summary
 from ...models import create_model
 from ..bugs import Exhibit
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 PICTURE = (1, 3, 224, 224)
 

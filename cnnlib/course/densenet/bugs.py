@@ -20,8 +20,7 @@ from ..tools import (
     ran,
     sizes_problem,
 )
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 # ---------------------------------------------------------------- narrow-layers: every layer as narrow as the first
 

@@ -6,8 +6,7 @@ from torch import nn
 from ...models import GoogLeNet, Inception, InceptionV3, ResNet
 from ..bugs import Exhibit
 from ..tools import layers, on_meta, output_shape, parameters, sizes_problem
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 # ---------------------------------------------------------------- stem-by-hand: the stem by hand
 

@@ -20,8 +20,7 @@ from ..tools import (
     syntax_error,
     words_problem,
 )
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 # ---------------------------------------------------------------- what several checks need
 

@@ -7,8 +7,7 @@ from ...anatomy import summary
 from ...models import ResNet
 from ..bugs import Exhibit
 from ..tools import build, count_problem, layers, on_meta, only_rounding, output_shape, parameters, ran, sizes_problem
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 # ---------------------------------------------------------------- vanishing-blocks: blocks that vanish
 

@@ -9,8 +9,7 @@ from torch import nn
 from ...models import VGG
 from ..bugs import Exhibit
 from ..tools import build, count_problem, layers, on_meta, parameters, ran, sizes_problem
-from . import faulty as faulty
-from . import repaired as repaired
+from . import faulty, repaired
 
 # ---------------------------------------------------------------- hundred-and-twelve: comments about sizes
 
