@@ -334,9 +334,10 @@ EXHIBITS = [
         },
         exposed_by=("the layers are those of the comments", "the dense part is more than one linear map"),
         explanation=(
-            "There is no activation anywhere, and a chain of linear layers is one linear layer. Only the "
-            "maxima of the pooling keep the whole from collapsing, and they are a second mistake: comments "
-            "cannot fail a test, so nobody noticed that they speak of another network. A warning about a "
+            "There is no activation anywhere, and a chain of linear layers is one linear layer. Only the max "
+            "pooling keeps the whole network from being one. The second mistake: the comments describe another "
+            "network. The code has kernels of 3×3 and takes maxima, not averages. No test reads comments, so "
+            "nobody noticed. A warning about a "
             "popular test: scaling, f(3x) = 3 f(x), does not find missing activations, because ReLU passes "
             "it too. Adding does: f(a) + f(b) = f(a + b) + f(0)."
         ),
