@@ -25,7 +25,7 @@ def choice():
     (factor, 10, "You said 10 times: 3,100 times too low."),
     (factor, 100_000, "You said 100,000 times: 3.2 times too high."),
     (percent, 1.1, "You said 1.1 %: 0.14 points too high."),
-    (percent, 0.9, "You said 0.9 %: no place of the slider is nearer."),
+    (percent, 0.9, "You said 0.9 %: no number on the slider is nearer."),
     (percent, 2.0, "You said 2 %: 2.1 times too high."),
     (choice, "tanh", "You said tanh, too."),
     (choice, "ReLU", "You said ReLU."),

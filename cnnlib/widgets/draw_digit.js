@@ -166,7 +166,7 @@ export function render({ model, el }) {
         note(h("b", {}, "Inside. "), "Point at or tap any unit, or reach a row with Tab and move with the arrow keys: it is outlined, and "
           + "so is all that it sees in the stages before it. In its sum, blue weights add and orange ones subtract."),
         h("div", { class: "dd-stages" }, ...stages.map(({ node }) => node)), glass.node),
-      error == null ? "" : note(`Weights: trained on ${data}; ${(100 * error).toFixed(2)} % of its test digits are misread.`));
+      error == null ? "" : note(`Weights: trained and tested on ${data} (training + test digits); ${(100 * error).toFixed(2)} % of the test digits are misread.`));
   }
 
   // ------------------------------------------------------------ theme, width, test hooks

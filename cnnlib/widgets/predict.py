@@ -45,8 +45,7 @@ class Predict(BookWidget):
         elif not guesses[0] <= answer <= guesses[-1]:
             raise ValueError(f"answer is {answer!r}, allowed with these guesses: {guesses[0]} to {guesses[-1]}.")
         self.inputs, self._right = {"guess": guesses}, answer
-        start = 0 if isinstance(answer, str) else len(guesses) // 2
-        super().__init__(question=question, unit=unit, why=why, guess=guesses[start])
+        super().__init__(question=question, unit=unit, why=why, guess=guesses[0])
 
     def compute(self, guess):
         """`right`: the answer in words; `verdict`: what the guess was, and how far off; `place`: where the answer
@@ -61,7 +60,7 @@ class Predict(BookWidget):
         if isinstance(guess, str):
             verdict = f"You said {said}, too." if guess == self._right else f"You said {said}."
         elif guess == nearest(self._right, guesses):
-            verdict = f"You said {said}: no place of the slider is nearer."
+            verdict = f"You said {said}: no number on the slider is nearer."
         else:
             verdict = f"You said {said}: {self._apart(guess)} too {'high' if guess > self._right else 'low'}."
         return {"right": self._said(self._right), "verdict": verdict, "place": place(self._right, guesses)}
