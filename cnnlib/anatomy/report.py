@@ -30,8 +30,8 @@ class Row(NamedTuple):
     that multiplies or keeps something (the `F.relu` after a convolution), named by it.
 
     `receptive_field` and `jump` are in input pixels, an int where height and width agree. They are None where
-    there are no pixels (an input that is not (N, C, H, W)) or where a function was called that is not understood
-    here (transposed convolution, resizing, slicing).
+    there are no pixels (an input that is not (N, C, H, W)) or where a function was called that is not in the
+    table of `receptive.py` (transposed convolution, attention).
 
     `kept_bytes` is what autograd keeps from this layer on for the backward pass: see `Summary`.
     """
