@@ -14,7 +14,8 @@ import yaml
 from ..checks import one_of
 from ..files import CHECKOUT
 
-CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet", "densenet", "blocks")
+CHAPTERS = ("anatomy", "lenet", "alexnet", "vgg", "inception", "resnet", "densenet", "blocks", "transfer",
+            "comparison")
 
 
 def parts(part, chapter=None):
