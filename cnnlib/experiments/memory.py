@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 from ..anatomy import kept_bytes
 from ..checks import at_least, one_of
-from ..models.densenet import DenseBlock, DenseNet, densenet_cifar
+from ..models.dense import DenseBlock
+from ..models.densenet import DenseNet, densenet_cifar
 from .layer_times import one_thread
 
 MODES = {

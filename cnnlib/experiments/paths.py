@@ -14,6 +14,7 @@ import math
 import random
 from contextlib import contextmanager
 from itertools import product
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -227,7 +228,7 @@ def gradient_by_length(model, images, labels, *, lengths=None, samples=20, seed=
         norm of one image's gradient), low and high (95 % interval of that mean over the paths, by Student's t), norms
         (one a path, mean over the images).
     """
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
     blocks = joints.residual(model, images)
     n = len(blocks)
@@ -241,12 +242,11 @@ def gradient_by_length(model, images, labels, *, lengths=None, samples=20, seed=
             for bits in paths:
                 norms.append(along(bits).flatten(1).norm(dim=1).mean().item())
                 bar.update()
-            mean, m = sum(norms) / len(norms), len(norms)
+            mean, m = fmean(norms), len(norms)
             if m == math.comb(n, length):
                 half = 0.0                              # no sample: all there are
             else:
-                spread = math.sqrt(sum((norm - mean) ** 2 for norm in norms) / max(1, m - 1) / m)
-                half = spread * float(t.ppf(0.975, m - 1)) if m > 1 else math.inf
+                half = float(sem(norms) * t.ppf(0.975, m - 1)) if m > 1 else math.inf
             rows.append({"length": length, "paths": m, "norm": mean, "low": max(0.0, mean - half), "high": mean + half,
                          "norms": norms})
     return rows

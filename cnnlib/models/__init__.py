@@ -18,6 +18,7 @@ from ..caching import remembered
 from . import (
     alexnet,
     blocks,
+    dense,
     densenet,
     dilation,
     fractalnet,
@@ -42,6 +43,7 @@ _FAMILIES = (
     resnet,
     senet,
     fractalnet,
+    dense,
     densenet,
     mobilenet,
     dilation,

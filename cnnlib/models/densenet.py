@@ -3,110 +3,81 @@
 Sources:
     Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional networks", CVPR 2017:
         section 3 (layers, bottleneck B, compression C), table 1 (ImageNet), table 2 (CIFAR).
-    Pleiss, Chen, Huang, Li, van der Maaten, Weinberger, "Memory-efficient implementation of
-        DenseNets", 2017: `memory_efficient`, done with `recompute.py`.
+    Pleiss, Chen, Huang, Li, van der Maaten, Weinberger, "Memory-efficient implementation of DenseNets", 2017:
+        `memory_efficient`.
 """
 
 import re
+from dataclasses import dataclass
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
 from ..checks import above_zero, at_least, below_one, images, one_of, whole_numbers
-from .recompute import Statistics, recomputed
+from .dense import DenseBlock, Transition
+from .specs import built_from, fill
 
 
-class DenseLayer(nn.Module):
-    """BatchNorm, ReLU, convolution; with a bottleneck first a 1x1 of these to `bn_size` x k maps.
+@dataclass(frozen=True)
+class DenseNetSpec:
+    """The arguments of DenseNet, checked."""
 
-    A list of maps with c channels in all, (N, ., H, W) each -> k new maps (N, growth_rate, H, W).
+    blocks: tuple = (6, 12, 24, 16)
+    growth_rate: int = 32
+    bottleneck: bool = True
+    compression: float = 0.5
+    num_classes: int | None = None
+    stem: str = "imagenet"
+    stem_channels: int | None = None
+    in_channels: int = 3
+    dropout: float = 0.0
+    memory_efficient: bool | str = False
 
-    Args:
-        in_channels: c.
-        growth_rate: k.
-        bottleneck: the B of DenseNet-B.
-        bn_size: width of the bottleneck in units of k, 4 in the paper.
-        dropout: share of the new maps' values set to zero in training.
-    """
+    def __post_init__(self):
+        whole_numbers("blocks", self.blocks)
+        at_least("growth_rate", self.growth_rate, 1)
+        one_of("bottleneck", self.bottleneck, (True, False))
+        one_of("memory_efficient", self.memory_efficient, (True, "partly", False))
+        one_of("stem", self.stem, ("imagenet", "cifar"))
+        above_zero("compression", self.compression, 1)
+        imagenet, both = self.stem == "imagenet", self.bottleneck and self.compression < 1
+        fill(self, {"num_classes": 1000 if imagenet else 10,
+                    "stem_channels": 2 * self.growth_rate if imagenet or both else 16})
+        at_least("stem_channels", self.stem_channels, 1)
+        at_least("num_classes", self.num_classes, 1)
+        at_least("in_channels", self.in_channels, 1)
+        below_one("dropout", self.dropout)
+        channels = self.stem_channels
+        for layers in self.blocks[:-1]:
+            channels = self.compressed(channels + layers * self.growth_rate)
+            if channels < 1:
+                raise ValueError(f"compression is {self.compression!r}, allowed: what leaves a map, to 1.")
 
-    def __init__(self, in_channels, growth_rate, bottleneck=True, bn_size=4, dropout=0.0):
-        super().__init__()
-        at_least("in_channels", in_channels, 1)
-        width = at_least("bn_size", bn_size, 1) * at_least("growth_rate", growth_rate, 1)
-        self.norm1 = nn.BatchNorm2d(in_channels)
-        self.relu1 = nn.ReLU(inplace=True)
-        if bottleneck:
-            self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
-            self.norm2 = nn.BatchNorm2d(width)
-            self.relu2 = nn.ReLU(inplace=True)
-            self.conv2 = nn.Conv2d(width, growth_rate, 3, padding=1, bias=False)
-        else:
-            self.conv1 = nn.Conv2d(in_channels, growth_rate, 3, padding=1, bias=False)
-        self.bottleneck, self.dropout = bottleneck, dropout
+    def compressed(self, channels):
+        """How many of `channels` maps a transition keeps."""
+        return int(channels * self.compression)
 
-    def forward(self, *maps, statistics=None, partly=False):
-        """With `statistics` only `maps` is kept for the backward pass; partly: and the bottleneck's 4k maps."""
-        if statistics is None:
-            return self.grow(self.join(*maps))
-        norm, random = lambda x: statistics.normalise(self.norm1, x), self.dropout > 0
-        if partly and self.bottleneck:
-            x = recomputed(self.join, *maps, again=lambda *maps: self.join(*maps, norm=norm), module=self)
-            return recomputed(self.grow, x, random=random, module=self)
-        return recomputed(lambda *maps: self.grow(self.join(*maps)), *maps, random=random, module=self,
-                          again=lambda *maps: self.grow(self.join(*maps, norm=norm)))
-
-    def join(self, *maps, norm=None):
-        x = torch.cat(maps, 1)                                      # (N, c, H, W), old maps first
-        return self.conv1(self.relu1((norm or self.norm1)(x)))      # (N, 4k, H, W), without bottleneck k
-
-    def grow(self, x):
-        if self.bottleneck:
-            x = self.conv2(self.relu2(self.norm2(x)))               # (N, k, H, W)
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+    @property
+    def smallest(self):
+        """Side of the smallest picture: every transition halves, and after the last one a pixel must remain."""
+        remain = 2 ** (len(self.blocks) - 1)
+        return 4 * remain - 3 if self.stem == "imagenet" else remain
 
 
-class DenseBlock(nn.ModuleDict):
-    """`layers` dense layers: (N, c, H, W) -> (N, c + layers x k, H, W).
-
-    Args:
-        layers: how many; layer l sees c + (l - 1) k channels.
-        in_channels: c.
-        memory_efficient: keep for the backward pass only the maps themselves, O(layers), and not what each layer
-            made of them all, O(layers^2), at the cost of a second forward pass. With "partly" also what comes out of
-            the 1x1 convolutions, so that no convolution is computed twice. A compiler decides by itself what to keep.
-        growth_rate, options: see DenseLayer.
-    """
-
-    def __init__(self, layers, in_channels, growth_rate, memory_efficient=False, **options):
-        super().__init__()
-        self.memory_efficient = memory_efficient
-        for i in range(at_least("layers", layers, 1)):
-            self[f"denselayer{i + 1}"] = DenseLayer(in_channels + i * growth_rate, growth_rate, **options)
-
-    def forward(self, x):
-        maps, mode = [x], {}
-        if self.memory_efficient and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            mode = {"statistics": Statistics(), "partly": self.memory_efficient == "partly"}
-        for layer in self.values():
-            maps.append(layer(*maps, **mode))
-        return torch.cat(maps, 1)
+def stem_of(spec):
+    """The layers before the first block, with torchvision's names."""
+    channels, layers = spec.stem_channels, nn.Sequential()
+    if spec.stem == "cifar":
+        layers.conv0 = nn.Conv2d(spec.in_channels, channels, 3, padding=1, bias=False)
+    else:
+        layers.conv0 = nn.Conv2d(spec.in_channels, channels, 7, 2, padding=3, bias=False)
+        layers.norm0 = nn.BatchNorm2d(channels)
+        layers.relu0 = nn.ReLU(inplace=True)
+        layers.pool0 = nn.MaxPool2d(3, 2, padding=1)
+    return layers
 
 
-class Transition(nn.Sequential):
-    """Between blocks: a 1x1 convolution to fewer maps and a mean of 2x2.
-
-    (N, in_channels, H, W) -> (N, out_channels, H/2, W/2).
-    """
-
-    def __init__(self, in_channels, out_channels):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(in_channels)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.pool = nn.AvgPool2d(2)
-
-
+@built_from(DenseNetSpec)
 class DenseNet(nn.Module):
     """A DenseNet of any block sizes; the names of the papers' networks are at the end of this file.
 
@@ -129,51 +100,21 @@ class DenseNet(nn.Module):
         ValueError: an argument is out of range; nothing has been allocated then.
     """
 
-    def __init__(
-        self, blocks=(6, 12, 24, 16), growth_rate=32, bottleneck=True, compression=0.5, num_classes=None,
-        stem="imagenet", stem_channels=None, in_channels=3, dropout=0.0, memory_efficient=False,
-    ):
+    def __init__(self, spec):
         super().__init__()
-        whole_numbers("blocks", blocks)
-        k = at_least("growth_rate", growth_rate, 1)
-        one_of("bottleneck", bottleneck, (True, False))
-        one_of("memory_efficient", memory_efficient, (True, "partly", False))
-        imagenet = one_of("stem", stem, ("imagenet", "cifar")) == "imagenet"
-        above_zero("compression", compression, 1)
-        if stem_channels is None:
-            stem_channels = 2 * k if imagenet or (bottleneck and compression < 1) else 16
-        num_classes = (1000 if imagenet else 10) if num_classes is None else num_classes
-        channels = at_least("stem_channels", stem_channels, 1)
-        at_least("num_classes", num_classes, 1)
-        below_one("dropout", dropout)
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        self.standard_size = 224 if imagenet else 32
-        # Every transition halves, and after the last one a pixel must remain.
-        remain = 2 ** (len(blocks) - 1)
-        self.smallest = 4 * remain - 3 if imagenet else remain
-        width = channels
-        for layers in blocks[:-1]:
-            width = int((width + layers * k) * compression)
-            if width < 1:
-                raise ValueError(f"compression is {compression!r}, allowed: what leaves a map, to 1.")
-
-        self.features = nn.Sequential()
-        if imagenet:
-            self.features.conv0 = nn.Conv2d(in_channels, channels, 7, 2, padding=3, bias=False)
-            self.features.norm0 = nn.BatchNorm2d(channels)
-            self.features.relu0 = nn.ReLU(inplace=True)
-            self.features.pool0 = nn.MaxPool2d(3, 2, padding=1)
-        else:
-            self.features.conv0 = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        for i, layers in enumerate(blocks, 1):
-            block = DenseBlock(layers, channels, k, memory_efficient, bottleneck=bottleneck, dropout=dropout)
-            self.features.add_module(f"denseblock{i}", block)
-            channels += layers * k
-            if i < len(blocks):
-                self.features.add_module(f"transition{i}", Transition(channels, int(channels * compression)))
-                channels = int(channels * compression)
+        self.features, channels = stem_of(spec), spec.stem_channels
+        for i, layers in enumerate(spec.blocks, 1):
+            self.features.add_module(f"denseblock{i}", DenseBlock(
+                layers, channels, spec.growth_rate, spec.memory_efficient, bottleneck=spec.bottleneck,
+                dropout=spec.dropout))
+            channels += layers * spec.growth_rate
+            if i < len(spec.blocks):
+                self.features.add_module(f"transition{i}", Transition(channels, spec.compressed(channels)))
+                channels = spec.compressed(channels)
         self.features.norm5 = nn.BatchNorm2d(channels)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.classifier = nn.Linear(channels, spec.num_classes)
+        self.in_channels, self.smallest = spec.in_channels, spec.smallest
+        self.standard_size = 224 if spec.stem == "imagenet" else 32
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

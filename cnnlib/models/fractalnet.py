@@ -5,11 +5,13 @@ Source: Larsson, Maire, Shakhnarovich, "FractalNet: ultra-deep neural networks w
 """
 
 from collections import Counter
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ..checks import at_least, below_one, eighths, images, one_of
+from .specs import built_from
 
 
 class FractalConv(nn.Sequential):
@@ -92,6 +94,33 @@ def path_lengths(columns, blocks=1):
     return dict(sorted(network.items()))
 
 
+@dataclass(frozen=True)
+class FractalNetSpec:
+    """The arguments of FractalNet, checked."""
+
+    columns: int = 3
+    blocks: int = 5
+    num_classes: int = 10
+    variant: str = "paper"
+    in_channels: int = 3
+    width: float = 1.0
+    drop_path: str = "none"
+    drop_rate: float = 0.15
+    dropout: float = 0.0
+
+    def __post_init__(self):
+        one_of("columns", self.columns, range(1, 9))
+        one_of("blocks", self.blocks, range(1, 9))
+        at_least("num_classes", self.num_classes, 1)
+        one_of("variant", self.variant, ("paper", "cifar"))
+        at_least("in_channels", self.in_channels, 1)
+        eighths("width", self.width)
+        one_of("drop_path", self.drop_path, ("none", "local", "global", "mixed"))
+        below_one("drop_rate", self.drop_rate)
+        below_one("dropout", self.dropout)
+
+
+@built_from(FractalNetSpec)
 class FractalNet(nn.Module):
     """FractalNet: `blocks` fractals of `columns` columns, with max pooling after each.
 
@@ -115,29 +144,18 @@ class FractalNet(nn.Module):
         ValueError: an argument is out of range; nothing has been allocated then.
     """
 
-    def __init__(
-        self, columns=3, blocks=5, num_classes=10, variant="paper", in_channels=3, width=1.0, drop_path="none",
-        drop_rate=0.15, dropout=0.0,
-    ):
+    def __init__(self, spec):
         super().__init__()
-        one_of("columns", columns, range(1, 9))
-        one_of("blocks", blocks, range(1, 9))
-        at_least("num_classes", num_classes, 1)
-        one_of("variant", variant, ("paper", "cifar"))
-        self.in_channels = at_least("in_channels", in_channels, 1)
-        eighths("width", width)
-        self.drop_path = one_of("drop_path", drop_path, ("none", "local", "global", "mixed"))
-        below_one("drop_rate", drop_rate)
-        below_one("dropout", dropout)
-        self.smallest, self.standard_size = 2**blocks, 32       # every pooling halves
-        self.blocks, channels = nn.ModuleList(), in_channels
-        for i in range(blocks):
-            out, rate = int(64 * min(2**i, 8) * width), dropout * (i / (blocks - 1) if blocks > 1 else 1)
-            self.blocks.append(Fractal(columns, channels, out, drop_rate, rate))
+        self.blocks, channels = nn.ModuleList(), spec.in_channels
+        for i in range(spec.blocks):
+            out, deep = int(64 * min(2**i, 8) * spec.width), i / (spec.blocks - 1) if spec.blocks > 1 else 1
+            self.blocks.append(Fractal(spec.columns, channels, out, spec.drop_rate, spec.dropout * deep))
             channels = out
         self.pool = nn.MaxPool2d(2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, num_classes)
+        self.fc = nn.Linear(channels, spec.num_classes)
+        self.drop_path, self.in_channels = spec.drop_path, spec.in_channels
+        self.smallest, self.standard_size = 2**spec.blocks, 32      # every pooling halves
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(module.weight)

@@ -211,11 +211,11 @@ def pack_column(values):
         runs = [value and progressions(value) for value in unique]
         if len(compact(runs)) < len(compact(unique)):
             return {"runs": runs, "index": index, "width": width}
-    unique, shared = share(unique)
+    unique, shared = deduplicate(unique)
     return {"unique": unique, "shared": shared, "index": index, "width": width}
 
 
-def share(values):
+def deduplicate(values):
     """JSON values -> (the same with {"$": i} for each part that occurs more than once, the list of these parts).
 
     Lists, dicts and long strings are shared where that is shorter; parts may themselves refer to earlier ones.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchinfo import summary as torchinfo_summary
 
 import cnnlib
-from cnnlib.models import densenet
+from cnnlib.models import dense, densenet
 
 from . import count, meta
 
@@ -88,7 +88,7 @@ def test_the_four_megabyte_figures_of_densenet121():
     model, outputs = meta("densenet121", num_classes=10), []
 
     def write(module, inputs, output):
-        old = sum(maps.numel() for maps in inputs) if isinstance(module, densenet.DenseLayer) else 0
+        old = sum(maps.numel() for maps in inputs) if isinstance(module, dense.DenseLayer) else 0
         outputs.append(old + output.numel())
 
     for module in model.modules():
@@ -116,7 +116,7 @@ def test_layers_of_the_named_networks():
 
 
 def test_old_maps_come_first():
-    block = densenet.DenseBlock(2, 3, 2).eval()
+    block = dense.DenseBlock(2, 3, 2).eval()
     x = torch.randn(2, 3, 5, 5)
     y = block(x)
     assert y.shape == (2, 7, 5, 5) and torch.equal(y[:, :3], x)
@@ -266,7 +266,7 @@ def test_memory_of_a_block_is_quadratic_or_linear(layers):
     x = torch.randn(2, 24, 8, 8, requires_grad=True)
     kept = {}
     for efficient in (False, "partly", True):
-        kept[efficient], output = saved_bytes(densenet.DenseBlock(layers, 24, 12, efficient), x)
+        kept[efficient], output = saved_bytes(dense.DenseBlock(layers, 24, 12, efficient), x)
     assert kept[True] <= 1.05 * output              # the maps themselves, no more
     assert kept["partly"] == kept[True] + layers * output * 48 // (24 + 12 * layers)
     assert kept[False] > (12 if layers == 8 else 20) * output
@@ -276,7 +276,7 @@ def test_what_is_kept_without_bottleneck_is_w_h_k_1_plus_l_l():
     """2 W H k (1 + 2 + ... + L) values for k0 = k: input of BatchNorm and output of ReLU, joined anew by each layer;
     the first layer joins nothing, so that its copy is the only one that could be spared."""
     k, layers, size = 4, 6, 8
-    block = densenet.DenseBlock(layers, k, k, bottleneck=False)
+    block = dense.DenseBlock(layers, k, k, bottleneck=False)
     bytes_kept, _ = saved_bytes(block, torch.randn(1, k, size, size))
     statistics = 2 * 4 * sum(m.num_features for m in block.modules() if isinstance(m, nn.BatchNorm2d))
     buffers = 2 * statistics                        # BatchNorm keeps mean and deviation, and its running averages
@@ -289,7 +289,7 @@ def test_every_densenet_has_the_mode(memory_efficient):
     assert len(names) == 12
     for name in names:
         blocks = [m for m in meta(name, memory_efficient=memory_efficient).modules()
-                  if isinstance(m, densenet.DenseBlock)]
+                  if isinstance(m, dense.DenseBlock)]
         assert [b.memory_efficient for b in blocks] == [memory_efficient] * len(blocks)
 
 
