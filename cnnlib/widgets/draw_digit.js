@@ -3,7 +3,7 @@
 import { digitStrokes, VARIANTS } from "./digit_strokes.js";
 import { develop } from "./ink.js";
 import { createNet, forward, normalise, receptiveField, SIDE, softmax } from "./lenet_forward.js";
-import { decimal, inputView, inspector, outputView, readColours, seen, stageView, unitName } from "./lenet_view.js";
+import { decimal, inputView, inspector, outputView, percent, readColours, seen, stageView, unitName } from "./lenet_view.js";
 import { button, h, quiet, s, whenResized, widget } from "./ui.js";
 
 const UNTOUCHED = { dx: 0, dy: 0, degrees: 0, noise: 0 };
@@ -55,6 +55,7 @@ export function render({ model, el }) {
 
   function choose(next, byKeyboard) {
     unit = next;
+    glass.node.classList.add("dd-asked");       // from now on it stays in sight
     point();
     if (!byKeyboard) return;
     const { size } = net.byName[unit.stage], value = maps[unit.stage][(unit.channel * size + unit.y) * size + unit.x];
@@ -63,12 +64,12 @@ export function render({ model, el }) {
 
   function verdict(probabilities) {
     const [first, second] = probabilities.map((p, digit) => ({ p, digit })).sort((a, b) => b.p - a.p);
-    const percent = ({ p }) => (p > 0.9995 ? "over 99.9 %" : p < 0.0005 ? "under 0.1 %" : `${(100 * p).toFixed(1)} %`);
+    const inWords = ({ p }) => percent(p, "over", "under");
     const blank = pixels.every((p) => p === 0);
     prediction.textContent = first.digit;
-    confidence.replaceChildren(blank ? "nothing drawn, yet it has to choose: " : "", percent(first), h("br"),
-      `then ${second.digit}: ${percent(second)}`);
-    const spoken = `${blank ? "Nothing drawn. " : ""}LeNet says ${first.digit}, ${percent(first)}; then ${second.digit}, ${percent(second)}.`;
+    confidence.replaceChildren(blank ? "nothing drawn, yet it has to choose: " : "", inWords(first), h("br"),
+      `then ${second.digit}: ${inWords(second)}`);
+    const spoken = `${blank ? "Nothing drawn. " : ""}LeNet says ${first.digit}, ${inWords(first)}; then ${second.digit}, ${inWords(second)}.`;
     if (spoken !== said) ui.say(said = spoken);
   }
 

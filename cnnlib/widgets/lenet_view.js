@@ -223,6 +223,10 @@ function moved(key, { channel, y, x }, { channels, size }, columns) {
   }
 }
 
+/** A probability; no network is quite sure. */
+export const percent = (p, over = ">", under = "<") =>
+  (p > 0.9995 ? `${over} 99.9 %` : p < 0.0005 ? `${under} 0.1 %` : `${(100 * p).toFixed(1)} %`);
+
 /** The ten outputs: logit and probability as numbers and bars; each row is a unit that can be pointed at. */
 export function outputView(net, choose) {
   const rows = Array.from({ length: 10 }, (_, digit) => {
@@ -255,7 +259,7 @@ export function outputView(net, choose) {
       const best = probabilities.indexOf(Math.max(...probabilities));
       rows.forEach((row, digit) => {
         row.bar.style.width = `${100 * probabilities[digit]}%`;
-        row.probability.textContent = `${(100 * probabilities[digit]).toFixed(1)} %`;
+        row.probability.textContent = percent(probabilities[digit]);
         row.logit.textContent = decimal(logits[digit]);
         row.node.classList.toggle("dd-best", digit === best);
       });

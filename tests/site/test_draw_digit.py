@@ -6,6 +6,8 @@ from cnnlib.widgets import DrawDigit
 
 from .conftest import PHONE, stage
 
+POINTED = """() => document.querySelector('[data-stage=c1] .dd-map').dispatchEvent(
+    new PointerEvent('pointermove', {bubbles: true, clientX: 1, clientY: 1}))"""
 COVERED = """() => {          // share of the window that the inspector takes while the first stage is at its top
     document.querySelector('.dd-stages').scrollIntoView();
     const { top } = document.querySelector('.dd-inspector').getBoundingClientRect();
@@ -20,6 +22,8 @@ def test_where_the_window_is_low_only_a_line_of_the_inspector_stays(visit, tmp_p
         page.add_style_tag(content="main { padding-bottom: 3000px; width: 690px; max-width: 100% } "
                                    ".dd-stages { min-height: 1500px }")
         page.wait_for_timeout(100)
+        assert page.evaluate(COVERED) == 0, "it is in the way before the reader has pointed at anything"
+        page.evaluate(POINTED)
         assert 0.02 < page.evaluate(COVERED) < most
         assert page.locator(".dd-headline").is_visible()
 
@@ -28,6 +32,7 @@ def test_where_the_window_is_high_all_of_the_inspector_stays(visit, tmp_path):
     with visit(stage(tmp_path, DrawDigit()), viewport={"width": 1280, "height": 1000}) as page:
         page.add_style_tag(content="main { padding-bottom: 3000px; width: 690px } .dd-stages { min-height: 1500px }")
         page.wait_for_timeout(100)
+        page.evaluate(POINTED)
         page.evaluate(COVERED)
         box = page.locator(".dd-inspector").bounding_box()
         assert box["y"] + box["height"] <= 1000 + 1
