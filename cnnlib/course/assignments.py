@@ -139,7 +139,7 @@ def assign(names, to, solutions=False, force=False):
 
 
 def jupyter(name):
-    """Import nbformat or nbclient, which readers of the pages need not have; `ImportError` says how to get it."""
+    """Import nbformat or IPython, which readers of the pages need not have; `ImportError` says how to get it."""
     try:
         return importlib.import_module(name)
     except ImportError:
