@@ -516,6 +516,8 @@ exercises are for learning, not for exams.""")
     p.add_argument("--list", action="store_true", help="show the exercises (of these names) instead, page by page")
     p.add_argument("--to", metavar="FILE", help="the notebook to write")
     p.add_argument("--solutions", action="store_true", help="with each solution in the place of the stub")
+    p.add_argument("--nbgrader", action="store_true", help="with a cell behind each answer in which nbgrader gives a "
+                                                           "point, which you may change there")
     p.add_argument("--force", action="store_true", help="overwrite FILE")
     p.set_defaults(run=_assign)
 
@@ -526,7 +528,7 @@ def _assign(args):
     if args.list:
         print(assignments.listing(args.names))
     elif args.names and args.to:
-        chosen = assignments.assign(args.names, args.to, solutions=args.solutions, force=args.force)
+        chosen = assignments.assign(args.names, args.to, args.solutions, args.nbgrader, args.force)
         print(f"{args.to}: {len(chosen)} exercise{'s' * (len(chosen) != 1)}{', solved' * args.solutions}")
     else:
         raise ValueError("exercises or --to FILE is missing: `assign vgg --to homework.ipynb`, or use --list.")

@@ -13,7 +13,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cnnlib import data
-from cnnlib.data import folders
+from cnnlib.data import cache, folders
 from cnnlib.data.cache import open_rgb
 
 from .pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
@@ -198,6 +198,26 @@ def test_one_bad_picture_is_named_before_training(tmp_path, monkeypatch, size):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
     with pytest.raises(ValueError, match="huge.png has more than 800,000 pixels; make it smaller.$"):
         load(root, size)
+
+
+def test_photos_are_opened_once_for_each_set_of_files(tmp_path, monkeypatch):
+    root = write_pictures(tmp_path / "photos", PETS, (40, 40))
+    opened = []
+    monkeypatch.setattr(cache, "open_rgb", lambda path: opened.append(path) or open_rgb(path))
+    load(root, 96)
+    assert len(opened) == 30
+    load(root, 96), load(root, 70)
+    assert len(opened) == 30
+    bad = root / "dog" / "0013.png"
+    bad.write_bytes(bad.read_bytes()[:-40])
+    for _ in range(2):                              # a failure is not remembered
+        with pytest.raises(ValueError, match="0013.png cannot be read"):
+            load(root, 96)
+    bad.unlink()
+    opened.clear()
+    monkeypatch.setenv("CNNLIB_CACHE", "off")
+    load(root, 96), load(root, 96)
+    assert len(opened) == 58
 
 
 # -- random folders: loaded with the right labels, or refused in a sentence ------------------------------------

@@ -4,6 +4,8 @@ import csv
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -414,6 +416,73 @@ time.sleep(600)"""})
     assert teacher.returncode == 130
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+# ---------------------------------------------------------------- nbgrader
+
+
+NBGRADER = shutil.which("nbgrader", path=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]))
+
+
+def test_points_stand_behind_each_answer_and_grade_is_not_disturbed(tmp_path):
+    cli.main(["assign", *THREE, "--to", str(tmp_path / "homework.ipynb"), "--nbgrader"])
+    notebook = read(tmp_path / "homework.ipynb")
+    ids = [cell.id for cell in notebook.cells]
+    for key in THREE:
+        name = key.replace("/", "-")
+        cell = notebook.cells[ids.index(f"{name}-answer") + 1]
+        assert cell.metadata.nbgrader == {**assignments.POINT, "grade_id": name} and cell.metadata.nbgrader.points == 1
+    notebook.cells[ids.index("vgg-stack-answer")].source = RIGHT["vgg/stack"]
+    notebook.cells[ids.index("vgg-string-answer")].source = ""
+    nbformat.write(notebook, tmp_path / "homework.ipynb")
+    assert graded(tmp_path / "homework.ipynb") == {
+        "stack": ("correct", exercises.judge("vgg/stack", (5, 45, 121)).message.removeprefix("vgg/stack: ")),
+        "string": ("error", "AssertionError: vgg/string: its check was not run."),
+        "letter-c": ("open", "not answered yet; replace the dots.")}
+
+
+def test_must_be_correct(monkeypatch, capsys):
+    monkeypatch.setattr(exercises, "CHECKED", {})
+    for program, message in (("pass", "its check was not run"), ('check("vgg/stack", ...)', "not answered yet"),
+                             ('check("vgg/stack", 1)', exercises.judge("vgg/stack", 1).message)):
+        exec(program, {"check": exercises.check})
+        with pytest.raises(AssertionError, match=re.escape(message)):
+            exercises.must_be_correct("vgg/stack")
+    exec(RIGHT["vgg/stack"], {"check": exercises.check})
+    exercises.must_be_correct("vgg/stack")
+
+
+@pytest.mark.skipif(not NBGRADER, reason="nbgrader is not installed")
+def test_nbgrader_gives_the_points(tmp_path):
+    """As documented: `assign --nbgrader`, generate, autograde, export; its kernel is this Python."""
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                                  "display_name": "Python 3", "language": "python"}))
+    course, here = tmp_path / "course", Path(__file__).parents[1]
+    paths = {"JUPYTER_PATH": str(tmp_path / "jupyter"), "PATH": f"{Path(NBGRADER).parent}:{os.environ['PATH']}"}
+
+    def nbgrader(*args, **more):
+        return subprocess.run([NBGRADER, *args], cwd=course, env={**os.environ, **paths, **more}, check=True)
+
+    cli.main(["assign", *THREE, "--to", str(course / "source" / "week1" / "homework.ipynb"), "--nbgrader"])
+    nbgrader("generate_assignment", "week1")
+    released = read(course / "release" / "week1" / "homework.ipynb")
+    assert [cell.source for cell in released.cells if cell.id.endswith("-answer")] == [
+        cells("vgg")[0][key] for key in THREE]
+    for student, answers in (("ada", RIGHT), ("bob", {"vgg/stack": RIGHT["vgg/stack"], "vgg/string": "1 / 0"})):
+        notebook = read(course / "release" / "week1" / "homework.ipynb")
+        for cell in notebook.cells:
+            cell.source = {f"{key.replace('/', '-')}-answer": text for key, text in answers.items()}.get(
+                cell.id, cell.source)
+        (course / "submitted" / student / "week1").mkdir(parents=True)
+        nbformat.write(notebook, course / "submitted" / student / "week1" / "homework.ipynb")
+    nbgrader("autograde", "week1", "--create", PYTHONPATH=str(here))
+    nbgrader("export")
+    rows = {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in table(course / "grades.csv")}
+    assert rows == {"ada": (3, 3), "bob": (1, 3)}
+    own = graded(course / "submitted" / "bob" / "week1" / "homework.ipynb")
+    assert [mark[0] for mark in own.values()] == ["correct", "error", "open"]
 
 
 # ---------------------------------------------------------------- random submissions
