@@ -557,10 +557,9 @@ The table has a row a student, a column an exercise with 1 for a correct answer,
 Handed-in programs run with YOUR rights: they can read and delete what you can. Python's connections to other machines
 are refused, output goes nowhere, and the processes that a notebook leaves behind are ended, but this is no sandbox, and
 a program written to deceive the check can. Grade strangers' notebooks in a container, where they see nothing but
-themselves and reach no network, and look into what seems too good. With the book's image or any other that has its
-packages, called cnnlib here:
+themselves and reach no network, and look into what seems too good. With an image made as README.md says:
 
-  docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 \\
+  docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 --env HOME=/tmp \\
       -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\
       sh -c 'python -m cnnlib grade /in/*.ipynb --for vgg --csv /out/grades.csv --feedback /out/pages'""")
     p.add_argument("files", nargs="+", metavar="FILE", help="a notebook, written by `assign` and filled in")

@@ -60,11 +60,12 @@ def write_feedback(book, folder):
         headings = {}
     paths = []
     for student, marks in book.items():
-        name = "".join(sign if sign.isalnum() or sign in "-_. " else "-" for sign in student).lstrip(".") or "student"
-        path = Path(folder) / f"{name[:80]}.html"
-        count = 1
+        name = "".join(sign if sign.isalnum() or sign in "-_. " else "-" for sign in student)
+        name, number = name.lstrip(".")[:80] or "student", 1
+        path = Path(folder) / f"{name}.html"
         while path in paths:            # `a/b` and `a-b` are two students
-            path = path.with_name(f"{name[:80]}-{count := count + 1}.html")
+            number += 1
+            path = Path(folder) / f"{name}-{number}.html"
         with whole(path) as scratch:
             scratch.write_text(_page(student, marks, headings), encoding="utf-8")
         paths.append(path)
