@@ -598,7 +598,7 @@ def _grade(args):
             gradebook.write_csv(book, args.csv)
             print(f"table: {args.csv}")
         if args.feedback and book:
-            print(f"pages: {len(gradebook.write_feedback(book, args.feedback))} in {args.feedback}")
+            print(f"pages: {gradebook.write_feedback(book, args.feedback)} in {args.feedback}")
 
 
 def _show_marks(file, marks, problem):

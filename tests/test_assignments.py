@@ -157,7 +157,7 @@ def test_help_teaches(command, taught, capsys):
 
 def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nbformat", None)
-    with pytest.raises(ImportError, match="need nbformat, .* pip install -r requirements.txt"):
+    with pytest.raises(ImportError, match="needs nbformat, .* pip install -r requirements.txt"):
         assignments.assign(["vgg"], "homework.ipynb")
     monkeypatch.setattr(chapters, "CHECKOUT", None)
     with pytest.raises(FileNotFoundError, match="run this in a checkout"):

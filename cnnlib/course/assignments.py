@@ -121,7 +121,7 @@ def assign(names, to, solutions=False, nbgrader=False, force=False):
         ValueError: a name is not known.
         FileExistsError: the file is there, and `force` is not given.
     """
-    nbformat = jupyter("nbformat")
+    nbformat = _nbformat()
     if Path(to).exists() and not force:
         raise FileExistsError(f"{to} exists: name another file, or overwrite it with --force.")
     chosen = select(names)
@@ -147,9 +147,9 @@ def assign(names, to, solutions=False, nbgrader=False, force=False):
     return chosen
 
 
-def jupyter(name):
-    """Import nbformat or IPython, which readers of the pages need not have; `ImportError` says how to get it."""
+def _nbformat():
+    """The package nbformat, which readers of the pages need not have; `ImportError` says how to get it."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module("nbformat")
     except ImportError:
-        raise ImportError(f"assignments need {name}, which is not installed: pip install -r requirements.txt") from None
+        raise ImportError("assign needs nbformat, which is not installed: pip install -r requirements.txt") from None

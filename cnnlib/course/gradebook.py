@@ -53,23 +53,23 @@ def _harmless(text):
 
 
 def write_feedback(book, folder):
-    """Write a page for each student of {student: marks} into a folder, to hand back. Returns their paths."""
+    """Write a page for each student of {student: marks} into a folder, to hand back. Returns how many."""
     try:
         headings = {key: exercise.heading for key, exercise in assignments.load().items()}
     except FileNotFoundError:           # an installed package, without the chapters
         headings = {}
-    paths = []
+    taken = set()
     for student, marks in book.items():
         name = "".join(sign if sign.isalnum() or sign in "-_. " else "-" for sign in student)
-        name, number = name.lstrip(".")[:80] or "student", 1
+        name, number = name.lstrip(".")[:60] or "student", 1
         path = Path(folder) / f"{name}.html"
-        while path in paths:            # `a/b` and `a-b` are two students
+        while path.name.casefold() in taken:        # `a/b`, `a-b` and `A-B` are three students
             number += 1
             path = Path(folder) / f"{name}-{number}.html"
         with whole(path) as scratch:
             scratch.write_text(_page(student, marks, headings), encoding="utf-8")
-        paths.append(path)
-    return paths
+        taken.add(path.name.casefold())
+    return len(taken)
 
 
 def _page(student, marks, headings):

@@ -4,9 +4,7 @@
 marks.
 """
 
-import ast
 import json
-import re
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import assignments, exercises, process
-from .submission import line
+from .submission import line, names_key
 
 
 class Mark(NamedTuple):
@@ -80,14 +78,10 @@ def asked(names=(), like=None, submissions=()):
     submissions = list(submissions)
     noted = {key for each in submissions for key in each.noted}
     found = [key for key in known if key in noted] or [
-        key for key in known if any(_names(program, key) for each in submissions for program in each.programs)]
+        key for key in known if any(names_key(program, key) for each in submissions for program in each.programs)]
     if not found:
         raise ValueError("no exercise is named in what was handed in: say with --for or --like which were asked.")
     return found
-
-
-def _names(program, key):
-    return re.search(f"""["']{re.escape(key)}["']""", program)
 
 
 # -- marks ------------------------------------------------------------------------------------------------------
@@ -106,16 +100,13 @@ def grade(path, keys=None, seconds=120, total_seconds=600, stop=None):
 
     Raises:
         ValueError: keys is None, and the notebook names none.
-        ImportError: IPython is missing.
     """
-    assignments.jupyter("IPython")
     given = read(path)
     keys = asked(submissions=[given]) if keys is None else keys
     if given.problem:
         return [Mark(key, "missing", given.problem) for key in keys]
-    setups = {i for i, program in enumerate(given.programs) if _sets_up(program)}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        run = process.Run(given.programs, setups, seconds, total_seconds, folder)
+        run = process.Run(given.programs, seconds, total_seconds, folder)
         run.to_the_end(stop or threading.Event())
     return [Mark(key, *run.verdicts[key]) if key in run.verdicts else _unjudged(key, run) for key in keys]
 
@@ -133,20 +124,10 @@ def grade_all(paths, keys, jobs=1, **limits):
 
 def _unjudged(key, run):
     """The mark where no verdict came: why a cell that names the key stopped, or that none was run."""
-    naming = [i for i, program in enumerate(run.cells) if _names(program, key)]
+    naming = [i for i, program in enumerate(run.cells) if names_key(program, key)]
     setup = next((f" Its setup stopped before: {run.errors[i]}" for i in sorted(run.setups) if i in run.errors), "")
     for i in naming:
         if i in run.errors:
             return Mark(key, "error", line(run.errors[i] + setup))
     return Mark(key, "missing", "no cell asks for it." if not naming else "its check was not run.")
 
-
-def _sets_up(program):
-    """Is a cell imports and what goes with them: no loop, no function, and no exercise?"""
-    if any(_names(program, key) for key in exercises.list_exercises()):
-        return False
-    try:
-        kinds = {type(statement) for statement in ast.parse(program).body}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return bool(kinds & {ast.Import, ast.ImportFrom}) and kinds <= {ast.Import, ast.ImportFrom, ast.Assign, ast.Expr}

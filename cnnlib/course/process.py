@@ -11,7 +11,10 @@ import time
 import uuid
 from pathlib import Path
 
+from ..checks import one_of
 from ..files import PACKAGE
+from .exercises import Verdict
+from .submission import line
 
 START = SETUP = 300     # seconds for Python to start; for imports and cells that set up: not the student's time
 PATIENCE = 10           # seconds to wait for a cell that was interrupted
@@ -30,19 +33,19 @@ class Run:
 
     Args:
         cells: programs.
-        setups: which cells only set up; they may take `SETUP` seconds.
-        seconds, total: limits for each other cell, and for all of them together.
+        seconds, total: limits for each cell that does more than set up, and for all of these together.
         folder: scratch.
 
     Attributes:
         verdicts: {key: (status, message)}, the last ones.
         errors: {cell: why it stopped}.
+        setups: the cells that only set up, as far as they were run.
     """
 
-    def __init__(self, cells, setups, seconds, total, folder):
-        self.cells, self.setups, self.total, self.folder = cells, setups, total, folder
-        self.limits = [max(SETUP, seconds) if i in setups else seconds for i in range(len(cells))]
-        self.verdicts, self.errors = {}, {}
+    def __init__(self, cells, seconds, total, folder):
+        self.cells, self.seconds, self.total, self.folder = cells, seconds, total, folder
+        self.setup = max(SETUP, seconds)
+        self.verdicts, self.errors, self.setups = {}, {}, set()
         self.start, self.killers, self.spent = 0, [], 0.0
 
     def to_the_end(self, stop):
@@ -59,8 +62,8 @@ class Run:
         (place / "empty").mkdir()
         (place / "journal").touch()
         (place / "job").write_text(json.dumps({
-            "cells": self.cells, "limits": self.limits, "start": self.start, "skip": self.killers,
-            "journal": str(place / "journal")}), encoding="utf-8")
+            "cells": self.cells, "seconds": self.seconds, "setup": self.setup, "start": self.start,
+            "skip": self.killers, "journal": str(place / "journal")}), encoding="utf-8")
         paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]
         environment = {
             "OMP_NUM_THREADS": "1", **os.environ, MARKER: marker, "PYTHONPATH": os.pathsep.join(filter(None, paths)),
@@ -72,61 +75,69 @@ class Run:
 
     def _follow(self, process, journal, stop):
         """Read the journal until the process has no more to say or must be stopped."""
-        cell, timed, since = None, False, time.monotonic()      # timed: its program runs, not only its imports
+        self.cell, self.timed, self.since = None, False, time.monotonic()
         with journal.open("rb") as file:
             while self.start < len(self.cells):
                 if stop.is_set():
                     raise KeyboardInterrupt
                 dead = process.poll() is not None               # asked first: what it wrote before is read below
-                for when, kind, *rest in _events(file):
-                    if kind == "next":
-                        cell = rest[0]
-                    elif kind == "verdict":
-                        self.verdicts[rest[0]] = rest[1:]
-                    elif kind == "ended":
-                        self._ended(cell, when - since, rest[0])
-                    elif kind == "done":
-                        self.start = len(self.cells)
-                    if kind != "verdict":
-                        timed, since = kind == "began", when
-                if self.start < len(self.cells) and self._is_over(cell, timed, time.monotonic() - since, dead):
+                for event in _events(file):
+                    with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):   # not our lines
+                        self._note(*json.loads(event))
+                if self.start < len(self.cells) and self._is_over(time.monotonic() - self.since, dead):
                     return
                 time.sleep(POLL)
 
-    def _is_over(self, cell, timed, late, dead):
+    def _note(self, when, kind, *rest):
+        """Take an event of the journal; see `submission`."""
+        if kind == "next":
+            self.cell = range(len(self.cells)).index(rest[0])
+        elif kind == "began" and rest[0]:
+            self.setups.add(self.cell)
+        elif kind == "verdict":
+            key, status, message = map(str, rest)
+            self.verdicts[key] = one_of("status", status, tuple(Verdict.SIGNS)), line(message)
+        elif kind == "ended":
+            self._ended(when - self.since, *rest)
+        elif kind == "done":
+            self.start = len(self.cells)
+        if kind != "verdict":
+            self.timed, self.since = kind == "began", float(when)       # timed: its program runs, not only its imports
+
+    def _is_over(self, late, dead):
         """Whether the process, `late` seconds in its cell, is or must be at its end; if so, says where to go on."""
-        if timed and cell not in self.setups and self.spent + late > self.total:
-            self._give_up(cell, f"the notebook takes longer than {self.total} seconds.")
+        student = self.timed and self.cell not in self.setups
+        if student and self.spent + late > self.total:
+            self._give_up(f"the notebook takes longer than {self.total} seconds.")
             return True
-        limit = START if cell is None else self.limits[cell] if timed else SETUP
+        limit = START if self.cell is None else self.seconds if student else self.setup
         if not dead and late <= limit + PATIENCE:
             return False
-        if cell is None:
-            self._give_up(self.start, NO_START)
+        if self.cell is None:
+            self._give_up(NO_START)
         else:
-            self._ended(cell, late if timed else 0,
+            self._ended(late if self.timed else 0,
                         DIED if dead else f"takes longer than {limit} seconds and could not be interrupted.")
-            self.killers.append(cell)
-            self.start = max(self.start, cell + 1)
+            self.killers.append(self.cell)
+            self.start = max(self.start, self.cell + 1)
         return True
 
-    def _ended(self, cell, seconds, error):
-        self.spent += 0 if cell in self.setups else seconds
-        if error and cell >= self.start:                        # before it, the cells are run once more
-            self.errors[cell] = error
+    def _ended(self, seconds, error):
+        self.spent += 0 if self.cell in self.setups else seconds
+        if error and self.cell >= self.start:                   # before it, the cells are run once more
+            self.errors[self.cell] = line(str(error))
 
-    def _give_up(self, cell, reason):
-        self.errors.update(dict.fromkeys(range(max(cell, self.start), len(self.cells)), reason))
+    def _give_up(self, reason):
+        begin = max(self.cell or 0, self.start)
+        self.errors.update(dict.fromkeys(range(begin, len(self.cells)), reason))
         self.start = len(self.cells)
 
 
 def _events(file):
-    """The events that are new in a journal. What a program may have written there by itself is left out."""
-    while (line := file.readline()).endswith(b"\n"):
-        with contextlib.suppress(ValueError, TypeError):
-            when, kind, *rest = json.loads(line)
-            yield float(when), kind, *rest
-    file.seek(-len(line), os.SEEK_CUR)                          # half a line is read when it is whole
+    """The lines that are new in a journal, and whole."""
+    while (event := file.readline(2**16)).endswith(b"\n"):
+        yield event
+    file.seek(-len(event), os.SEEK_CUR)
 
 
 def _end(process, marker):

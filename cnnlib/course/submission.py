@@ -3,7 +3,7 @@
 `process` starts and ends it, and reads the journal. A line of the journal is a list: the time, then
 
     "next", cell                        its modules are being imported
-    "began"                             its program runs
+    "began", sets_up                    its program runs; whether it only sets up
     "verdict", key, status, message     what `exercises.judge` said
     "ended", error                      None if it ended well
     "done"                              no cell is left
@@ -14,6 +14,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -43,7 +44,7 @@ def main(job):
     _cap_files()
     _close_network()
     shell, run = _shell(), _timer()
-    exercises.list_exercises()                  # imports all judges, and torch: the book's time, not the student's
+    exercises.list_exercises()                  # imports all judges, and torch
     judge, streams, cell = exercises.judge, (sys.stdout, sys.stderr), 0
 
     def reporting(key, answer):
@@ -57,9 +58,11 @@ def main(job):
         if cell in job["skip"]:
             continue
         note("next", cell)
-        _import_all(shell, source)              # and so are imports
-        note("began")
-        error = run(partial(_failure, shell, source), job["limits"][cell])
+        statements = _statements(shell, source)
+        _import_all(statements)                 # imports, too, are not the student's time
+        sets_up = _sets_up(source, statements)
+        note("began", sets_up)
+        error = run(partial(_failure, shell, source), job["setup" if sets_up else "seconds"])
         if os.getpid() != own:
             os._exit(0)                         # a copy that the cell made of this process
         sys.stdout, sys.stderr = streams
@@ -134,15 +137,33 @@ def _timer():
     return run
 
 
-def _import_all(shell, source):
+def _statements(shell, source):
+    try:
+        return ast.parse(shell.transform_cell(source)).body
+    except Exception:                           # it will fail for the same reason
+        return []
+
+
+def _import_all(statements):
     """Import the modules that a cell will import, so that its clock does not run meanwhile."""
-    with contextlib.suppress(BaseException):
-        for node in ast.parse(shell.transform_cell(source)).body:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            for name in names:
-                with contextlib.suppress(Exception):
-                    importlib.import_module(name)
+    for node in statements:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
+            [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for name in names:
+            with contextlib.suppress(BaseException):
+                importlib.import_module(name)
+
+
+def _sets_up(source, statements):
+    """Is a cell imports and what goes with them: no loop, no function, and no exercise?"""
+    imports, kinds = {ast.Import, ast.ImportFrom}, set(map(type, statements))
+    return bool(kinds & imports) and kinds <= {*imports, ast.Assign, ast.Expr} and not any(
+        names_key(source, key) for key in exercises.list_exercises())
+
+
+def names_key(source, key):
+    """Does a program name an exercise?"""
+    return re.search(f"""["']{re.escape(key)}["']""", source) is not None
 
 
 def _cap_files():
