@@ -81,8 +81,11 @@ def _page(student, marks, headings):
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }}
 table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3em .8em .3em 0; border-bottom: 1px solid #8888; }}
-td {{ overflow-wrap: anywhere; }}
+tr {{ border-bottom: 1px solid #8888; }}
+caption, th, td {{ text-align: left; vertical-align: top; padding: .3em .8em .3em 0; }}
+td:last-child {{ overflow-wrap: anywhere; }}
+td:nth-last-child(2) {{ white-space: nowrap; }}
+@media (max-width: 40em) {{ thead {{ display: none; }} tr, th, td {{ display: block; padding: .1em 0; }} }}
 </style></head><body><h1>{html.escape(student)}</h1>
 {html_table(f"{points(marks)} of {len(marks)} correct", ("key", "exercise", "verdict", "what was said"), rows)}
 </body></html>
