@@ -125,7 +125,7 @@ def grade_all(paths, keys, jobs=1, **limits):
 def _unjudged(key, run):
     """The mark where no verdict came: why a cell that names the key stopped, or that none was run."""
     naming = [i for i, program in enumerate(run.cells) if names_key(program, key)]
-    setup = next((f" Its setup stopped before: {run.errors[i]}" for i in sorted(run.setups) if i in run.errors), "")
+    setup = next((f" (its setup stopped before: {run.errors[i]})" for i in sorted(run.setups) if i in run.errors), "")
     for i in naming:
         if i in run.errors:
             return Mark(key, "error", line(run.errors[i] + setup))

@@ -18,6 +18,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ def main(job):
     """
     job = json.loads(Path(job).read_text(encoding="utf-8"))
     note, own = _journal(job["journal"]), os.getpid()
+    _stay_with_parent()
     _cap_files()
     _close_network()
     shell, run = _shell(), _timer()
@@ -164,6 +166,19 @@ def _sets_up(source, statements):
 def names_key(source, key):
     """Does a program name an exercise?"""
     return re.search(f"""["']{re.escape(key)}["']""", source) is not None
+
+
+def _stay_with_parent():
+    """End this process and its group soon after the one that started it, should that be killed."""
+    parent, parent_now, sleep = os.getppid(), os.getppid, time.sleep
+
+    def watch():
+        while parent_now() == parent:
+            sleep(1)
+        os.killpg(os.getpid(), signal.SIGKILL)
+
+    if hasattr(os, "killpg"):
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _cap_files():
