@@ -191,7 +191,7 @@ def _save(model, file, metadata):
             return folder / Path(file).name
         except OSError as error:
             refused = refused or error
-    raise refused
+    raise OSError(f"{file} could not be written, and no copy in another folder: {refused}") from refused
 
 
 def _log(file, goes_on):
@@ -230,8 +230,11 @@ def _check_files(save, figure, log=None):
         if file is not None:
             if Path(file).is_dir():
                 raise ValueError(f"{file} is a folder, allowed: a file to write.")
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=Path(file).parent).close()
+            try:
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=Path(file).parent).close()
+            except OSError as error:
+                raise OSError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _options(model, options, dataset):
