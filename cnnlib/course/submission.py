@@ -107,7 +107,7 @@ def _failure(shell, source):
     error = result.error_before_exec or result.error_in_exec
     if isinstance(error, TooLate):
         raise error
-    return error and line(f"{type(error).__name__}: {error}")
+    return None if error is None else line(f"{type(error).__name__}: {error}")
 
 
 def _timer():
