@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -357,6 +358,20 @@ def test_what_cannot_be_graded_is_said_before_any_work(args, message, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["grade", *args])
     assert message in capsys.readouterr().err
+
+
+def test_the_documented_commands_are_understood(monkeypatch, capsys):
+    """Those of README.md and of `grade --help`."""
+    seen = []
+    monkeypatch.setattr(cli, "_assign", seen.append)
+    monkeypatch.setattr(cli, "_grade", seen.append)
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "--help"])
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8") + capsys.readouterr().out
+    commands = re.findall(r"python -m cnnlib ((?:assign|grade) [^\n'#`]*)", text)
+    for command in commands:
+        cli.main(shlex.split(command))
+    assert {args.command for args in seen} == {"assign", "grade"} and len(seen) == len(commands) > 6
 
 
 # ---------------------------------------------------------------- a class
