@@ -23,7 +23,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from . import exercises
+from ..models import create_model
+from . import exercises, tools
 
 LONGEST = 300               # characters of a message; what an answer prints of itself may be endless
 LARGEST = 2**30             # bytes of a file that a submission may write
@@ -47,6 +48,7 @@ def main(job):
     _close_network()
     shell, run = _shell(), _timer()
     exercises.list_exercises()                  # imports all judges, and torch
+    tools.output_shape(tools.on_meta(create_model, "vgg11"), 1, 3, 224, 224)    # and what torch imports late
     judge, streams, cell = exercises.judge, (sys.stdout, sys.stderr), 0
 
     def reporting(key, answer):
