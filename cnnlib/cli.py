@@ -4,6 +4,7 @@ Begin with:  python -m cnnlib train resnet20 --data digits --epochs 6
 Your own:    python -m cnnlib train resnet20 --data folder --root photos --size 64 --save net.safetensors
              python -m cnnlib predict net.safetensors new/*.jpg
 Teachers:    python -m cnnlib assign vgg --to homework.ipynb
+             python -m cnnlib grade handed-in/*.ipynb --like homework.ipynb --csv grades.csv
 """
 
 import argparse
@@ -190,7 +191,7 @@ def _save(model, file, metadata):
             return folder / Path(file).name
         except OSError as error:
             refused = refused or error
-    raise refused
+    raise OSError(f"{file} could not be written, and no copy in another folder: {refused}") from refused
 
 
 def _log(file, goes_on):
@@ -229,8 +230,11 @@ def _check_files(save, figure, log=None):
         if file is not None:
             if Path(file).is_dir():
                 raise ValueError(f"{file} is a folder, allowed: a file to write.")
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=Path(file).parent).close()
+            try:
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=Path(file).parent).close()
+            except OSError as error:
+                raise OSError(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _options(model, options, dataset):
@@ -515,6 +519,8 @@ exercises are for learning, not for exams.""")
     p.add_argument("--list", action="store_true", help="show the exercises (of these names) instead, page by page")
     p.add_argument("--to", metavar="FILE", help="the notebook to write")
     p.add_argument("--solutions", action="store_true", help="with each solution in the place of the stub")
+    p.add_argument("--nbgrader", action="store_true", help="with a cell behind each answer in which nbgrader gives a "
+                                                           "point, which you may change there")
     p.add_argument("--force", action="store_true", help="overwrite FILE")
     p.set_defaults(run=_assign)
 
@@ -525,7 +531,7 @@ def _assign(args):
     if args.list:
         print(assignments.listing(args.names))
     elif args.names and args.to:
-        chosen = assignments.assign(args.names, args.to, solutions=args.solutions, force=args.force)
+        chosen = assignments.assign(args.names, args.to, args.solutions, args.nbgrader, args.force)
         print(f"{args.to}: {len(chosen)} exercise{'s' * (len(chosen) != 1)}{', solved' * args.solutions}")
     else:
         raise ValueError("exercises or --to FILE is missing: `assign vgg --to homework.ipynb`, or use --list.")
@@ -538,40 +544,72 @@ def _grade_parser(commands):
     p = commands.add_parser(
         "grade", help="run notebooks that students handed in and say which answers are right", formatter_class=_Help,
         epilog="""examples:
-  python -m cnnlib grade homework-*.ipynb
-  python -m cnnlib grade homework-*.ipynb --csv grades.csv --seconds 30
+  python -m cnnlib grade homework-*.ipynb --like homework.ipynb
+  python -m cnnlib grade */homework.ipynb --for vgg resnet/block --csv grades.csv --feedback pages --jobs 2
 
-Every notebook is run from top to bottom in a fresh kernel and an empty folder; the file stays as it is, and outputs
+Every notebook is run from top to bottom in a fresh process and an empty folder; the file stays as it is, and outputs
 stored in it are ignored. Verdicts: correct, wrong, open (the dots are still there), error (the cell stopped) and
-missing (no check was run). If an exercise is checked several times, the last verdict counts.
+missing (no check was run). If an exercise is checked several times, the last verdict counts. A cell that fails, takes
+too long or ends Python does not stop the others. Imports, and cells that do nothing but set up, have no limit but five
+minutes, and do not count as the student's time.
+
+Say which exercises were asked, with --for or --like. Otherwise it is all that `assign` noted in any of the files.
+
+The table has a row a student, a column an exercise with 1 for a correct answer, `points`, `total` and `remarks`.
 
 Handed-in programs run with YOUR rights: they can read and delete what you can. Python's connections to other machines
-are refused, but this is no sandbox, and a program written to deceive the check can. Grade strangers' notebooks in a
-container or on an account that has nothing to lose, and look into what seems too good.""")
+are refused, output goes nowhere, and the processes that a notebook leaves behind are ended, but this is no sandbox, and
+a program written to deceive the check can. Grade strangers' notebooks in a container, where they see nothing but
+themselves and reach no network, and look into what seems too good. With an image made as README.md says:
+
+  docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 --env HOME=/tmp \\
+      -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\
+      sh -c 'python -m cnnlib grade /in/*.ipynb --for vgg --csv /out/grades.csv --feedback /out/pages'""")
     p.add_argument("files", nargs="+", metavar="FILE", help="a notebook, written by `assign` and filled in")
-    p.add_argument("--csv", metavar="FILE", help="write file, key, status and message here, over what was there")
+    asked = p.add_mutually_exclusive_group()
+    asked.add_argument("--for", dest="names", nargs="+", metavar="EXERCISE", default=[],
+                       help="what was asked: keys, pages and chapters, as `assign` takes them")
+    asked.add_argument("--like", metavar="FILE", help="the notebook that you gave to the students: what it asks")
+    p.add_argument("--csv", metavar="FILE", help="write a table of all marks here, over what was there")
+    p.add_argument("--feedback", metavar="FOLDER", help="write a page for each student here, to hand back")
     p.add_argument("--seconds", type=int, default=120, help="limit for one cell")
+    p.add_argument("--total-seconds", type=int, default=600, help="limit for all cells of a notebook")
+    p.add_argument("--jobs", type=int, default=1, help="notebooks at the same time; as many as you have cores")
     p.set_defaults(run=_grade)
 
 
 def _grade(args):
-    from .course import grading
+    from .course import gradebook, grading
 
-    if args.seconds < 1:
-        raise ValueError(f"seconds is {args.seconds}, allowed: 1 or more.")
+    for name in ("seconds", "total_seconds", "jobs"):
+        at_least(name, getattr(args, name), 1)
     if absent := [file for file in args.files if not Path(file).is_file()]:
         raise ValueError(f"file is {absent[0]!r}, allowed: a notebook that is there.")
     _check_files(args.csv, None)
-    marks = {}
+    if args.feedback:
+        Path(args.feedback).mkdir(parents=True, exist_ok=True)
+    files = list(dict.fromkeys(args.files))
+    keys = grading.asked(args.names, args.like, map(grading.read, files))
+    students, book = gradebook.students(files), {}
     try:
-        for file in args.files:
-            marks[file] = grading.grade(file, seconds=args.seconds)
-            print(file)
-            for mark in marks[file]:
-                print(f"  {mark.key:26} {mark.status:8} {mark.message}")
-            statuses = [mark.status for mark in marks[file] if mark.key]
-            print(f"  {statuses.count('correct')} of {len(statuses)} correct", flush=True)
+        marked = grading.grade_all(files, keys, jobs=args.jobs, seconds=args.seconds, total_seconds=args.total_seconds)
+        for file, marks in marked:
+            book[students[file]] = marks
+            _show_marks(file, marks, gradebook.problem(marks))
     finally:                # Ctrl-C, too, leaves what was graded
-        if args.csv and marks:
-            grading.write_csv(marks, args.csv)
+        if args.csv and book:
+            gradebook.write_csv(book, args.csv)
             print(f"table: {args.csv}")
+        if args.feedback and book:
+            print(f"pages: {gradebook.write_feedback(book, args.feedback)} in {args.feedback}")
+
+
+def _show_marks(file, marks, problem):
+    """The marks of a notebook, a line each; or the one problem of a file that is none."""
+    if problem:
+        print(f"{file}: {problem}", flush=True)
+        return
+    print(file)
+    for mark in marks:
+        print(f"  {mark.key:26} {mark.status:8} {mark.message}")
+    print(f"  {sum(mark.status == 'correct' for mark in marks)} of {len(marks)} correct", flush=True)

@@ -155,3 +155,21 @@ def test_a_full_disk_is_told_before_training_or_the_weights_go_elsewhere(tmp_pat
     kept, = (tmp_path / "home").rglob("net.safetensors")
     assert end.value.code == 2 and f"the weights are safe in {kept}" in capsys.readouterr().err
     assert checkpoints.read(kept)[1]["model"]["name"] == "resnet8" and Path("curves.png").exists()
+
+
+def test_what_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--save", "file/net.safetensors"])
+    said = capsys.readouterr()
+    assert "error: file/net.safetensors cannot be written: " in said.err and "epoch" not in said.out
+
+    def refuse(model, path, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "save_weights", refuse)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--limit", "50", "--save", "net.safetensors"])
+    assert "net.safetensors could not be written, and no copy in another folder: [Errno 28]" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from cnnlib import data
-from cnnlib.data import folders
+from cnnlib.data import cache, folders
 from cnnlib.data.cache import open_rgb
 
 from .pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
@@ -200,6 +200,26 @@ def test_one_bad_picture_is_named_before_training(tmp_path, monkeypatch, size):
         load(root, size)
 
 
+def test_photos_are_opened_once_for_each_set_of_files(tmp_path, monkeypatch):
+    root = write_pictures(tmp_path / "photos", PETS, (40, 40))
+    opened = []
+    monkeypatch.setattr(cache, "open_rgb", lambda path: opened.append(path) or open_rgb(path))
+    load(root, 96)
+    assert len(opened) == 30
+    load(root, 96), load(root, 70)
+    assert len(opened) == 30
+    bad = root / "dog" / "0013.png"
+    bad.write_bytes(bad.read_bytes()[:-40])
+    for _ in range(2):                              # a failure is not remembered
+        with pytest.raises(ValueError, match="0013.png cannot be read"):
+            load(root, 96)
+    bad.unlink()
+    opened.clear()
+    monkeypatch.setenv("CNNLIB_CACHE", "off")
+    load(root, 96), load(root, 96)
+    assert len(opened) == 58
+
+
 # -- random folders: loaded with the right labels, or refused in a sentence ------------------------------------
 
 
@@ -262,9 +282,12 @@ def check_random_folder(seed, place):
     return "loaded"
 
 
-def test_random_folders(tmp_path):
+@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 240), marks=pytest.mark.slow)], ids=len)
+def test_random_folders(tmp_path, seeds):
     outcomes = []
-    for seed in range(40):
+    for seed in seeds:
         (tmp_path / str(seed)).mkdir()
         outcomes.append(check_random_folder(seed, tmp_path / str(seed)))
-    assert outcomes.count("loaded") > 3 and len(outcomes) - outcomes.count("loaded") > 3, "it tries both"
+    loaded = outcomes.count("loaded")
+    print(f"{loaded} loaded, {len(outcomes) - loaded} refused")
+    assert loaded > 3 and len(outcomes) - loaded > 3, "it tries both"

@@ -24,6 +24,11 @@ counts. The package `cnnlib` of the book must be installed.
 The texts and their numbers are those of the book. Where one speaks of a network, a table or an experiment of its
 chapter, look there; no check needs them."""
 
+# What nbgrader wants to know of a cell that gives a point where it does not fail; students cannot change the cell.
+POINT = {"schema_version": 3, "cell_type": "code", "grade": True, "points": 1, "locked": True, "solution": False,
+         "task": False}
+POINT_PROGRAM = 'from cnnlib.course.exercises import must_be_correct\n\nmust_be_correct("{key}")'
+
 
 class Exercise(NamedTuple):
     """An exercise as it stands in the book: on `page`, such as `lenet/index`, with its title and imports (`setup`).
@@ -100,7 +105,7 @@ def listing(names=()):
     return "\n".join(lines)
 
 
-def assign(names, to, solutions=False, force=False):
+def assign(names, to, solutions=False, nbgrader=False, force=False):
     """Write a notebook with exercises: text and stub, or text and solution. Returns the exercises that it has.
 
     Each page's imports stand before its first exercise. The notebook remembers its keys for `grade`.
@@ -109,13 +114,14 @@ def assign(names, to, solutions=False, force=False):
         names: keys of exercises, names of pages and of chapters; see `select`.
         to: the file, written whole or not at all.
         solutions: the solution in the place of the stub.
+        nbgrader: behind each answer a cell in which nbgrader gives a point.
         force: overwrite a file that is there.
 
     Raises:
         ValueError: a name is not known.
         FileExistsError: the file is there, and `force` is not given.
     """
-    nbformat = jupyter("nbformat")
+    nbformat = _nbformat()
     if Path(to).exists() and not force:
         raise FileExistsError(f"{to} exists: name another file, or overwrite it with --force.")
     chosen = select(names)
@@ -127,6 +133,9 @@ def assign(names, to, solutions=False, force=False):
             cells += [text(f"## {exercise.title}", id=page), code(exercise.setup, id=f"{page}-setup")]
         cells += [text(exercise.text, id=f"{name}-text"),
                   code(exercise.program if solutions else exercise.stub, id=f"{name}-answer")]
+        if nbgrader:
+            cells.append(code(POINT_PROGRAM.format(key=exercise.key), id=f"{name}-point",
+                              metadata={"nbgrader": {**POINT, "grade_id": name}}))
         if solutions and exercise.remark:
             cells.append(text(exercise.remark, id=f"{name}-remark"))
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={
@@ -138,9 +147,9 @@ def assign(names, to, solutions=False, force=False):
     return chosen
 
 
-def jupyter(name):
-    """Import nbformat or nbclient, which readers of the pages need not have; `ImportError` says how to get it."""
+def _nbformat():
+    """The package nbformat, which readers of the pages need not have; `ImportError` says how to get it."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module("nbformat")
     except ImportError:
-        raise ImportError(f"assignments need {name}, which is not installed: pip install -r requirements.txt") from None
+        raise ImportError("assign needs nbformat, which is not installed: pip install -r requirements.txt") from None

@@ -23,9 +23,11 @@ from torch import nn
 
 from .chapters import parts
 
-__all__ = ["Verdict", "Wrong", "call", "check", "exercise", "judge", "list_exercises", "number", "numbers", "tensor"]
+__all__ = ["Verdict", "Wrong", "call", "check", "exercise", "judge", "list_exercises", "must_be_correct", "number",
+           "numbers", "tensor"]
 
 JUDGES = {}         # chapter -> {name: judge}, filled by `exercise`
+CHECKED = {}        # key -> what the last `check` said of it
 
 
 class Wrong(Exception):
@@ -95,7 +97,19 @@ def judge(key, answer):
 
 def check(key, answer):
     """Print what `judge` says of an answer, in one line."""
-    print(judge(key, answer))
+    CHECKED[key] = judge(key, answer)
+    print(CHECKED[key])
+
+
+def must_be_correct(key):
+    """Raise AssertionError unless the last `check` of an exercise said "correct".
+
+    For graders such as nbgrader, which give a cell's points where it does not fail.
+    """
+    if key not in CHECKED:
+        raise AssertionError(f"{key}: its check was not run.")
+    if CHECKED[key].status != "correct":
+        raise AssertionError(CHECKED[key].message)
 
 
 # ---------------------------------------------------------------- what the judges are made of

@@ -1,21 +1,18 @@
-"""Grading: a submission is run in a fresh kernel, and what `check` says there counts."""
+"""Grading: a submission is run in a process of its own, and what `check` says there counts.
 
-import csv
+`process` starts that process and watches it, `submission` is its program; `gradebook` makes tables and pages of the
+marks.
+"""
+
 import json
-import logging
-import re
-import socket
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import PACKAGE, whole
-from . import exercises
-from .assignments import jupyter
-
-LONGEST = 300           # characters of a message; what an answer prints of itself may be endless
-PATIENCE = 20           # seconds to wait for a cell that was interrupted, and for output that is under way
-_SILENT = logging.Logger("nbclient", logging.CRITICAL + 1)      # the marks say what happened
+from . import assignments, exercises, process
+from .submission import line, names_key
 
 
 class Mark(NamedTuple):
@@ -30,114 +27,107 @@ class Mark(NamedTuple):
     message: str
 
 
-def grade(path, seconds=120):
-    """Run a submission in a fresh kernel and an empty folder, and return its `Mark`s. The file stays as it is.
+class Submission(NamedTuple):
+    """A notebook as it was handed in: the programs of its cells and the exercises that `assign` noted in it.
+    `problem` says why it cannot be read, None if it can."""
 
-    Its stored outputs are ignored. Asked for are the exercises that `assign` noted in the notebook; in one that it did
-    not write, those that the cells name. A cell that fails or takes longer than `seconds` does not stop the others.
+    programs: list
+    noted: list
+    problem: str | None = None
+
+
+# -- what is asked, and what was handed in ----------------------------------------------------------------------
+
+
+def read(path):
+    """The `Submission` in a file, whatever it holds: nbformat 3 or 4, with a byte order mark or without."""
+    try:
+        notebook = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        sheets = [notebook] if "cells" in notebook else notebook["worksheets"]
+        cells = [cell for sheet in sheets for cell in sheet["cells"] if cell["cell_type"] == "code"]
+        programs = ["".join(cell["source"] if "source" in cell else cell["input"]) for cell in cells]
+        noted = notebook.get("metadata", {}).get("cnnlib", {}).get("exercises", [])
+        return Submission(programs, [key for key in noted if isinstance(key, str)])
+    except Exception as error:          # whatever stands in a file that was handed in
+        return Submission([], [], line(f"not a notebook: {type(error).__name__}: {error}"))
+
+
+def asked(names=(), like=None, submissions=()):
+    """Keys of the exercises that are graded, in the order of the book: the teacher's list.
+
+    Args:
+        names: keys, pages and chapters, as `assign` takes them.
+        like: the notebook that `assign` wrote for the students, in place of names.
+        submissions: where neither is given, what was noted in any of these, or else what their cells name, so that
+            nobody's own file can shorten the list.
 
     Raises:
-        ImportError: nbformat or nbclient is missing, or the kernel does not find `cnnlib`.
+        ValueError: a name is not known, or no exercise is asked.
     """
-    nbformat, nbclient = jupyter("nbformat"), jupyter("nbclient")
-    try:
-        notebook = nbformat.read(path, 4)
-        programs = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        keys = list(map(str, notebook.metadata.get("cnnlib", {}).get("exercises", []))) or [
-            key for key in exercises.list_exercises() if any(_names(program, key) for program in programs)]
-    except Exception as error:          # whatever stands in a file that was handed in
-        return [Mark("", "error", _line(f"not a notebook: {error}"))]
+    known = exercises.list_exercises()
+    if names:
+        return [exercise.key for exercise in assignments.select(names)]
+    if like is not None:
+        given = read(like)
+        if unknown := [key for key in given.noted if key not in known]:
+            raise ValueError(f"{like} asks for {unknown[0]!r}, allowed: exercises of this book.")
+        if not given.noted:
+            raise ValueError(f"{like} is {given.problem or 'a notebook that notes no exercises'}; allowed: one that "
+                             "`assign` wrote.")
+        return [key for key in known if key in given.noted]
+    submissions = list(submissions)
+    noted = {key for each in submissions for key in each.noted}
+    found = [key for key in known if key in noted] or [
+        key for key in known if any(names_key(program, key) for each in submissions for program in each.programs)]
+    if not found:
+        raise ValueError("no exercise is named in what was handed in: say with --for or --like which were asked.")
+    return found
+
+
+# -- marks ------------------------------------------------------------------------------------------------------
+
+
+def grade(path, keys=None, seconds=120, total_seconds=600, stop=None):
+    """Run a submission in a process of its own and an empty folder; return its `Mark`s. The file stays as it is.
+
+    Stored outputs are ignored. A cell that fails, takes too long or kills its process does not stop the others.
+
+    Args:
+        keys: the exercises asked; None takes those that the notebook names, see `asked`.
+        seconds, total_seconds: limits for a cell and for all of them. Imports, and cells that only set up, do not
+            count.
+        stop: a `threading.Event` that ends it.
+
+    Raises:
+        ValueError: keys is None, and the notebook names none.
+    """
+    given = read(path)
+    keys = asked(submissions=[given]) if keys is None else keys
+    if given.problem:
+        return [Mark(key, "missing", given.problem) for key in keys]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        verdicts, room = Path(folder) / "verdicts", Path(folder) / "empty"
-        room.mkdir()
-        first = nbformat.v4.new_code_cell(
-            f"import sys\nsys.path.insert(0, {str(PACKAGE.parent)!r})\nfrom cnnlib.course.grading import report_to\n"
-            f"report_to({str(verdicts)!r})\ndel sys, report_to")
-        notebook.cells = [first, *(cell for cell in notebook.cells if cell.cell_type == "code")]
-        for cell in notebook.cells:
-            cell.outputs = []
-        client = nbclient.NotebookClient(
-            notebook, kernel_name="python3", resources={"metadata": {"path": str(room)}}, allow_errors=True,
-            log=_SILENT, extra_arguments=["--log-level=ERROR"],
-            timeout_func=lambda cell: None if cell is first else seconds, interrupt_on_timeout=True,
-            error_on_timeout={"ename": "Timeout", "evalue": "", "traceback": []},
-            iopub_timeout=PATIENCE, raise_on_iopub_timeout=True, shutdown_kernel="immediate")
+        run = process.Run(given.programs, seconds, total_seconds, folder)
+        run.to_the_end(stop or threading.Event())
+    return [Mark(key, *run.verdicts[key]) if key in run.verdicts else _unjudged(key, run) for key in keys]
+
+
+def grade_all(paths, keys, jobs=1, **limits):
+    """Yield (path, its `Mark`s), in order, `jobs` at the same time. Whoever stops asking ends what still runs."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
         try:
-            client.execute()
-            stopped = None
-        except nbclient.exceptions.DeadKernelError:
-            stopped = "the program ended Python or ran out of memory"
-        except nbclient.exceptions.CellTimeoutError:
-            stopped = f"a cell took longer than {seconds} seconds and could not be interrupted"
-        except AssertionError:          # nbclient's own: Ctrl-C has ended its kernel
-            raise KeyboardInterrupt from None
-        if not verdicts.exists():
-            raise ImportError(f"the kernel python3 cannot import cnnlib: {_error(first, seconds)}")
-        found = {key: Mark(key, status, _line(message.removeprefix(f"{key}: ")))
-                 for key, status, message in map(json.loads, verdicts.read_text().splitlines())}
-    return [found.get(key) or _unjudged(key, notebook.cells, stopped, seconds) for key in keys]
+            yield from zip(paths, pool.map(lambda path: grade(path, keys, stop=stop, **limits), paths), strict=True)
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def report_to(path):
-    """In the kernel of a submission: write every verdict to a file, and let Python reach no other machine."""
-    judge, connect, look_up = exercises.judge, socket.socket.connect, socket.getaddrinfo
-    here = (None, "", "localhost", "127.0.0.1", "::1")
-
-    def reporting(key, answer):
-        verdict = judge(key, answer)
-        with open(path, "a") as file:
-            file.write(json.dumps([key, verdict.status, verdict.message]) + "\n")
-        return verdict
-
-    def only_here(host):
-        if host not in here:
-            raise OSError("there is no network while grading.")
-
-    def connecting(self, address):
-        only_here(address[0] if isinstance(address, tuple) else "")     # no tuple: a socket that is a file
-        return connect(self, address)
-
-    def looking_up(host, *args, **kwargs):
-        only_here(host)
-        return look_up(host, *args, **kwargs)
-
-    exercises.judge = reporting
-    socket.socket.connect, socket.getaddrinfo = connecting, looking_up
-    Path(path).touch()
-
-
-def write_csv(marks, path):
-    """Write {file: its marks} as a table with a line an exercise; its first bytes tell spreadsheets: UTF-8."""
-    with whole(path) as scratch, scratch.open("w", newline="", encoding="utf-8-sig") as file:
-        table = csv.writer(file)
-        table.writerow(("file", "key", "status", "message"))
-        table.writerows((name, *mark) for name, own in marks.items() for mark in own)
-
-
-def _unjudged(key, cells, stopped, seconds):
-    """The mark where no verdict came: the error of a cell that names the key, or that none was run."""
-    naming = [cell for cell in cells if _names(cell.source, key)]
-    for cell in naming:
-        if error := _error(cell, seconds):
-            return Mark(key, "error", error)
-    if naming and stopped:
-        return Mark(key, "error", f"no verdict came before {stopped}.")
+def _unjudged(key, run):
+    """The mark where no verdict came: why a cell that names the key stopped, or that none was run."""
+    naming = [i for i, program in enumerate(run.cells) if names_key(program, key)]
+    setup = next((f" (its setup stopped before: {run.errors[i]})" for i in sorted(run.setups) if i in run.errors), "")
+    for i in naming:
+        if i in run.errors:
+            return Mark(key, "error", line(run.errors[i] + setup))
     return Mark(key, "missing", "no cell asks for it." if not naming else "its check was not run.")
 
-
-def _error(cell, seconds):
-    """The error that ended a cell, in one line; None if it ended well."""
-    for output in cell.outputs:
-        if output.output_type == "error":
-            late = output.ename == "KeyboardInterrupt"
-            return f"takes longer than {seconds} seconds." if late else _line(f"{output.ename}: {output.evalue}")
-
-
-def _names(program, key):
-    return re.search(f"""["']{re.escape(key)}["']""", program)
-
-
-def _line(text):
-    """Text of a submission as one line of bounded length, without what could steer a terminal."""
-    text = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
-    return text if len(text) <= LONGEST else text[:LONGEST - 1] + "…"

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from ..checks import at_least, one_of
 from ..training.devices import device_of
-from .cache import decoded, pixels_of
+from .cache import decoded, pixels_of, readable
 from .images import Images, balanced, saved_as_jpeg, split_per_class
-from .photos import Photos, readable
+from .photos import Photos
 from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
 __all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "like_test", "load", "mean_std",
@@ -162,7 +162,7 @@ def _kind(name, size):
 
 def _photos(source, size, crop, flip):
     """Both splits as Photos."""
-    readable(source.pictures)
+    readable(source.folder, source.pictures, source.sha256)
     return [Photos([source.pictures[i] for i in index.tolist()], source.labels[index], size, crop, mirrored)
             for index, mirrored in ((source.train, flip), (source.test, False))]
 

@@ -1,12 +1,13 @@
-"""Many small image files decoded once: afterwards a single file with all pixels is read, if nothing has changed.
+"""What is done once for many image files: small ones are decoded into a single file with all pixels, photos opened.
 
-The file lies beside the folder of images, or in ~/.cache/cnnlib where that is not writable. The environment variable
-CNNLIB_CACHE names another folder for it, or switches it off ("off").
+What is kept of it is read as long as nothing has changed. It lies beside the folder of images, or in ~/.cache/cnnlib
+where that is not writable. The environment variable CNNLIB_CACHE names another folder, or switches it off ("off").
 """
 
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ def decoded(folder, paths, size=None):
         ValueError: a file cannot be read as a picture, or has another size than the first.
     """
     from PIL import __version__
+    from safetensors.torch import save_file
 
     names = [_name(folder, size, place) for place in _places(folder)]
     if not names:
@@ -39,7 +41,7 @@ def decoded(folder, paths, size=None):
             return found
     images = pixels_of(paths, size)
     digest = _sha256(images)
-    _write(names, images, {"source": source, "sha256": digest})
+    _write(names, lambda scratch: save_file({"images": images}, scratch, metadata={"source": source, "sha256": digest}))
     return images, digest
 
 
@@ -77,6 +79,25 @@ def open_rgb(path):
         raise ValueError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller.") from error
     except Exception as error:          # a decoder raises whatever the bytes make it stumble over
         raise ValueError(f"{path} cannot be read as a picture: {str(error).rstrip('.')}.") from error
+
+
+def readable(folder, paths, sha256):
+    """Open every photo, so that what cannot be read is named before training and not in the middle of it (ValueError).
+
+    Once for each set of files: `sha256`, what `files_sha256` says of them, is kept beside the folder like pixels.
+    """
+    from PIL import __version__
+    from tqdm import tqdm
+
+    names = [place / f"{folder.name}.opened.json" for place in _places(folder)]
+    state = json.dumps({"files": sha256, "pillow": __version__})
+    if any(name.is_file() and name.read_bytes() == state.encode() for name in names):
+        return
+    with ThreadPoolExecutor(min(os.cpu_count(), 8)) as pool:
+        opened = pool.map(lambda path: open_rgb(path).size, paths)
+        for _ in tqdm(opened, "opening every photo once", len(paths), unit="photo", disable=len(paths) < 500):
+            pass
+    _write(names, lambda scratch: scratch.write_text(state))
 
 
 def pixels_of(paths, size=None):
@@ -148,15 +169,15 @@ def _read(name, source):
     return images, kept["sha256"]
 
 
-def _write(names, images, metadata):
-    """Write the first of `names` that can be written, whole or not at all; where none can, the next run decodes."""
+def _write(names, save):
+    """Let `save` write the first of `names` that can be written, whole or not at all; where none can, the next run
+    does its work again."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
     for name in names:
         try:
             with whole(name) as scratch:
-                save_file({"images": images}, scratch, metadata=metadata)
+                save(scratch)
             return
         except (OSError, SafetensorError):
             continue

@@ -1,7 +1,6 @@
 """Photos too large to be held in memory: files, opened in worker processes and transformed by torchvision's v2."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -86,16 +85,6 @@ class Photos:
 
 def _stack(shape, images):
     return torch.stack(images) if images else torch.empty((0, *shape), dtype=torch.uint8)
-
-
-def readable(paths):
-    """Open every photo once: what cannot be read is named before training and not in the middle of it (ValueError)."""
-    from tqdm import tqdm
-
-    with ThreadPoolExecutor(min(os.cpu_count(), 8)) as pool:
-        opened = pool.map(lambda path: open_rgb(path).size, paths)
-        for _ in tqdm(opened, "opening every photo once", len(paths), unit="photo", disable=len(paths) < 500):
-            pass
 
 
 class _Opened(torch.utils.data.Dataset):

@@ -63,7 +63,7 @@ def shape_of(name, size=None, pad=0, channels=None, **_others):
 @dataclass
 class Source:
     """A data set as it was found: `pictures` are uint8 (N, C, H, W), or paths of files under `folder`; `labels` are
-    int64 (N,); `train` and `test` are indices of both."""
+    int64 (N,); `train` and `test` are indices of both. `sha256` is that of the files, where pictures are files."""
 
     variant: str
     classes: list
@@ -72,6 +72,7 @@ class Source:
     train: torch.Tensor
     test: torch.Tensor
     folder: Path | None = None
+    sha256: str = ""
 
 
 def digits(root, test_fraction):
@@ -270,9 +271,9 @@ def _labelled(folder):
 
 
 def _listing(source):
-    """How many pictures, and a checksum of their names and contents: which copy of the data set this is."""
-    return (f"{len(source.train):,} + {len(source.test):,} photos, "
-            f"files' sha256 {files_sha256(source.folder, source.pictures)[:12]}")
+    """How many pictures, and the checksum of their names and contents: which copy of the data set this is."""
+    source.sha256 = files_sha256(source.folder, source.pictures)
+    return f"{len(source.train):,} + {len(source.test):,} photos, files' sha256 {source.sha256[:12]}"
 
 
 def _check_complete(folder, source, counts):
