@@ -143,6 +143,20 @@ def each_reads_x(branches, x, bits):
     return value
 
 
+def skip(join, start, size=None):
+    """A SkipInit that joins x, branch(x) and the number in another way, or begins with another number."""
+
+    class Mutant(nn.Module):
+        def __init__(self, branch):
+            super().__init__()
+            self.branch, self.scale = branch, nn.Parameter(torch.full((size, 1, 1) if size else (), start))
+
+        def forward(self, x):
+            return join(x, self.branch(x), self.scale)
+
+    return Mutant
+
+
 MUTANTS = [
     ("depth", (18, 152), "wrong order"),
     ("depth", (102, 18), "three convolutions"),
@@ -235,4 +249,18 @@ MUTANTS = [
     ("along", lambda branches, x, bits: one_path(branches[::-1], x, bits[::-1]), "wrong order"),
     ("along", lambda branches, x, bits: one_path(branches, x, [1 - bit for bit in bits]), "yours does the opposite"),
     ("along", each_reads_x, "reads what the branch before it made"),
+    ("spread", (25, 2**24), "those are variances"),
+    ("spread", (4096, 5), "wrong order"),
+    ("spread", (25, 4096), "with: that is the variance"),
+    ("spread", (5, 2**24), "without: that is the variance"),
+    ("spread", (24, 4096), "what enters counts, too"),
+    ("spread", (5, 24), "doubles the variance"),
+    ("spread", (5, 5), "which grows"),
+    ("skip-init", skip(lambda x, new, scale: x + new, 0.0), "nothing is scaled"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 1.0), "nothing is scaled"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.3), "x exactly"),
+    ("skip-init", skip(lambda x, new, scale: scale * (x + new), 0.0), "returns 0"),
+    ("skip-init", skip(lambda x, new, scale: x + 2 * scale * new, 0.0), "differs from ours"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.0, size=3), "it has 3"),
+    ("skip-init", lambda branch: branch, "x exactly"),
 ]

@@ -207,6 +207,60 @@ def identity(answer):
     return "So a deeper residual network starts, if you like, exactly as good as the shallower one."
 
 
+@exercise("spread")
+def spread(answer):
+    """standard deviation after 24 blocks: (each branch has variance 1, each branch has the variance of its input)"""
+    added, doubled = 1, 1
+    for _ in range(24):
+        added, doubled = added + 1, 2 * doubled
+    right = math.isqrt(added), math.isqrt(doubled)
+    numbers(answer, right, ("with", "without"), {
+        (added, doubled): "those are variances; the standard deviation is the root.",
+        right[::-1]: "the right numbers in the wrong order.",
+        (added, right[1]): "with: that is the variance; the standard deviation is its root.",
+        (right[0], doubled): "without: that is the variance; the standard deviation is its root.",
+        (1, 1): "what the branches add comes to what is there: nothing stays at 1.",
+        (24, right[1]): "with: variances add, not standard deviations, and what enters counts, too.",
+        (right[0], 24): "without: each block doubles the variance, it does not add 1.",
+        (right[0], right[0]): "without: the branch has the variance of what enters its block, which grows.",
+        (4, right[1]): "with: 24 branches and what enters are 25 parts of variance 1.",
+    })
+    return "So a branch behind a BatchNorm is a fifth of what it is added to, and one without as large as it."
+
+
+@exercise("skip-init")
+def skip_init(answer):
+    """class SkipInit(branch): y = x + scale * branch(x), with one learned number that starts at 0"""
+    branch = nn.Conv2d(3, 3, 3, padding=1)
+    block = call(answer, branch)
+    if not isinstance(block, nn.Module):
+        raise Wrong(f"a torch.nn.Module is wanted, this makes a {type(block).__name__}.")
+    x = torch.randn(2, 3, 5, 6)
+    with torch.enable_grad():
+        y = call(block, x.clone())
+        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
+            raise Wrong("it should return what it adds to x, of the shape of x.")
+        if torch.allclose(y, branch(x) + x):
+            raise Wrong("at the start nothing is scaled: the number starts at 1, or is missing.")
+        if torch.allclose(y, torch.zeros_like(x)):
+            raise Wrong("at the start it returns 0: only the branch is scaled, x passes as it is.")
+        if not torch.allclose(y, x, atol=1e-6):
+            raise Wrong("at the start it should return x exactly: the number starts at 0.")
+        own = [p for p in block.parameters() if all(p is not part for part in branch.parameters())]
+        if len(own) != 1 or own[0].numel() != 1:
+            found = sum(p.numel() for p in own)
+            raise Wrong(f"it should have one learned number besides the branch, an nn.Parameter; it has {found}.")
+        if len(list(block.parameters())) < 3:
+            raise Wrong("the branch is not a part of the block: keep it as an attribute, so that it learns, too.")
+        with torch.no_grad():
+            own[0].fill_(0.5)
+        tensor(call(block, x.clone()), x + 0.5 * branch(x), "the block, with the number at 0.5", {
+            "the number scales x, not the branch.": 0.5 * x + branch(x),
+            "the number scales the sum, not the branch alone.": 0.5 * (x + branch(x)),
+        })
+    return "A stack of any depth of these starts as the identity."
+
+
 @exercise("depth")
 def depth(answer):
     """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
