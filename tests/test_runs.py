@@ -258,6 +258,18 @@ def test_runs_by_case_are_all_runs():
     assert runs.by_case("nothing") == {}
 
 
+def test_errors_by_seed_are_those_of_the_runs():
+    head, *lines = overview.by_seed("digits-shortcuts", start=("resnet56-A", "resnet56-C")).splitlines()
+    assert head.split() == ["digits-shortcuts", "training", "test,", "each", "seed"]
+    assert [line.split()[0] for line in lines] == ["A", "C"]
+    for line, case in zip(lines, ("resnet56-A", "resnet56-C"), strict=True):
+        seeds = runs.by_case("digits-shortcuts")[case]
+        training, *tested = (float(number) / 100 for number in re.findall(r"([\d.]+)%", line))
+        assert training == pytest.approx(sum(run.final["train_error"] for run in seeds) / len(seeds), abs=6e-4)
+        assert tested == pytest.approx([run.final["test_error"] for run in seeds], abs=6e-4)
+    assert overview.by_seed("nothing").count("\n") == 0
+
+
 # In data/README.md, below its tables.
 EXPLAINED = {"cifar10-full/resnet20", "cifar10-short/bc40-k12", "cifar10-short/resnet20", "cifar10-short/resnet56"}
 

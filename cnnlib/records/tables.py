@@ -18,6 +18,21 @@ def errors(experiment, root=None):
     return [f"{error:.1%} {name}" for error, name in dict.fromkeys(means[:1] + means[-1:])]
 
 
+def by_seed(experiment, start="", root=None):
+    """Text, a line a case: training error (mean of the seeds) and test error (of each seed), after the last epoch.
+
+    Args:
+        start: what the cases' names begin with; a tuple allows several beginnings.
+    """
+    lines = [f"{experiment:18} training  test, each seed"]
+    for case, seeds in runs.by_case(experiment, root).items():
+        if case.startswith(start):
+            training = mean(run.final["train_error"] for run in seeds)
+            tested = ", ".join(f"{run.final['test_error']:.1%}" for run in seeds)
+            lines.append(f"  {case.removeprefix('resnet56-'):16}{training:9.1%}  {tested}")
+    return "\n".join(lines)
+
+
 def table(root=None):
     """Markdown: a row an experiment, with the best and the worst mean of its cases' final test errors."""
     lines = [f"| experiment | what | data | runs | seeds | recorded on | {ERRORS} |",

@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import minutes
+from . import minutes, moved
 from .address import repository_url
 from .status import Status
 from .timeline import Timeline
@@ -141,4 +141,5 @@ def setup(app):
     app.connect("html-page-context", mend_names)
     app.connect("build-finished", drop_icon_script)
     minutes.setup(app)
+    moved.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

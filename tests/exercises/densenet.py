@@ -84,6 +84,11 @@ def cut_for_good(net, block, source, images):
     return evaluate(net, images)["error"]
 
 
+def nearest(a, b, far):
+    """The places (i, j) of the pair that is least far apart."""
+    return min(((i, j) for i in range(len(a)) for j in range(len(b))), key=lambda pair: far(a[pair[0]], b[pair[1]]))
+
+
 MUTANTS = [
     ("connections", (1155, 300), "the single block comes first"),
     ("connections", (276, 1073), "what enters the block is a source, too"),
@@ -157,4 +162,29 @@ MUTANTS = [
     ("lesion", lambda *a: 1 - cut(lambda connections: connections)(*a), "that is the accuracy"),
     ("lesion", cut_for_good, "cut a copy of it"),
     ("lesion", lambda *_: 0.5, "that is not the error"),
+    ("one-picture", (1000, 3), "wrong order"),
+    ("one-picture", (302, 1000), "0.0085"),
+    ("one-picture", (352, 1000), "that it reads"),
+    ("one-picture", (3, 100), "a whole point"),
+    ("one-picture", (3, 355), "0.28 points"),
+    ("one-picture", (3, 10_000), "a hundredth of a point"),
+    ("apart", lambda a, b: max(a) < min(b), "the second network may be"),
+    ("apart", lambda a, b: max(a) <= min(b) or max(b) <= min(a), "no better than itself"),
+    ("apart", lambda a, b: sum(a) / len(a) != sum(b) / len(b), "compares the means"),
+    ("apart", lambda a, b: len({x < y for x, y in zip(a, b, strict=False)}) == 1, "seeds are not pairs"),
+    ("apart", lambda a, b: not (max(a) < min(b) or max(b) < min(a)), "the opposite"),
+    ("apart", lambda a, b: "perhaps", "the worst seed of one"),
+    ("unequal-work", (10_800, 691_200, 11_059_200), "wrong order"),
+    ("unequal-work", (10_800, 10_800, 10_800), "once for every place"),
+    ("unequal-work", (1_200, 1_228_800, 76_800), "nine weights"),
+    ("unequal-work", (108, 110_592, 6_912), "reads all 100"),
+    ("unequal-work", (10_812, 11_059_200, 691_200), "no bias"),
+    ("unequal-work", (10_800, 345_600, 86_400), "height times width"),
+    ("unequal-work", (10_800, 9_720_000, 388_800), "keep their size"),
+    ("closest", lambda a, b: nearest(a, b, lambda x, y: abs(x - y)), "Take the ratio"),
+    ("closest", lambda a, b: nearest(a, b, lambda x, y: x / y), "a ratio below 1 is not close"),
+    ("closest", lambda a, b: nearest(a, b, lambda x, y: -max(x / y, y / x)), "least alike"),
+    ("closest", lambda a, b: nearest(a, b, lambda x, y: max(x / y, y / x))[::-1], "comes first"),
+    ("closest", lambda a, b: (0, 0), "another pair is closer"),
+    ("closest", lambda a, b: 0, "two places"),
 ]

@@ -118,6 +118,45 @@ def with_a_step(model, a, b):
     return answer
 
 
+def middle_of_all(channels):
+    weight = torch.zeros(channels, channels, 3, 3)
+    weight[:, :, 1, 1] = 1
+    return weight
+
+
+def one_path(branches, x, bits):
+    for branch, bit in zip(branches, bits, strict=True):
+        x = branch(x) if bit else x
+    return x
+
+
+def adding(branches, x, bits):
+    for branch, bit in zip(branches, bits, strict=True):
+        x = x + branch(x) if bit else x
+    return x
+
+
+def each_reads_x(branches, x, bits):
+    value = x
+    for branch, bit in zip(branches, bits, strict=True):
+        value = branch(x) if bit else value
+    return value
+
+
+def skip(join, start, size=None):
+    """A SkipInit that joins x, branch(x) and the number in another way, or begins with another number."""
+
+    class Mutant(nn.Module):
+        def __init__(self, branch):
+            super().__init__()
+            self.branch, self.scale = branch, nn.Parameter(torch.full((size, 1, 1) if size else (), start))
+
+        def forward(self, x):
+            return join(x, self.branch(x), self.scale)
+
+    return Mutant
+
+
 MUTANTS = [
     ("depth", (18, 152), "wrong order"),
     ("depth", (102, 18), "three convolutions"),
@@ -188,4 +227,40 @@ MUTANTS = [
     ("agreement", with_a_step, "the weights have changed"),
     ("agreement", lambda model, a, b: cosine(gradient(model, *a), gradient(model, *a)), "with themselves"),
     ("agreement", lambda model, a, b: 0.5, "is not the cosine"),
+    ("identity-kernel", lambda c: torch.zeros(c, c, 3, 3), "differs from ours"),
+    ("identity-kernel", lambda c: nn.init.dirac_(torch.empty(c, c, 3, 3)).roll((-1, -1), (2, 3)), "in the corner"),
+    ("identity-kernel", middle_of_all, "the sum of all maps"),
+    ("identity-kernel", lambda c: torch.eye(c)[:, :, None, None].expand(c, c, 3, 3), "the sum of its neighbours"),
+    ("identity-kernel", lambda c: torch.eye(c)[:, :, None, None].expand(c, c, 3, 3) / 9, "blurs"),
+    ("bottleneck", (4_718_592, 278_528), "wrong order"),
+    ("bottleneck", (278_528, 2_359_296), "one of them"),
+    ("bottleneck", (147_456, 4_718_592), "is a 3×3, not a 1×1"),
+    ("bottleneck", (1_327_104, 4_718_592), "are 1×1"),
+    ("bottleneck", (212_992, 4_718_592), "is missing"),
+    ("bottleneck", (280_064, 4_720_640), "counts BatchNorm"),
+    ("bottleneck", (278_528, 9_216), "reads all 512 maps"),
+    ("groups", (147_456, 147_456, 147_456), "of its own group"),
+    ("groups", (147_456, 144, 9), "all groups have weights"),
+    ("groups", (1_152, 4_608, 147_456), "wrong order"),
+    ("groups", (16_384, 512, 128), "nine weights"),
+    ("groups", (147_584, 4_736, 1_280), "no biases"),
+    ("groups", (147_456, 9_216, 9), "a group has 4 maps"),
+    ("along", lambda branches, x, bits: adding(branches, x, bits), "that is a block, not one path"),
+    ("along", lambda branches, x, bits: one_path(branches[::-1], x, bits[::-1]), "wrong order"),
+    ("along", lambda branches, x, bits: one_path(branches, x, [1 - bit for bit in bits]), "yours does the opposite"),
+    ("along", each_reads_x, "reads what the branch before it made"),
+    ("spread", (25, 2**24), "those are variances"),
+    ("spread", (4096, 5), "wrong order"),
+    ("spread", (25, 4096), "with: that is the variance"),
+    ("spread", (5, 2**24), "without: that is the variance"),
+    ("spread", (24, 4096), "what enters counts, too"),
+    ("spread", (5, 24), "doubles the variance"),
+    ("spread", (5, 5), "which grows"),
+    ("skip-init", skip(lambda x, new, scale: x + new, 0.0), "nothing is scaled"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 1.0), "nothing is scaled"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.3), "x exactly"),
+    ("skip-init", skip(lambda x, new, scale: scale * (x + new), 0.0), "returns 0"),
+    ("skip-init", skip(lambda x, new, scale: x + 2 * scale * new, 0.0), "differs from ours"),
+    ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.0, size=3), "it has 3"),
+    ("skip-init", lambda branch: branch, "x exactly"),
 ]

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import nn
 
-from ...anatomy import kept_bytes, of
+from ...anatomy import kept_bytes, of, summary
 from ...data import load
 from ...experiments import reuse
 from ...files import DATA
@@ -105,6 +105,32 @@ def _widths(channels, blocks, k, theta, each=0, keep=None, of="all", after=False
     return found
 
 
+@exercise("block")
+def block(answer):
+    """dense_block(layers, x): modules that turn (N, c + i·k, H, W) into (N, k, H, W) -> (N, c + len(layers)·k, H, W)"""
+    reference = DenseBlock(3, 6, 4, bottleneck=False).eval()
+    layers, x = list(reference.values()), torch.randn(2, 6, 5, 5)
+    maps = [x]
+    for layer in layers:
+        maps.append(layer(torch.cat(maps, 1)))
+
+    def chain(join):
+        joined = x
+        for layer, width in zip(layers, (6, 10, 14), strict=True):
+            joined = join(joined, layer(joined[:, :width]))
+        return joined
+
+    tensor(call(answer, layers, x.clone()), reference(x), "the block", {
+        "new maps stand before old ones. Every weight then meets another map than the one it was trained for.":
+            chain(lambda old, new: torch.cat([new, old], 1)),
+        "that is what the last layer makes; a block hands on everything.": maps[-1],
+        "what entered the block is missing.": torch.cat(maps[1:], 1),
+        "the maps are right, but the last ones made stand first.": torch.cat(maps[::-1], 1),
+        "the maps of the last layer are missing.": torch.cat(maps[:-1], 1),
+    })
+    return "Bit by bit the block of the library, up to rounding."
+
+
 @exercise("bottleneck")
 def bottleneck(answer):
     """the fewest input channels for which a dense layer of k = 12 has fewer weights with a bottleneck than without"""
@@ -143,30 +169,165 @@ def depth(answer):
     return "The number in a name counts convolutions and linear layers of the whole network."
 
 
-@exercise("block")
-def block(answer):
-    """dense_block(layers, x): modules that turn (N, c + i·k, H, W) into (N, k, H, W) -> (N, c + len(layers)·k, H, W)"""
-    reference = DenseBlock(3, 6, 4, bottleneck=False).eval()
-    layers, x = list(reference.values()), torch.randn(2, 6, 5, 5)
-    maps = [x]
-    for layer in layers:
-        maps.append(layer(torch.cat(maps, 1)))
-
-    def chain(join):
-        joined = x
-        for layer, width in zip(layers, (6, 10, 14), strict=True):
-            joined = join(joined, layer(joined[:, :width]))
-        return joined
-
-    tensor(call(answer, layers, x.clone()), reference(x), "the block", {
-        "new maps stand before old ones. Every weight then meets another map than the one it was trained for.":
-            chain(lambda old, new: torch.cat([new, old], 1)),
-        "that is what the last layer makes; a block hands on everything.": maps[-1],
-        "what entered the block is missing.": torch.cat(maps[1:], 1),
-        "the maps are right, but the last ones made stand first.": torch.cat(maps[::-1], 1),
-        "the maps of the last layer are missing.": torch.cat(maps[:-1], 1),
+@exercise("one-picture")
+def one_picture(answer):
+    """(pictures misread at 0.85 % of 355, fewest test pictures of which one is at most a tenth of a point)"""
+    misread, needed = round(0.0085 * 355), 1000
+    numbers(answer, (misread, needed), ("misread", "needed"), {
+        (needed, misread): "the right numbers in the wrong order.",
+        (302, needed): "misread: 0.85 % is 0.0085, not 0.85.",
+        (352, needed): "misread: those are the pictures that it reads.",
+        (misread, 100): "needed: with 100 pictures one is a whole point.",
+        (misread, 10): "needed: a tenth of a point is 0.1 %, not a tenth of all pictures.",
+        (misread, 355): "needed: of 355 pictures one is 0.28 points.",
+        (misread, 10_000): "needed: that is more than enough: there one picture is a hundredth of a point.",
     })
-    return "Bit by bit the block of the library, up to rounding."
+    return "Differences smaller than a picture or two say nothing, however many digits they are printed with."
+
+
+@exercise("apart")
+def apart(answer):
+    """apart(a, b): errors of the seeds of two networks -> True if all seeds of one are better than all of the other"""
+    cases = {((0.1, 0.2), (0.3, 0.4)): True, ((0.3, 0.4), (0.1, 0.2)): True, ((0.1, 0.3), (0.2, 0.4)): False,
+             ((0.2, 0.4), (0.1, 0.3)): False, ((0.1, 0.4), (0.2, 0.3)): False, ((0.2, 0.3), (0.1, 0.5)): False,
+             ((0.4, 0.1, 0.2), (0.6, 0.5)): True, ((0.1, 0.2), (0.2, 0.3)): False}
+    given = {case: call(answer, *map(list, case)) for case in cases}
+
+    def better(a, b):
+        return max(a) < min(b)
+
+    def in_pairs(a, b):
+        return all(x < y for x, y in zip(a, b, strict=False))
+
+    mistakes = {
+        "the second network may be the better one, too.": better,
+        "a seed that both share, 0.2 here, is no better than itself.":
+            lambda a, b: max(a) <= min(b) or max(b) <= min(a),
+        "that compares the means; their seeds may overlap all the same.":
+            lambda a, b: sum(a) / len(a) != sum(b) / len(b),
+        "seeds are not pairs: each of one must be better than each of the other.":
+            lambda a, b: in_pairs(a, b) or in_pairs(b, a),
+        "that is the opposite: it is True where they overlap.": lambda a, b: not (better(a, b) or better(b, a)),
+    }
+    if given == cases:
+        return "With two seeds each that happens by luck one time in three; with three each, one time in ten."
+    for mistake, formula in mistakes.items():
+        if all(given[case] == formula(*case) for case in cases):
+            raise Wrong(mistake)
+    case = next(case for case in cases if given[case] != cases[case])
+    raise Wrong(f"apart{case} gives {given[case]!r}; look at the worst seed of one and the best of the other.")
+
+
+@exercise("strength")
+def strength(answer):
+    """strength(weight, k0, k): (new, k0 + n·k, 1, 1) -> mean absolute weight of each of the n + 1 sources, a list"""
+    net = DenseNet((3,), 4, stem="cifar", stem_channels=6)
+    weight = reuse.readers(net, 1)[2].layer.weight.detach()
+    right = reuse.weight_map(net, 1)[:3, 2]
+    given = call(answer, weight.clone(), 6, 4)
+    try:
+        given = torch.as_tensor([float(value) for value in given])
+    except (TypeError, ValueError):
+        raise Wrong(f"a list of numbers is wanted, one a source; this is {given!r}.") from None
+    parts = weight.flatten(1).split([6, 4, 4], 1)
+    tensor(given, right, "the list", {
+        "signs cancel: take the absolute values first.": torch.stack([p.mean() for p in parts]),
+        "those are sums; the input has more maps than a layer and would look stronger than it is.":
+            torch.stack([p.abs().sum() for p in parts]),
+        "those are the largest weights, not the mean ones.": torch.stack([p.abs().amax() for p in parts]),
+        "the first k0 maps are one source: what entered the block.":
+            torch.stack([p.abs().mean() for p in weight.flatten(1).split(4, 1)]),
+        "those are roots of mean squares.": torch.stack([p.square().mean().sqrt() for p in parts]),
+        "the newest source stands first; begin with what entered the block.": right.flip(0),
+    })
+    return "One column of the heat map."
+
+
+@exercise("lesion")
+def lesion(answer):
+    """error_without(net, block, source, images): test error when nobody in the block reads this source any more"""
+    net, images = create_model("densenet_bc40_k4", in_channels=1), load("digits").test
+    load_weights(net, DATA / "weights" / "digits-densenet_bc40_k4.safetensors")
+    net.eval()
+    before = copy.deepcopy(net.state_dict())
+
+    def error(connections):
+        return evaluate(reuse.without(net, connections), images)["error"]
+
+    def all_of(block, source):
+        return [(block, source, reader) for reader in range(source, len(reuse.readers(net, block)))]
+
+    cases = [(1, 0), (1, 5), (2, 2)]
+    given = {case: call(answer, net, *case, images) for case in cases}
+    if any(not torch.equal(value, before[name]) for name, value in net.state_dict().items()):
+        raise Wrong("the network is changed afterwards: cut a copy of it.")
+    if net.training:
+        raise Wrong("the network is in training mode afterwards.")
+    right = {case: error(all_of(*case)) for case in cases}
+    mistakes = {
+        "nothing is cut.": lambda block, source: error([]),
+        "only the last reader is cut off; the layers of the block read this source, too.":
+            lambda block, source: error(all_of(block, source)[-1:]),
+        "what follows the block, a transition or the classifier, still reads this source.":
+            lambda block, source: error(all_of(block, source)[:-1]),
+        "that is the accuracy.": lambda block, source: 1 - error(all_of(block, source)),
+        "the source next to it was cut: source 0 is what enters the block.":
+            lambda block, source: error(all_of(block, source + 1)),
+    }
+    if all(math.isclose(given[case], right[case], abs_tol=1e-9) for case in cases):
+        return "Cut, evaluated, and the network is as it was."
+    for mistake, wrong in mistakes.items():
+        if all(math.isclose(given[case], wrong(*case), abs_tol=1e-9) for case in cases):
+            raise Wrong(mistake)
+    case = next(case for case in cases if not math.isclose(given[case], right[case], abs_tol=1e-9))
+    raise Wrong(f"block {case[0]}, source {case[1]} gives {given[case]:.3f}, and that is not the error.")
+
+
+@exercise("unequal-work")
+def unequal_work(answer):
+    """(parameters of a 3×3 convolution from 100 maps to 12, its MACs on maps of 32×32, on maps of 8×8)"""
+    parts = [summary(nn.Conv2d(100, 12, 3, padding=1, bias=False), (1, 100, side, side)) for side in (32, 8)]
+    parameters, large, small = parts[0].total_params, parts[0].total_macs, parts[1].total_macs
+    numbers(answer, (parameters, large, small), ("parameters", "MACs on 32×32", "MACs on 8×8"), {
+        (parameters, small, large): "the right numbers in the wrong order: the large maps come first.",
+        (parameters, parameters, parameters): "MACs: each weight is used once for every place of the map.",
+        (100 * 12, 100 * 12 * 1024, 100 * 12 * 64): "a kernel of 3×3 has nine weights for each pair of maps.",
+        (12 * 9, 12 * 9 * 1024, 12 * 9 * 64): "each of the 12 maps reads all 100.",
+        (parameters + 12, large, small): "there is no bias.",
+        (parameters, parameters * 32, parameters * 8): "MACs: a map has height times width places.",
+        (parameters, 12 * 100 * 9 * 30 * 30, 12 * 100 * 9 * 6 * 6): "with padding the maps keep their size.",
+    })
+    return f"Equal parameters, {large // small} times the work: it depends on the maps that a layer works on."
+
+
+@exercise("closest")
+def closest(answer):
+    """closest(a, b): two lists of costs above 0 -> the places (i, j) whose costs have the ratio nearest to 1"""
+    cases = [((100, 1000), (205, 2001)), ((1000, 10), (1100, 30)), ((7,), (1, 5, 50)), ((3, 90, 200), (100, 2)),
+             ((50, 400), (60, 300))]
+
+    def best(a, b, far):
+        return min(((i, j) for i in range(len(a)) for j in range(len(b))), key=lambda pair: far(a[pair[0]], b[pair[1]]))
+
+    right = {case: best(*case, lambda x, y: max(x / y, y / x)) for case in cases}
+    given = {case: call(answer, *map(list, case)) for case in cases}
+    if any(not isinstance(pair, (tuple, list)) or len(pair) != 2 for pair in given.values()):
+        raise Wrong(f"two places (i, j) are wanted, it gives {given[cases[0]]!r}.")
+    given = {case: tuple(pair) for case, pair in given.items()}
+    if given == right:
+        return "So the book's tables choose the two networks that they compare."
+    mistakes = {
+        "that is the smallest difference; large costs are then never alike. Take the ratio.":
+            lambda a, b: best(a, b, lambda x, y: abs(x - y)),
+        "a ratio below 1 is not close: 1/5 is as far from 1 as 5 is.": lambda a, b: best(a, b, lambda x, y: x / y),
+        "that is the pair that is least alike.": lambda a, b: best(a, b, lambda x, y: -max(x / y, y / x)),
+        "the place in `a` comes first.": lambda a, b: best(a, b, lambda x, y: max(x / y, y / x))[::-1],
+    }
+    for mistake, formula in mistakes.items():
+        if all(given[case] == formula(*case) for case in cases):
+            raise Wrong(mistake)
+    case = next(case for case in cases if given[case] != right[case])
+    raise Wrong(f"closest{case} gives {given[case]}; another pair is closer.")
 
 
 @exercise("threshold")
@@ -257,68 +418,3 @@ def _must_be_a_result(y):
         raise Wrong(f"recompute gives {type(y).__name__}, a tensor is wanted.")
     if not y.requires_grad:
         raise Wrong("the result knows no gradients: it was computed without autograd.")
-
-
-@exercise("strength")
-def strength(answer):
-    """strength(weight, k0, k): (new, k0 + n·k, 1, 1) -> mean absolute weight of each of the n + 1 sources, a list"""
-    net = DenseNet((3,), 4, stem="cifar", stem_channels=6)
-    weight = reuse.readers(net, 1)[2].layer.weight.detach()
-    right = reuse.weight_map(net, 1)[:3, 2]
-    given = call(answer, weight.clone(), 6, 4)
-    try:
-        given = torch.as_tensor([float(value) for value in given])
-    except (TypeError, ValueError):
-        raise Wrong(f"a list of numbers is wanted, one a source; this is {given!r}.") from None
-    parts = weight.flatten(1).split([6, 4, 4], 1)
-    tensor(given, right, "the list", {
-        "signs cancel: take the absolute values first.": torch.stack([p.mean() for p in parts]),
-        "those are sums; the input has more maps than a layer and would look stronger than it is.":
-            torch.stack([p.abs().sum() for p in parts]),
-        "those are the largest weights, not the mean ones.": torch.stack([p.abs().amax() for p in parts]),
-        "the first k0 maps are one source: what entered the block.":
-            torch.stack([p.abs().mean() for p in weight.flatten(1).split(4, 1)]),
-        "those are roots of mean squares.": torch.stack([p.square().mean().sqrt() for p in parts]),
-        "the newest source stands first; begin with what entered the block.": right.flip(0),
-    })
-    return "One column of the heat map."
-
-
-@exercise("lesion")
-def lesion(answer):
-    """error_without(net, block, source, images): test error when nobody in the block reads this source any more"""
-    net, images = create_model("densenet_bc40_k4", in_channels=1), load("digits").test
-    load_weights(net, DATA / "weights" / "digits-densenet_bc40_k4.safetensors")
-    net.eval()
-    before = copy.deepcopy(net.state_dict())
-
-    def error(connections):
-        return evaluate(reuse.without(net, connections), images)["error"]
-
-    def all_of(block, source):
-        return [(block, source, reader) for reader in range(source, len(reuse.readers(net, block)))]
-
-    cases = [(1, 0), (1, 5), (2, 2)]
-    given = {case: call(answer, net, *case, images) for case in cases}
-    if any(not torch.equal(value, before[name]) for name, value in net.state_dict().items()):
-        raise Wrong("the network is changed afterwards: cut a copy of it.")
-    if net.training:
-        raise Wrong("the network is in training mode afterwards.")
-    right = {case: error(all_of(*case)) for case in cases}
-    mistakes = {
-        "nothing is cut.": lambda block, source: error([]),
-        "only the last reader is cut off; the layers of the block read this source, too.":
-            lambda block, source: error(all_of(block, source)[-1:]),
-        "what follows the block, a transition or the classifier, still reads this source.":
-            lambda block, source: error(all_of(block, source)[:-1]),
-        "that is the accuracy.": lambda block, source: 1 - error(all_of(block, source)),
-        "the source next to it was cut: source 0 is what enters the block.":
-            lambda block, source: error(all_of(block, source + 1)),
-    }
-    if all(math.isclose(given[case], right[case], abs_tol=1e-9) for case in cases):
-        return "Cut, evaluated, and the network is as it was."
-    for mistake, wrong in mistakes.items():
-        if all(math.isclose(given[case], wrong(*case), abs_tol=1e-9) for case in cases):
-            raise Wrong(mistake)
-    case = next(case for case in cases if not math.isclose(given[case], right[case], abs_tol=1e-9))
-    raise Wrong(f"block {case[0]}, source {case[1]} gives {given[case]:.3f}, and that is not the error.")

@@ -16,21 +16,94 @@ def parameters(module):
     return sum(p.numel() for p in module.parameters())
 
 
-@exercise("depth")
-def depth(answer):
-    """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
-    blocks = len([m for m in blueprint("resnet152").modules() if isinstance(m, Bottleneck)])
-    layers, n = 3 * blocks + 2, len(blueprint("resnet110").layer1)
-    numbers(answer, (layers, n), ("layers", "n"), {
-        (n, layers): "the right numbers in the wrong order: the layers come first.",
-        (2 * blocks + 2, n): "layers: a bottleneck has three convolutions.",
-        (3 * blocks, n): "layers: the convolution before the first block and the linear layer count, too.",
-        (3 * blocks + 1, n): "layers: the convolution before the first block and the linear layer count, too.",
-        (layers + 4, n): "layers: the papers do not count the 1×1 convolutions on the shortcuts.",
-        (layers, 3 * n): "n: that is all three stages together.",
-        (layers, 2 * n): "n: a block has two convolutions; n counts blocks.",
-    })
-    return "Names of ResNets count layers with weights on the longest way, without the projections on shortcuts."
+def _added():
+    return parameters(blueprint("resnet34", shortcut="C")) - parameters(blueprint("resnet34", shortcut="B"))
+
+
+def _compare(answer, right, mistakes, names, close=False):
+    """Compare a function with the right values; `mistakes` maps what led to them to wrong functions."""
+    same = (lambda a, b: _is_close(a, b)) if close else (lambda a, b: a == b and not isinstance(a, bool))
+    given = {case: call(answer, *case) for case in right}
+    wrong = [case for case in right if not same(given[case], right[case])]
+    if not wrong:
+        return
+    for mistake, formula in mistakes.items():
+        if all(same(given[case], formula(*case)) for case in right):
+            raise Wrong(mistake)
+    case = ", ".join(f"{name}={value}" for name, value in zip(names, wrong[0], strict=True))
+    raise Wrong(f"{case} gives {given[wrong[0]]!r} ({len(wrong)} of {len(right)} cases differ from ours).")
+
+
+def _is_close(a, b):
+    try:
+        return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
+    except TypeError:
+        return False
+
+
+def _through(branches, x, bits):
+    for branch, bit in zip(branches, bits, strict=True):
+        x = branch(x) if bit else x
+    return x
+
+
+@exercise("identity-kernel")
+def identity_kernel(answer):
+    """identity_kernel(channels) -> weights (channels, channels, 3, 3) of a convolution that changes nothing"""
+    for channels in (1, 3, 5):
+        right = nn.init.dirac_(torch.empty(channels, channels, 3, 3))
+        corner = right.roll((-1, -1), (2, 3))
+        mistakes = {
+            "there the middle of every kernel is 1: each map becomes the sum of all maps.":
+                right.amax((0, 1), keepdim=True).expand_as(right),
+            "the 1 stands in the corner of the kernel: the map is shifted by a pixel.": corner,
+            "all nine weights are 1: each pixel becomes the sum of its neighbours.":
+                torch.eye(channels)[:, :, None, None].expand_as(right),
+            "a mean of nine pixels blurs; one pixel is to be handed on.":
+                torch.eye(channels)[:, :, None, None].expand_as(right) / 9,
+        }
+        mistakes = {why: wrong for why, wrong in mistakes.items() if not torch.equal(wrong, right)}
+        tensor(call(answer, channels), right, f"identity_kernel({channels})", mistakes)
+    return "Behind a ReLU, with this kernel, a layer more changes nothing: so 56 layers can do whatever 20 can."
+
+
+@exercise("agreement")
+def agreement(answer):
+    """agreement(model, a, b): cosine between the gradients of all parameters on two batches (images, labels)"""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
+    a, b = ((torch.randn(8, 1, 6, 6), torch.randint(4, (8,))) for _ in range(2))
+
+    def gradient(*batches):
+        model.zero_grad()
+        for x, y in batches:
+            F.cross_entropy(model(x), y).backward()
+        return [p.grad.flatten().clone() for p in model.parameters()]
+
+    def cosine(g, h):
+        return F.cosine_similarity(torch.cat(g), torch.cat(h), 0).item()
+
+    with torch.enable_grad():
+        g, h, both = gradient(a), gradient(b), gradient(a, b)
+        right, weights = cosine(g, h), [p.detach().clone() for p in model.parameters()]
+        model.zero_grad()
+        given, again = call(answer, model, a, b), call(answer, model, a, b)
+    if not all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True)):
+        raise Wrong("the weights have changed; gradients are wanted, no step.")
+    if not _is_close(float(given), float(again)):
+        raise Wrong("asked a second time, it gives another number: the earlier gradients are still there.")
+    mean = sum(F.cosine_similarity(p, q, 0).item() for p, q in zip(g, h, strict=True)) / len(g)
+    for mistake, wrong in {
+        "gradients add up over backward passes: clear them between the batches.": cosine(g, both),
+        "that is the product of the two; divide by their lengths.": (torch.cat(g) @ torch.cat(h)).item(),
+        "that is the mean over the parameter tensors; take all of them as one long vector.": mean,
+        "that compares the gradients of one batch with themselves.": 1.0,
+    }.items():
+        if math.isclose(float(given), wrong, rel_tol=1e-4, abs_tol=1e-6):
+            raise Wrong(mistake)
+    if not math.isclose(float(given), right, rel_tol=1e-4, abs_tol=1e-6):
+        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients.")
+    return "1 means that both batches pull the same way, 0 that they have nothing to do with each other."
 
 
 @exercise("shortcut-cost")
@@ -52,10 +125,6 @@ def shortcut_cost(answer):
         (64, b, c): "A: the new maps are zeros; nothing is learned there.",
     })
     return f"In ResNet-34 option C adds {_added():,} parameters to those of B, in thirteen such blocks."
-
-
-def _added():
-    return parameters(blueprint("resnet34", shortcut="C")) - parameters(blueprint("resnet34", shortcut="B"))
 
 
 @exercise("zero-pad")
@@ -138,49 +207,159 @@ def identity(answer):
     return "So a deeper residual network starts, if you like, exactly as good as the shallower one."
 
 
-def _compare(answer, right, mistakes, names, close=False):
-    """Compare a function with the right values; `mistakes` maps what led to them to wrong functions."""
-    same = (lambda a, b: _is_close(a, b)) if close else (lambda a, b: a == b and not isinstance(a, bool))
-    given = {case: call(answer, *case) for case in right}
-    wrong = [case for case in right if not same(given[case], right[case])]
-    if not wrong:
-        return
-    for mistake, formula in mistakes.items():
-        if all(same(given[case], formula(*case)) for case in right):
-            raise Wrong(mistake)
-    case = ", ".join(f"{name}={value}" for name, value in zip(names, wrong[0], strict=True))
-    raise Wrong(f"{case} gives {given[wrong[0]]!r} ({len(wrong)} of {len(right)} cases differ from ours).")
+@exercise("spread")
+def spread(answer):
+    """standard deviation after 24 blocks: (each branch has variance 1, each branch has the variance of its input)"""
+    added, doubled = 1, 1
+    for _ in range(24):
+        added, doubled = added + 1, 2 * doubled
+    right = math.isqrt(added), math.isqrt(doubled)
+    numbers(answer, right, ("with", "without"), {
+        (added, doubled): "those are variances; the standard deviation is the root.",
+        right[::-1]: "the right numbers in the wrong order.",
+        (added, right[1]): "with: that is the variance; the standard deviation is its root.",
+        (right[0], doubled): "without: that is the variance; the standard deviation is its root.",
+        (1, 1): "what the branches add comes to what is there: nothing stays at 1.",
+        (24, right[1]): "with: variances add, not standard deviations, and what enters counts, too.",
+        (right[0], 24): "without: each block doubles the variance, it does not add 1.",
+        (right[0], right[0]): "without: the branch has the variance of what enters its block, which grows.",
+        (4, right[1]): "with: 24 branches and what enters are 25 parts of variance 1.",
+    })
+    return "So a branch behind a BatchNorm is a fifth of what it is added to, and one without as large as it."
 
 
-def _is_close(a, b):
-    try:
-        return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
-    except TypeError:
-        return False
+@exercise("skip-init")
+def skip_init(answer):
+    """class SkipInit(branch): y = x + scale * branch(x), with one learned number that starts at 0"""
+    branch = nn.Conv2d(3, 3, 3, padding=1)
+    block = call(answer, branch)
+    if not isinstance(block, nn.Module):
+        raise Wrong(f"a torch.nn.Module is wanted, this makes a {type(block).__name__}.")
+    x = torch.randn(2, 3, 5, 6)
+    with torch.enable_grad():
+        y = call(block, x.clone())
+        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
+            raise Wrong("it should return what it adds to x, of the shape of x.")
+        if torch.allclose(y, branch(x) + x):
+            raise Wrong("at the start nothing is scaled: the number starts at 1, or is missing.")
+        if torch.allclose(y, torch.zeros_like(x)):
+            raise Wrong("at the start it returns 0: only the branch is scaled, x passes as it is.")
+        if not torch.allclose(y, x, atol=1e-6):
+            raise Wrong("at the start it should return x exactly: the number starts at 0.")
+        own = [p for p in block.parameters() if all(p is not part for part in branch.parameters())]
+        if len(own) != 1 or own[0].numel() != 1:
+            found = sum(p.numel() for p in own)
+            raise Wrong(f"it should have one learned number besides the branch, an nn.Parameter; it has {found}.")
+        if len(list(block.parameters())) < 3:
+            raise Wrong("the branch is not a part of the block: keep it as an attribute, so that it learns, too.")
+        with torch.no_grad():
+            own[0].fill_(0.5)
+        tensor(call(block, x.clone()), x + 0.5 * branch(x), "the block, with the number at 0.5", {
+            "the number scales x, not the branch.": 0.5 * x + branch(x),
+            "the number scales the sum, not the branch alone.": 0.5 * (x + branch(x)),
+        })
+    return "A stack of any depth of these starts as the identity."
 
 
-@exercise("survivors")
-def survivors(answer):
-    """survivors(n, k, low, high): of the paths with low to high of n branches, the share left without k blocks"""
-    cases = [(3, 1, 1, 1), (3, 1, 0, 3), (8, 3, 2, 4), (54, 10, 5, 17), (54, 20, 5, 17), (10, 8, 1, 5), (6, 0, 3, 4)]
+@exercise("depth")
+def depth(answer):
+    """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
+    blocks = len([m for m in blueprint("resnet152").modules() if isinstance(m, Bottleneck)])
+    layers, n = 3 * blocks + 2, len(blueprint("resnet110").layer1)
+    numbers(answer, (layers, n), ("layers", "n"), {
+        (n, layers): "the right numbers in the wrong order: the layers come first.",
+        (2 * blocks + 2, n): "layers: a bottleneck has three convolutions.",
+        (3 * blocks, n): "layers: the convolution before the first block and the linear layer count, too.",
+        (3 * blocks + 1, n): "layers: the convolution before the first block and the linear layer count, too.",
+        (layers + 4, n): "layers: the papers do not count the 1×1 convolutions on the shortcuts.",
+        (layers, 3 * n): "n: that is all three stages together.",
+        (layers, 2 * n): "n: a block has two convolutions; n counts blocks.",
+    })
+    return "Names of ResNets count layers with weights on the longest way, without the projections on shortcuts."
 
-    def left(n, k, lengths):
-        return float(Fraction(sum(comb(n - k, x) for x in lengths), sum(comb(n, x) for x in lengths)))
 
-    right = {(n, k, low, high): left(n, k, range(low, high + 1)) for n, k, low, high in cases}
+@exercise("bottleneck")
+def bottleneck(answer):
+    """(weights of the convolutions 512-128-128-512 of a bottleneck, of two 3×3 convolutions of 512 maps)"""
+    def weights(block):
+        return sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
+
+    with torch.device("meta"):
+        narrow, wide = weights(Bottleneck(512, 128)), weights(BasicBlock(512, 512))
+    numbers(answer, (narrow, wide), ("the bottleneck", "two 3×3"), {
+        (wide, narrow): "the right numbers in the wrong order.",
+        (narrow, wide // 2): "two 3×3: that is one of them.",
+        (narrow - 128 * 128 * 9 + 128 * 128, wide): "the bottleneck: its middle convolution is a 3×3, not a 1×1.",
+        (9 * (2 * 512 * 128 + 128 * 128), wide): "the bottleneck: the first and the last convolution are 1×1.",
+        (narrow - 512 * 128, wide): "the bottleneck: it has three convolutions; one of the 1×1 is missing.",
+        (narrow + 2 * (128 + 128 + 512), wide + 2 * 2 * 512): "that counts BatchNorm, too; weights of the convolutions "
+                                                              "are wanted.",
+        (narrow, 2 * 512 * 3 * 3): "two 3×3: each of the 512 new maps reads all 512 maps.",
+    })
+    return f"{wide / narrow:.1f} times as many, whatever the width: the widths cancel."
+
+
+@exercise("expected-depth")
+def expected_depth(answer):
+    """expected_depth(n, p): mean number of blocks in use when block i of n survives with probability 1 − i/n·(1 − p)"""
+    cases = [(1, 0.5), (3, 0.5), (54, 0.5), (54, 1.0), (18, 0.2), (10, 0.0)]
+    right = {(n, p): sum(1 - i / n * (1 - p) for i in range(1, n + 1)) for n, p in cases}
     _compare(answer, right, {
-        "that is the share of all paths, 2^−k; long ones die more easily than short ones.": lambda n, k, a, b: 0.5**k,
-        "the upper limit is left out: range stops before its end.":
-            lambda n, k, a, b: left(n, k, range(a, b)) if a < b else 0,
-        "that is the mean of the shares; lengths with more paths count more. Divide sum by sum.":
-            lambda n, k, a, b: sum(left(n, k, [x]) for x in range(a, b + 1)) / (b - a + 1),
-        "that is the share that is lost.": lambda n, k, a, b: 1 - left(n, k, range(a, b + 1)),
-        "that is a number of paths; the share of them is wanted.":
-            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)),
-        "that is the share of all 2^n paths; the share of those of these lengths is wanted.":
-            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)) / 2**n,
-    }, ("n", "k", "low", "high"), close=True)
-    return f"Of the paths through 5 to 17 of 54 blocks ten deletions leave {right[54, 10, 5, 17]:.1%}."
+        "blocks are counted from 1: the first is skipped now and then, too.":
+            lambda n, p: sum(1 - i / n * (1 - p) for i in range(n)),
+        "that gives every block the chance of the last.": lambda n, p: n * p,
+        "that is how many are skipped.": lambda n, p: n - sum(1 - i / n * (1 - p) for i in range(1, n + 1)),
+        "that is the mean of the first and the last chance; block 1 does not survive with probability 1.":
+            lambda n, p: n * (1 + p) / 2,
+        "do not divide: a sum of chances is the expected number.":
+            lambda n, p: sum(1 - i / n * (1 - p) for i in range(1, n + 1)) / n,
+    }, ("n", "p"), close=True)
+    return f"Of 54 blocks {right[54, 0.5]:.2f} are in use on average; the paper says about 40."
+
+
+@exercise("groups")
+def groups(answer):
+    """weights of a 3×3 convolution from 128 maps to 128 with (1, 32, 128) groups"""
+    with torch.device("meta"):
+        right = tuple(nn.Conv2d(128, 128, 3, groups=many, bias=False).weight.numel() for many in (1, 32, 128))
+    one, some, every = right
+    numbers(answer, right, ("one group", "32 groups", "128 groups"), {
+        (one, one, one): "a map reads only the maps of its own group.",
+        (one, one // 32**2, one // 128**2): "that is one group of each; all groups have weights.",
+        right[::-1]: "the right numbers in the wrong order.",
+        tuple(each // 9 for each in right): "a kernel of 3×3 has nine weights for each pair of maps.",
+        (one + 128, some + 128, every + 128): "there are no biases.",
+        (one, 9 * 32 * 32, 9): "with 32 groups a group has 4 maps, not 32: 32 groups of 4 × 4 pairs.",
+    })
+    return "As many groups as maps: one kernel a map. MobileNet is built of these (depthwise convolutions)."
+
+
+@exercise("along")
+def along(answer):
+    """along(branches, x, bits): what the path of these bits computes from x; functions, a tensor, 0s and 1s"""
+    branches = [lambda x: x * 2 + 1, torch.tanh, lambda x: x.flip(0) - 3, torch.relu]
+    x = torch.tensor([0.5, -1.0, 2.0])
+    for bits in ((0, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (1, 1, 1, 1)):
+        def follow(order, join, bits=bits):
+            value = x.clone()
+            for branch, bit in order(list(zip(branches, bits, strict=True))):
+                value = join(value, branch(value)) if bit else value
+            return value
+
+        right = follow(list, lambda old, new: new)
+        mistakes = {
+            "it adds what the branch computes to what it was given: that is a block, not one path.":
+                follow(list, lambda old, new: old + new),
+            "the blocks are gone through in the wrong order: the first block comes first.":
+                follow(lambda pairs: pairs[::-1], lambda old, new: new),
+            "each branch reads x itself; on a path it reads what the branch before it made.":
+                next((b(x) for b, bit in reversed(list(zip(branches, bits, strict=True))) if bit), x),
+            "1 means through the branch, 0 around it: yours does the opposite.":
+                _through(branches, x, [1 - bit for bit in bits]),
+        }
+        mistakes = {why: wrong for why, wrong in mistakes.items() if not torch.allclose(wrong, right)}
+        tensor(call(answer, list(branches), x.clone(), bits), right, f"along(branches, x, {bits})", mistakes)
+    return "All 2^n of them together are the output only if the branches are linear; the gradients always add up."
 
 
 @exercise("mean-length")
@@ -205,24 +384,6 @@ def mean_length(answer):
             lambda n, r: max(range(n + 1), key=lambda x: comb(n, x) * r**x),
     }, ("n", "r"), close=True)
     return "It is n·r / (1 + r): the lengths are binomial again, with a smaller chance of a branch."
-
-
-@exercise("expected-depth")
-def expected_depth(answer):
-    """expected_depth(n, p): mean number of blocks in use when block i of n survives with probability 1 − i/n·(1 − p)"""
-    cases = [(1, 0.5), (3, 0.5), (54, 0.5), (54, 1.0), (18, 0.2), (10, 0.0)]
-    right = {(n, p): sum(1 - i / n * (1 - p) for i in range(1, n + 1)) for n, p in cases}
-    _compare(answer, right, {
-        "blocks are counted from 1: the first is skipped now and then, too.":
-            lambda n, p: sum(1 - i / n * (1 - p) for i in range(n)),
-        "that gives every block the chance of the last.": lambda n, p: n * p,
-        "that is how many are skipped.": lambda n, p: n - sum(1 - i / n * (1 - p) for i in range(1, n + 1)),
-        "that is the mean of the first and the last chance; block 1 does not survive with probability 1.":
-            lambda n, p: n * (1 + p) / 2,
-        "do not divide: a sum of chances is the expected number.":
-            lambda n, p: sum(1 - i / n * (1 - p) for i in range(1, n + 1)) / n,
-    }, ("n", "p"), close=True)
-    return f"Of 54 blocks {right[54, 0.5]:.2f} are in use on average; the paper says about 40."
 
 
 @exercise("delete")
@@ -254,40 +415,25 @@ def delete(answer):
     return "Where shapes are equal any block can go, and the rest still fits together: that is what the lesions need."
 
 
-@exercise("agreement")
-def agreement(answer):
-    """agreement(model, a, b): cosine between the gradients of all parameters on two batches (images, labels)"""
-    torch.manual_seed(3)
-    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
-    a, b = ((torch.randn(8, 1, 6, 6), torch.randint(4, (8,))) for _ in range(2))
+@exercise("survivors")
+def survivors(answer):
+    """survivors(n, k, low, high): of the paths with low to high of n branches, the share left without k blocks"""
+    cases = [(3, 1, 1, 1), (3, 1, 0, 3), (8, 3, 2, 4), (54, 10, 5, 17), (54, 20, 5, 17), (10, 8, 1, 5), (6, 0, 3, 4)]
 
-    def gradient(*batches):
-        model.zero_grad()
-        for x, y in batches:
-            F.cross_entropy(model(x), y).backward()
-        return [p.grad.flatten().clone() for p in model.parameters()]
+    def left(n, k, lengths):
+        return float(Fraction(sum(comb(n - k, x) for x in lengths), sum(comb(n, x) for x in lengths)))
 
-    def cosine(g, h):
-        return F.cosine_similarity(torch.cat(g), torch.cat(h), 0).item()
-
-    with torch.enable_grad():
-        g, h, both = gradient(a), gradient(b), gradient(a, b)
-        right, weights = cosine(g, h), [p.detach().clone() for p in model.parameters()]
-        model.zero_grad()
-        given, again = call(answer, model, a, b), call(answer, model, a, b)
-    if not all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True)):
-        raise Wrong("the weights have changed; gradients are wanted, no step.")
-    if not _is_close(float(given), float(again)):
-        raise Wrong("asked a second time, it gives another number: the earlier gradients are still there.")
-    mean = sum(F.cosine_similarity(p, q, 0).item() for p, q in zip(g, h, strict=True)) / len(g)
-    for mistake, wrong in {
-        "gradients add up over backward passes: clear them between the batches.": cosine(g, both),
-        "that is the product of the two; divide by their lengths.": (torch.cat(g) @ torch.cat(h)).item(),
-        "that is the mean over the parameter tensors; take all of them as one long vector.": mean,
-        "that compares the gradients of one batch with themselves.": 1.0,
-    }.items():
-        if math.isclose(float(given), wrong, rel_tol=1e-4, abs_tol=1e-6):
-            raise Wrong(mistake)
-    if not math.isclose(float(given), right, rel_tol=1e-4, abs_tol=1e-6):
-        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients.")
-    return "1 means that both batches pull the same way, 0 that they have nothing to do with each other."
+    right = {(n, k, low, high): left(n, k, range(low, high + 1)) for n, k, low, high in cases}
+    _compare(answer, right, {
+        "that is the share of all paths, 2^−k; long ones die more easily than short ones.": lambda n, k, a, b: 0.5**k,
+        "the upper limit is left out: range stops before its end.":
+            lambda n, k, a, b: left(n, k, range(a, b)) if a < b else 0,
+        "that is the mean of the shares; lengths with more paths count more. Divide sum by sum.":
+            lambda n, k, a, b: sum(left(n, k, [x]) for x in range(a, b + 1)) / (b - a + 1),
+        "that is the share that is lost.": lambda n, k, a, b: 1 - left(n, k, range(a, b + 1)),
+        "that is a number of paths; the share of them is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)),
+        "that is the share of all 2^n paths; the share of those of these lengths is wanted.":
+            lambda n, k, a, b: sum(comb(n - k, x) for x in range(a, b + 1)) / 2**n,
+    }, ("n", "k", "low", "high"), close=True)
+    return f"Of the paths through 5 to 17 of 54 blocks ten deletions leave {right[54, 10, 5, 17]:.1%}."
