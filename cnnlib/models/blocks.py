@@ -148,9 +148,9 @@ def skip(in_channels, out_channels):
     return Skip(conv3x3(in_channels, out_channels))
 
 
-def point_first(in_channels, out_channels, kernel_size=3):
+def point_first(in_channels, out_channels, stride=1, kernel_size=3):
     """1x1 across maps, then one filter a map, as in the Inception module that Xception begins with."""
-    return SeparableConv2d(in_channels, out_channels, kernel_size, order="pointwise")
+    return SeparableConv2d(in_channels, out_channels, kernel_size, stride, order="pointwise")
 
 
 def separable(in_channels, out_channels, stride=1, kernel_size=3):
@@ -220,6 +220,7 @@ def create_block(name, in_channels, out_channels, **options):
     factory = BLOCKS[one_of("block", name, tuple(BLOCKS))]
     at_least("in_channels", in_channels, 1)
     at_least("out_channels", out_channels, 1)
+    at_least("stride", options.get("stride", 1), 1)
     allowed = [p for p in inspect.signature(factory).parameters if not p.endswith("channels")]
     for option in options:
         if option not in allowed:
