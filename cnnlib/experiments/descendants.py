@@ -91,7 +91,7 @@ def drop_path(channels, rate=0.1):
 
 
 def convnext(channels, expansion=4):
-    """One filter of 7x7 a map, then wide and narrow again at every place: an inverted residual with its filter first."""
+    """One filter of 7x7 a map, then wide and narrow at every place: an inverted residual with its filter first."""
     wide = channels * at_least("expansion", expansion, 1)
     return Skip(nn.Sequential(
         nn.Conv2d(channels, channels, 7, padding=3, groups=channels), LayerNorm2d(channels),

@@ -1,7 +1,7 @@
 """The gallery of blocks: what a block is made of and how its paths run, what it costs, and how long a CPU takes.
 
 All of it is read off the block as it runs. `python -m cnnlib.experiments.gallery` measures the milliseconds and writes
-`data/blocks/milliseconds.json`.
+`data/times/blocks.json`.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from ..training.evaluation import evaluating
 from . import descendants
 from .layer_times import one_thread, shortest
 
-TIMES = DATA / "blocks" / "milliseconds.json"
+TIMES = DATA / "times" / "blocks.json"
 OPTIONS = ("stride", "groups", "expansion")
 
 
@@ -59,22 +59,23 @@ def _later(name, *words):
 
 COLLECTIONS = {
     "gallery": dict([
-        _known("convolution", "plain 3×3", "a window on all maps at once", "a weight for each pair of maps, nine times"),
+        _known("convolution", "plain 3×3", "a window on all maps at once", "nine weights for each pair of maps"),
         _known("stack", "stack of two 3×3", "the view of a 5×5 and a ReLU more", "a second layer, with maps to keep"),
         _known("asymmetric", "asymmetric 1×7, 7×1", "a view of 7×7", "kernels that are no longer any 7×7"),
         _known("parallel", "parallel 1×1, 3×3, 5×5", "three views side by side", "a 5×5 that weighs most"),
-        _known("bottleneck", "bottleneck", "a 3×3 on a quarter of the maps", "three layers, and all passes the narrow"),
+        _known("bottleneck", "bottleneck", "a 3×3 on a quarter of the maps",
+               "three layers, and a narrow one that all must pass"),
         _known("residual", "residual", "a way past both layers for signal and gradient",
-               "two layers, and a 1×1 in the shortcut where shapes differ"),
+               "two layers, and a 1×1 in the way past where shapes differ"),
         _known("preactivation", "pre-activation", "a sum that nothing touches afterwards",
-               "the same layers, with BatchNorm and ReLU first"),
+               "the layers of the residual block, BatchNorm and ReLU first"),
         _known("grouped", "grouped 3×3", "a share of the weights", "groups that do not hear of each other"),
         _known("separable", "depthwise separable", "space and maps apart, each cheap",
-               "one filter a map, and much memory traffic for little arithmetic"),
-        _known("point_first", "point-first (Xception)", "the same two, 1×1 first", "filters for the maps that come out"),
+               "much data to be moved for little arithmetic"),
+        _known("point_first", "point-first", "the same two, 1×1 first", "filters for the maps that come out"),
         _known("separable_residual", "separable, residual", "two separable layers and a way past them",
                "many small layers, each with maps to keep"),
-        _known("inverted_residual", "inverted residual (MobileNetV2)", "filters on many maps, a shortcut on few",
+        _known("inverted_residual", "inverted residual", "filters on many maps, a shortcut on few",
                "wide maps to compute and to keep in the middle"),
         _known("squeeze_excitation", "squeeze-and-excitation", "maps that are turned up or down by what all maps see",
                "two dense layers and a mean over each map"),
@@ -84,7 +85,7 @@ COLLECTIONS = {
                "maps to be moved about"),
     ]),
     "descendants": dict([
-        _later("preactivation", "pre-activation", "a stream that is only added to", "nothing that can be counted here"),
+        _later("preactivation", "pre-activation", "a stream that is only added to", "no more than the residual block"),
         _later("transformer", "transformer block", "a view of all places in one layer",
                "weights between all pairs of places: their number is squared"),
         _later("drop_path", "DropPath", "a network that is shallower in training than in use",

@@ -85,7 +85,8 @@ def test_a_shuffle_lets_the_groups_hear_of_each_other():
 
 
 @pytest.mark.parametrize("name, field", [("convolution", 3), ("residual", 5), ("parallel", 5), ("asymmetric", 7),
-                                         ("stack", 5), ("preactivation", 5), ("separable", 3), ("dilated", 15), ("bottleneck", 3)])
+                                         ("stack", 5), ("preactivation", 5), ("separable", 3), ("dilated", 15),
+                                         ("bottleneck", 3)])
 def test_field(name, field):
     """How far a unit sees, found by its gradient."""
     block = blocks.create_block(name, 12, 12).eval()
