@@ -36,7 +36,52 @@ def reached(rates):
     return len(places)
 
 
+def shuffled(rows_first=True, turn=True):
+    def shuffle(x, groups):
+        n, maps, height, width = x.shape
+        shape = (groups, maps // groups) if rows_first else (maps // groups, groups)
+        parts = x.view(n, *shape, height, width)
+        return (parts.transpose(1, 2) if turn else parts).reshape(x.shape)
+
+    return shuffle
+
+
+def dropped(shape=lambda x: (len(x), 1, 1, 1), scale=lambda rate: 1 / (1 - rate), after=lambda x, rate: x,
+            share=lambda rate: rate):
+    def drop_path(x, rate, training):
+        return x * (torch.rand(shape(x)) >= share(rate)) * scale(rate) if training else after(x, rate)
+
+    return drop_path
+
+
 MUTANTS = [
+    ("through-the-neck", (69_632, 589_824), "wrong order"),
+    ("through-the-neck", (65_536, 69_632), "nine weights for each pair"),
+    ("through-the-neck", (589_824, 36_864), "two 1×1 lead"),
+    ("through-the-neck", (589_824, 53_248), "out again is missing"),
+    ("through-the-neck", (589_824, 331_776), "are 1×1"),
+    ("shuffle", lambda x, groups: x, "nothing has moved"),
+    ("shuffle", shuffled(rows_first=False), "then swap the two"),
+    ("shuffle", shuffled(turn=False), "nothing has moved"),
+    ("shuffle", lambda x, groups: x.flip(1) if groups > 1 else x, "turns the order round"),
+    ("how-wide", lambda channels: 4, "the filters of 3×3 weigh"),
+    ("how-wide", lambda channels: -(-9 * channels // (2 * channels + 9)), "with one more"),
+    ("how-wide", lambda channels: (9 * channels - 1) // (2 * channels + 9) - 1, "one more still has fewer"),
+    ("how-wide", lambda channels: 6, "too many"),
+    ("drop-path", dropped(shape=lambda x: x.shape), "that is dropout"),
+    ("drop-path", dropped(shape=lambda x: (1, 1, 1, 1)), "a draw of its own"),
+    ("drop-path", dropped(scale=lambda rate: 1), "make up for it"),
+    ("drop-path", dropped(after=lambda x, rate: (1 - rate) * x), "not training, it scales"),
+    ("drop-path", dropped(share=lambda rate: 1 - rate), "with rate 0.25"),
+    ("drop-path", dropped(shape=lambda x: (len(x), x.shape[1], 1, 1)), "that is dropout"),
+    ("compound", (8, 18), "wrong order"),
+    ("compound", (6, 4), "in both directions"),
+    ("compound", (12, 8), "the weights are right"),
+    ("compound", (9, 4), "four times the weights"),
+    ("compound", (18, 18), "do not care"),
+    ("places-squared", lambda channels: 2 * channels + 1, "the root of it"),
+    ("places-squared", lambda channels: int((2 * channels) ** 0.5), "one more is needed"),
+    ("places-squared", lambda channels: int(channels**0.5) + 1, "count how many there are of both"),
     ("eight-of-nine", (100, 72), "wrong order"),
     ("eight-of-nine", (8, 20), "1/k² comes on top"),
     ("eight-of-nine", (73, 101), "one map fewer reaches"),

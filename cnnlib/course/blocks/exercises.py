@@ -4,8 +4,70 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ...anatomy import summary
+from ...experiments.descendants import Attention
 from ...models import InvertedResidual, SeparableConv2d, SqueezeExcite, blueprint
+from ...models.blocks import create_block
 from ..exercises import Wrong, call, exercise, number, numbers, tensor
+
+# ---------------------------------------------------------------- gallery
+
+
+@exercise("through-the-neck")
+def through_the_neck(answer):
+    """(weights of a 3×3 from 256 to 256 maps, of a bottleneck between the same through 64)"""
+    def weights(name):
+        with torch.device("meta"):
+            block = create_block(name, 256, 256)
+        return sum(layer.weight.numel() for layer in block.modules() if isinstance(layer, nn.Conv2d))
+
+    direct, through = weights("convolution"), weights("bottleneck")
+    numbers(answer, (direct, through), ("3×3", "bottleneck"), {
+        (through, direct): "the right numbers in the wrong order: the 3×3 comes first.",
+        (256 * 256, through): "a 3×3 has nine weights for each pair of maps.",
+        (direct, 9 * 64 * 64): "that is the 3×3 in the middle; two 1×1 lead into the narrow and out of it.",
+        (direct, 256 * 64 + 9 * 64 * 64): "the 1×1 that leads out again is missing.",
+        (direct, 9 * (2 * 256 * 64 + 64 * 64)): "the first and the last convolution are 1×1.",
+    })
+    return f"{direct / through:.2f} times fewer; nearly half of what is left is in the two 1×1."
+
+
+@exercise("shuffle")
+def shuffle(answer):
+    """shuffle(x, groups) -> x with its maps in the order (first of each group, second of each group, ...)"""
+    for maps, groups in ((12, 3), (8, 4), (6, 1), (10, 5)):
+        x = torch.randn(2, maps, 3, 4)
+        each = maps // groups
+        mistakes = {
+            "nothing has moved.": x,
+            "that deals the maps out as if there were as many groups as maps in a group: split into (groups, maps of a "
+            "group), then swap the two.": x.view(2, each, groups, 3, 4).transpose(1, 2).reshape(x.shape),
+            "that turns the order round; every group's first map comes first.": x.flip(1),
+        }
+        tensor(call(answer, x, groups), nn.ChannelShuffle(groups)(x), f"shuffle of {maps} maps in {groups} groups",
+               mistakes if groups > 1 else {})
+    return "The next grouped convolution now has maps of every group in each of its groups."
+
+
+def fewer(expansion, channels):
+    """Does an inverted residual have fewer weights than one 3×3 between as many maps?"""
+    with torch.device("meta"):
+        block = InvertedResidual(channels, channels, expansion=expansion)
+    return sum(w.numel() for w in block.parameters() if w.ndim == 4) < 9 * channels**2
+
+
+@exercise("how-wide")
+def how_wide(answer):
+    """how_wide(channels) -> the largest expansion with fewer weights than a 3×3 has"""
+    for channels in (8, 16, 24, 64, 160, 512):
+        right = max(t for t in range(2, 6) if fewer(t, channels))
+        number(call(answer, channels), right, f"{channels} channels", {
+            4: "two 1×1 alone would allow 4; the filters of 3×3 weigh, too, and most where there are few maps.",
+            right + 1: "with one more the block has more weights than the 3×3, or as many.",
+            right - 1: "one more still has fewer weights than the 3×3.",
+        })
+    return "The paper's 6 is more than that: its block weighs more than a 3×3, and filters six times as many maps."
+
 
 # ---------------------------------------------------------------- factor
 
@@ -227,3 +289,75 @@ def rates_without_holes(answer):
     if side < 3**3:
         raise Wrong(f"no hole in {side}×{side}, but a larger field without holes is possible.")
     return f"All {read:,} pixels of {side}×{side}, and not one of them twice."
+
+
+# ---------------------------------------------------------------- descendants
+
+
+@exercise("drop-path")
+def drop_path(answer):
+    """drop_path(x, rate, training) -> the branch's result with a share of the pictures left out"""
+    x = torch.rand(4000, 2, 3, 3) + 1
+    rest = call(answer, x, 0.25, False)
+    if isinstance(rest, torch.Tensor) and rest.shape == x.shape and torch.allclose(rest, 0.75 * x):
+        raise Wrong("not training, it scales: who scales in training already leaves the branch as it is afterwards.")
+    tensor(rest, x, "drop_path, not training,", {})
+    given = call(answer, x, 0.25, True)
+    if not isinstance(given, torch.Tensor) or given.shape != x.shape:
+        raise Wrong(f"drop_path, training, gives {getattr(given, 'shape', given)!r}, a tensor of x's shape is wanted.")
+    zero = (given == 0).flatten(1)
+    if zero.all() or not zero.any():
+        raise Wrong("in training all pictures lose the branch, or none: each is to have a draw of its own.")
+    if (zero.any(1) != zero.all(1)).any():
+        raise Wrong("single numbers of a picture are left out: that is dropout. The branch goes whole, or stays whole.")
+    kept = ~zero.all(1)
+    if torch.allclose(given[kept], x[kept]):
+        raise Wrong("the mean over many draws is smaller than the branch: those that stay have to make up for it.")
+    if abs(kept.float().mean() - 0.75) > 0.05:
+        raise Wrong(f"with rate 0.25 the branch stays for {kept.float().mean():.0%} of the pictures.")
+    tensor(given[kept], x[kept] / 0.75, "drop_path, for pictures that keep the branch,")
+    return f"{kept.sum():,} of 4,000 pictures kept the branch; on average nothing has changed."
+
+
+@exercise("compound")
+def compound(answer):
+    """(times the MACs, times the weights) of a network twice as deep and wide, on pictures 3/2 as high and wide"""
+    def cost(depth, width, side):
+        with torch.device("meta"):
+            net = nn.Sequential(*(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(depth)))
+        weights = sum(w.numel() for w in net.parameters())
+        return weights * side**2, weights
+
+    small, large = cost(2, 8, 8), cost(4, 16, 12)
+    right = tuple(b // a for a, b in zip(small, large, strict=True))
+    numbers(answer, right, ("MACs", "weights"), {
+        right[::-1]: "the right numbers in the wrong order: MACs come first.",
+        (6, 4): "a layer twice as wide takes twice as many maps and gives twice as many; a picture grows in both "
+                "directions.",
+        (12, 8): "the weights are right; a picture that is 3/2 as high is also 3/2 as wide.",
+        (9, 4): "a layer twice as wide has four times the weights: twice the maps it takes, twice the maps it gives.",
+        (right[0], right[0]): "weights do not care how large the picture is.",
+    })
+    return "α·β²·γ² is what EfficientNet keeps near 2 for each step of its scale."
+
+
+def costlier(side, channels):
+    """Do the two products of attention cost more than its four 1×1, on maps of this side?"""
+    with torch.device("meta"):
+        found = summary(Attention(channels), (1, channels, side, side))
+    points = sum(row.macs for row in found.rows if row.type == "Conv2d")
+    return found.total_macs - points > points
+
+
+@exercise("places-squared")
+def places_squared(answer):
+    """places_squared(channels) -> the smallest side of maps from which on the products of attention cost more"""
+    for channels in (8, 32, 100, 128):
+        right = next(side for side in range(1, 100) if costlier(side, channels))
+        number(call(answer, channels), right, f"{channels} channels", {
+            2 * channels + 1: "that is the number of places; a side has the root of it.",
+            right - 1: "there they cost no more than as much; one more is needed.",
+            next(side for side in range(1, 100) if side**2 > channels):
+                "each product costs channels × places², each 1×1 channels² × places: count how many there are of both.",
+        })
+    return "Twice the side is four times the places, and sixteen times the products."
