@@ -33,6 +33,19 @@ def test_published_counts(name, options, params, macs):
     assert (found.total_params, found.total_macs) == (params, macs)
 
 
+def test_mobilenet_v2_for_cifar():
+    """Two halvings fewer, and 1280 maps only where the width is 1; all else is the paper's network."""
+    whole, small = (meta("mobilenet_v2", variant="cifar", width_multiplier=width) for width in (1.0, 0.25))
+    paper = meta("mobilenet_v2", num_classes=10)
+    assert [w.shape for w in whole.parameters()] == [w.shape for w in paper.parameters()]
+    strides = [[m.stride[0] for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (whole, paper)]
+    assert [sum(each > 1 for each in found) for found in strides] == [3, 5]
+    assert small.features[-1][0].out_channels == 4 * small.features[-1][0].in_channels == 320
+    assert cnnlib.standard_input("mobilenet_v2", variant="cifar") == (3, 32, 32)
+    rows = cnnlib.summary(whole, (1, 3, 32, 32)).rows
+    assert [row.output_shape for row in rows if row.type == "Conv2d"][-1] == (1, 1280, 4, 4)
+
+
 def test_mobilenet_v1_has_28_layers():
     """Section 3.2: counting depthwise and pointwise separately; 95% of the work is in the 1x1."""
     rows = cnnlib.summary(meta("mobilenet_v1"), (1, 3, 224, 224)).rows
@@ -117,7 +130,7 @@ def test_atrous_spatial_pyramid_pooling():
         ("mobilenet_v2", {"dropout": 1.0}, "dropout is 1.0"),
         ("mobilenet_v2", {"num_classes": 0}, "num_classes is 0"),
         ("mobilenet_v1", {"variant": "torchvision"}, "variant is 'torchvision', allowed: 'paper'"),
-        ("mobilenet_v2", {"variant": "cifar"}, "variant is 'cifar', allowed: 'paper', 'torchvision'"),
+        ("mobilenet_v2", {"variant": "keras"}, "variant is 'keras', allowed: 'paper', 'torchvision', 'cifar'"),
     ],
 )
 def test_bad_arguments_are_named(name, options, message):
