@@ -1,6 +1,6 @@
 """A 3x3 convolution whole and taken apart, timed: by width and by size of the maps, on one thread of a CPU.
 
-`python -m cnnlib.experiments.conv_times` writes `data/blocks/convolutions.json`; a page shows what stands there, since
+`python -m cnnlib.experiments.conv_times` writes `data/times/convolutions.json`; a page shows what stands there, since
 milliseconds differ by machine and by minute.
 """
 
@@ -18,7 +18,7 @@ from ..records import runs
 from . import layer_times
 
 CHANNELS, SIZES, BATCH, REPEATS = (8, 16, 32, 64, 128, 256, 512), (4, 8, 16, 32, 64), 8, 7
-FILE = DATA / "blocks" / "convolutions.json"
+FILE = DATA / "times" / "convolutions.json"
 KINDS = {
     "whole": lambda channels: nn.Conv2d(channels, channels, 3, padding=1, bias=False),
     "separable": lambda channels: SeparableConv2d(channels, channels),
