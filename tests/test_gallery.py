@@ -143,15 +143,14 @@ def test_a_step_that_two_read_keeps_to_itself():
 def test_a_field_that_is_known_is_that_of_the_gradient(collection, block):
     cin, cout = channels_of(block, 1, 1)
     found = card(collection, block, cin, cout, 20)
-    if not found["field"] or "×" in found["field"] or found["macs_of"][-1] is None:
+    if not found["field"]:
         assert block in ("transformer", "unet")
         return
     torch.manual_seed(0)
     net = build(collection, block, cin, cout).eval().double()
-    for norm in net.modules():
-        if isinstance(norm, descendants.LayerScale):
-            nn.init.ones_(norm.weight)
-    x = torch.randn(1, cin, 20, 20, dtype=torch.double, requires_grad=True)
+    for weight in net.parameters():                 # positive, so that no ReLU is silent
+        nn.init.uniform_(weight, 0.01, 0.1)
+    x = torch.rand(1, cin, 20, 20, dtype=torch.double, requires_grad=True)
     net(x)[0, :, 10, 10].square().sum().backward()
     rows = (x.grad[0] != 0).any(0).any(1).nonzero()
     span = int(rows.max() - rows.min()) + 1
@@ -192,7 +191,8 @@ def test_drop_path_leaves_whole_pictures_out_and_keeps_the_mean():
     torch.manual_seed(0)
     x, drop = torch.ones(4000, 1, 2, 2), descendants.DropPath(0.25)
     y = drop(x)
-    assert set(y.flatten(1).amax(1).tolist()) == {0.0, pytest.approx(4 / 3)} and torch.equal(y.amax(1), y.amin(1))
+    picture = y.flatten(1)
+    assert torch.equal(picture.amax(1), picture.amin(1)) and torch.equal(picture.unique(), torch.tensor([0, 1 / 0.75]))
     assert abs(y.mean() - 1) < 0.05                 # its deviation is below 0.01
     assert torch.equal(drop.eval()(x), x)
     with pytest.raises(ValueError, match="rate is 1"):

@@ -94,7 +94,7 @@ def convnext(channels, expansion=4):
     """One filter of 7x7 a map, then wide and narrow at every place: an inverted residual with its filter first."""
     wide = channels * at_least("expansion", expansion, 1)
     return Skip(nn.Sequential(
-        nn.Conv2d(channels, channels, 7, padding=3, groups=channels), LayerNorm2d(channels),
+        nn.Conv2d(channels, channels, 7, padding=3, groups=channels), LayerNorm2d(channels, eps=1e-6),
         nn.Conv2d(channels, wide, 1), nn.GELU(), nn.Conv2d(wide, channels, 1), LayerScale(channels)))
 
 

@@ -4,7 +4,7 @@ import { h, number, s, table, widget } from "./ui.js";
 
 const TALLEST = 84, LOWEST = 4, WIDEST = 46;            // pixels: the input's resolution; the least; the most channels
 const APART = 15, LANE = 10, ARC = 13, LINE = 13;       // between columns, between lanes, room of an arc, of a label
-const ROOT = 1.7;                                       // pixels for the root of the channels, where they fit
+const ROOT = 1.7, SIGN = 15, LETTER = 6.2;              // for the root of the channels at most; of a sign, of a letter
 const KNOBS = { in_channels: "input channels", out_channels: "output channels", size: "size of the maps",
   stride: "stride", groups: "groups", expansion: "expansion" };
 const TOTALS = [["weights", "weights"], ["params", "parameters"], ["macs", "MACs"], ["kept", "bytes kept"],
@@ -17,13 +17,15 @@ export function render({ model, el }) {
   const label = (name) => (small && name === "in_channels" ? "channels" : KNOBS[name]);
   ui.controls.append(
     ui.select("block", { label: "block", options: names.map((name) => [name, titles[name]]) }),
-    ui.select("beside", { label: "beside it", options: [...names.map((name) => [name, titles[name]]), ["", "nothing"]] }),
+    ui.select("beside", { label: "beside it",
+      options: [...names.map((name) => [name, titles[name]]), ["", "nothing"]] }),
     ...Object.keys(model.get("grid")).filter((name) => name in KNOBS)
       .map((name) => ui.slider(name, { label: label(name), typed: live })));
 
   const cards = [cardOf(model), cardOf(model)];
   const legend = h("p", { class: "ex-legend" }), origin = h("p", { class: "gallery-origin" });
-  ui.results.append(h("div", { class: small ? "gallery-cards gallery-wide" : "gallery-cards" }, cards.map(({ element }) => element)), legend, origin);
+  ui.results.append(h("div", { class: small ? "gallery-cards gallery-wide" : "gallery-cards" },
+    cards.map(({ element }) => element)), legend, origin);
 
   const draw = () => {
     const { answer, ...given } = ui.shown();
@@ -41,7 +43,7 @@ export function render({ model, el }) {
   return ui.cleanup;
 }
 
-const times = (share) => `${number(share, { maximumSignificantDigits: 3 })}`;
+const times = (share) => number(share, { maximumSignificantDigits: 3 });
 
 /** One block: its title, what it buys and costs, its diagram, its totals and its steps. */
 function cardOf(model) {
@@ -49,7 +51,8 @@ function cardOf(model) {
   const refusal = h("p", { class: "cnn-refusal", role: "status" });
   const drawing = h("div", { class: "gallery-drawing", tabindex: 0, role: "group", "aria-label": "diagram" });
   const facts = h("dl", { class: "gallery-facts" });
-  const steps = table("", ["step", "shape after it", ...["parameters", "MACs"].map((label) => ({ label, numeric: true }))]);
+  const steps = table("", ["step", "shape after it", { label: "parameters", numeric: true },
+    { label: "MACs", numeric: true }]);
   const content = h("div", { class: "gallery-content" }, sentence, drawing, facts, steps.element);
   const element = h("section", { class: "gallery-card" }, title, refusal, content);
   let said = "";
@@ -65,18 +68,23 @@ function cardOf(model) {
     content.hidden = Boolean(card.refused);
     said = `${title.textContent}: ${card.refused}`;
     if (card.refused) return;
-    sentence.replaceChildren(`Buys ${buys}; costs ${costs}: `, h("b", { "data-value": key("weights_by") }, times(card.weights_by)),
-      " times the weights and ", h("b", { "data-value": key("macs_by") }, times(card.macs_by)), " times the MACs of one 3×3.");
+    const by = (part) => h("b", { "data-value": key(part) }, times(card[part]));
+    sentence.replaceChildren(`Buys ${buys}; costs ${costs}: `, by("weights_by"), " times the weights and ",
+      by("macs_by"), " times the MACs of one 3×3.");
     drawing.replaceChildren(diagram(card, given, unit, title.textContent));
-    facts.replaceChildren(...TOTALS.flatMap(([part, label]) => [h("dt", {}, label), h("dd", { "data-value": key(part) },
-      card[part] === null || card[part] === "" ? "–" : typeof card[part] === "number" ? number(card[part]) : card[part])]));
-    steps.update(card.says.map((says, i) => [[WORD[card.join[i]], says].filter(Boolean).join(", "), card.shape[i].join("×"),
-      { text: number(card.params_of[i]), key: key(`params_of.${i}`) }, { text: number(card.macs_of[i]), key: key(`macs_of.${i}`) }]));
-    said = `${title.textContent}: ${TOTALS.map(([part, label]) => `${label} ${card[part] ?? "not known"}`).join(", ")}`;
+    const shown = TOTALS.map(([part, label]) => [part, label, told(card[part])]);
+    facts.replaceChildren(...shown.flatMap(([part, label, text]) =>
+      [h("dt", {}, label), h("dd", { "data-value": text === NONE ? null : key(part) }, text)]));
+    const cell = (column, i) => ({ text: number(card[column][i]), key: key(`${column}.${i}`) });
+    steps.update(card.says.map((says, i) => [[WORD[card.join[i]], says].filter(Boolean).join(", "),
+      card.shape[i].join("×"), cell("params_of", i), cell("macs_of", i)]));
+    said = `${title.textContent}: ${shown.map(([, label, text]) => `${label} ${text}`).join(", ")}`;
   };
   return { element, update, spoken: () => said };
 }
 
+const NONE = "–";                                       // not known, or not measured
+const told = (value) => (value === null || value === "" ? NONE : typeof value === "number" ? number(value) : value);
 const WORD = { "": "", "+": "sum", "×": "product", "·": "matrix product", cat: "concatenation" };
 
 /** Where the steps stand: column (longest way from the input), lane (0 is the longest way, 1, 2, … below it). */
@@ -89,72 +97,77 @@ function placed({ takes }) {
   }
   let lanes = 0;
   takes.forEach((from, i) => {
-    if (!main.has(i)) lane[i] = from.length === 1 && from[0] >= 0 && lane[from[0]] ? lane[from[0]] : ++lanes;
+    const before = from.length === 1 && from[0] >= 0 ? lane[from[0]] : 0;
+    if (!main.has(i)) lane[i] = before || ++lanes;
   });
   return { column, lane, lanes };
 }
 
 /** The picture of a card; `unit` is the pixels for the root of the channels. */
 function diagram(card, given, unit, title) {
-  const { shape, says, join, takes } = card, { column, lane, lanes } = placed(card);
-  const tallest = lanes ? TALLEST * 0.7 : TALLEST;
-  const high = (side) => (side ? Math.max(LOWEST, tallest * Math.sqrt(Math.min(1, side / given.size))) : LOWEST);
-  const wide = (channels) => Math.max(LOWEST, unit * Math.sqrt(channels));
-  const labels = says.map(lines);
-  const widths = [wide(given.in_channels)];
-  shape.forEach(([channels], i) => {
-    const label = Math.max(0, ...labels[i].map((text) => 6.2 * text.length)), own = isSign(join[i]) ? 15 : wide(channels);
-    widths[column[i]] = Math.max(widths[column[i]] || 0, label, own);
-  });
-  const middles = [], arcs = arcsOf(takes, column, lane), levels = Math.max(0, ...arcs.map(({ level }) => level + 1));
-  let x = 6;
-  for (let c = 0; c < widths.length; c++) { middles[c] = x + widths[c] / 2; x += widths[c] + APART; }
-  const top = levels * ARC + 6, labelled = LINE * Math.max(1, ...labels.map((text) => text.length));
-  const y = (l) => top + tallest / 2 + l * (tallest + labelled + LANE);
-  const place = (i) => (i < 0 ? { x: middles[0], y: y(0), w: wide(given.in_channels), h: tallest }
-    : { x: middles[column[i]], y: y(lane[i]), w: isSign(join[i]) ? 15 : wide(shape[i][0]),
-      h: isSign(join[i]) ? 15 : high(shape[i][1]) });
-  const at = shape.map((_, i) => place(i)), source = place(-1);
-  const drawn = [], lines_ = { flow: "", arc: "" };
+  const { says, shape, join, takes } = card, plan = layout(card, given, unit), { at, source, tallest } = plan;
+  const drawn = { flow: "", arc: "" };
   takes.forEach((from, i) => from.forEach((j) => {
-    const arc = arcs.find((each) => each.from === j && each.to === i), a = place(j), b = at[i];
+    const arc = plan.arcs.find((each) => each.from === j && each.to === i), a = at[j] ?? source, b = at[i];
+    const start = a.x + a.w / 2, end = b.x - b.w / 2;
     if (arc) {                                          // over all that lies between, into its end from above
-      const over = top - 6 - arc.level * ARC;
-      lines_.arc += `M${a.x + a.w / 2 + 3},${a.y}V${over + 5}q0,-5 5,-5H${b.x - 5}q5,0 5,5V${b.y - b.h / 2 - 1}`;
-    } else if (a.y === b.y) lines_.flow += `M${a.x + a.w / 2},${a.y}H${b.x - b.w / 2}`;
-    else {
-      const turn = b.y > a.y ? a.x + a.w / 2 + 5 : b.x - b.w / 2 - 6;
-      lines_.flow += `M${a.x + a.w / 2},${a.y}H${turn}V${b.y}H${b.x - b.w / 2}`;
+      const over = plan.top - 6 - arc.level * ARC;
+      drawn.arc += `M${start + 3},${a.y}V${over + 5}q0,-5 5,-5H${b.x - 5}q5,0 5,5V${b.y - b.h / 2 - 1}`;
+    } else {
+      const turn = b.y > a.y ? start + 5 : end - 6;
+      drawn.flow += `M${start},${a.y}${a.y === b.y ? "" : `H${turn}V${b.y}`}H${end}`;
     }
   }));
-  drawn.push(s("path", { class: "ex-flow", d: lines_.flow }), s("path", { class: "ex-arc", d: lines_.arc }),
-    s("rect", { class: "ex-source", x: source.x - source.w / 2, y: source.y - source.h / 2, width: source.w, height: source.h }));
-  at.forEach((box, i) => drawn.push(...mark(box, join[i], card.params_of[i], `${says[i] || WORD[join[i]]}: ${shape[i].join("×")}`),
-    ...labels[i].map((text, l) => s("text", { x: box.x, y: box.y + tallest / 2 + LINE * (l + 1) - 1, "text-anchor": "middle" }, text))));
-  const width = x - APART + 4, height = y(lanes) + tallest / 2 + labelled + 3;
-  return s("svg", { class: "cnn-figure ex-figure", width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `${title}: ${says.map((words, i) => [WORD[join[i]], words, shape[i].join("×")].filter(Boolean).join(" ")).join(", then ")}` },
-  drawn);
+  const what = (i) => [WORD[join[i]], says[i], shape[i].join("×")].filter(Boolean).join(" ");
+  return s("svg", { class: "cnn-figure ex-figure", width: plan.width, height: plan.height, role: "img",
+    viewBox: `0 0 ${plan.width} ${plan.height}`,
+    "aria-label": `${title}: ${says.map((_, i) => what(i)).join(", then ")}` },
+  s("path", { class: "ex-flow", d: drawn.flow }), s("path", { class: "ex-arc", d: drawn.arc }),
+  s("rect", { class: "ex-source", x: source.x - source.w / 2, y: source.y - source.h / 2, width: source.w,
+    height: source.h }),
+  at.map((box, i) => [...mark(box, join[i], card.params_of[i], what(i)), ...plan.labels[i].map((text, l) =>
+    s("text", { x: box.x, y: box.y + tallest / 2 + LINE * (l + 1) - 1, "text-anchor": "middle" }, text))]).flat());
+}
+
+/** Where everything goes: `at` the steps and `source`, the input, as { x, y (their middles), w, h }. */
+function layout({ shape, says, join, takes }, { in_channels: channels, size }, unit) {
+  const { column, lane, lanes } = placed({ takes }), labels = says.map(lines), arcs = arcsOf(takes, column, lane);
+  const tallest = lanes ? TALLEST * 0.7 : TALLEST;
+  const high = (side) => Math.max(LOWEST, tallest * Math.sqrt(Math.min(1, (side || 0) / size)));
+  const wide = (maps) => Math.max(LOWEST, unit * Math.sqrt(maps));
+  const boxes = shape.map(([maps, side], i) =>
+    (isSign(join[i]) ? { w: SIGN, h: SIGN } : { w: wide(maps), h: high(side) }));
+  const widths = [wide(channels)], middles = [];
+  boxes.forEach(({ w }, i) => {
+    widths[column[i]] = Math.max(widths[column[i]] || 0, w, ...labels[i].map((text) => LETTER * text.length));
+  });
+  let x = 6;
+  widths.forEach((width, c) => { middles[c] = x + width / 2; x += width + APART; });
+  const top = ARC * (1 + Math.max(-1, ...arcs.map(({ level }) => level))) + 6;
+  const labelled = LINE * Math.max(1, ...labels.map((text) => text.length));
+  const y = (l) => top + tallest / 2 + l * (tallest + labelled + LANE);
+  return { arcs, labels, tallest, top, width: x - APART + 4, height: y(lanes) + tallest / 2 + labelled + 3,
+    at: boxes.map((box, i) => ({ ...box, x: middles[column[i]], y: y(lane[i]) })),
+    source: { x: middles[0], y: y(0), w: widths[0], h: tallest } };
 }
 
 const isSign = (join) => join && join !== "cat";
 
-/** A label in lines: the layer, what belongs to it, normalisation, activation. */
-const lines = (words) => words.replace("one a map", "one_a_map").replace(/(\d+) groups/, "$1_groups").replace(/stride (\d)/, "stride_$1")
-  .replace("drop path", "drop_path").replace(/(max|up) (\d)/, "$1_$2").split(" ").filter(Boolean).map((word) => word.replaceAll("_", " "));
+/** A label in lines, one for each word, but "3 groups" and the like stay together. */
+const lines = (text) => text.match(/one a map|drop path|\d+ groups|(stride|max|up) \S+|\S+/g) || [];
 
 /** A slab with or without weights; the sign where paths meet; a slab behind a bracket where they are concatenated. */
 function mark({ x, y, w, h: tall }, join, params, title) {
   const told = s("title", {}, title);
   if (isSign(join)) {
-    const sign = { "+": "M-4,0h8M0,-4v8", "×": "M-3,-3l6,6M-3,3l6,-6", "·": "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0" }[join];
+    const sign = { "+": "M-4,0h8M0,-4v8", "×": "M-3,-3l6,6M-3,3l6,-6", "·": "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0" };
     return [s("g", {}, told, s("circle", { class: "ex-plus", cx: x, cy: y, r: 7 }),
-      s("path", { class: "ex-cross gallery-sign", transform: `translate(${x},${y})`, d: sign }))];
+      s("path", { class: "ex-cross gallery-sign", transform: `translate(${x},${y})`, d: sign[join] }))];
   }
   const slab = s("g", { class: params ? "ex-weights" : "ex-plain" }, told,
     s("rect", { class: "ex-slab", x: x - w / 2, y: y - tall / 2, width: w, height: tall, rx: 1 }));
-  const left = x - w / 2 - 4;
-  return join ? [slab, s("path", { class: "ex-bracket", d: `M${left + 4},${y - tall / 2 - 3}h-4V${y + tall / 2 + 3}h4` })] : [slab];
+  const bracket = `M${x - w / 2},${y - tall / 2 - 3}h-4V${y + tall / 2 + 3}h4`;
+  return join ? [slab, s("path", { class: "ex-bracket", d: bracket })] : [slab];
 }
 
 /** The ways that pass over something: from, to, and how high; short ones lie lower. */
@@ -177,9 +190,11 @@ function legendOf(cards) {
   const at = (join) => sign(...mark({ x: 13, y: 9, w: 6, h: 12 }, join, 0, ""));
   return [
     h("span", {}, sign(s("path", { class: "ex-arc", d: "M4,2V16M2,4l2,-2l2,2M2,14l2,2l2,-2" }),
-      s("path", { class: "ex-arc", d: "M11,9H25M13,7l-2,2l2,2M23,7l2,2l-2,2" })), "height: resolution, width: channels (square roots of both)"),
+      s("path", { class: "ex-arc", d: "M11,9H25M13,7l-2,2l2,2M23,7l2,2l-2,2" })),
+    "height: resolution, width: channels (square roots of both)"),
     h("span", {}, sign(s("rect", { class: "ex-source", x: 9, y: 3, width: 8, height: 12 })), "input"),
-    h("span", {}, sign(...mark({ x: 7, y: 9, w: 8, h: 14 }, "", 1, ""), ...mark({ x: 19, y: 9, w: 8, h: 14 }, "", 0, "")), "with weights, without"),
+    h("span", {}, sign(...mark({ x: 7, y: 9, w: 8, h: 14 }, "", 1, ""),
+      ...mark({ x: 19, y: 9, w: 8, h: 14 }, "", 0, "")), "with weights, without"),
     joins.has("+") && h("span", {}, at("+"), "added"),
     joins.has("×") && h("span", {}, at("×"), "multiplied, place by place"),
     joins.has("·") && h("span", {}, at("·"), "multiplied as matrices"),

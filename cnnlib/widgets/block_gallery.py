@@ -84,5 +84,5 @@ def _shown(value):
 def measured():
     """How the milliseconds were recorded, in a sentence; empty if they were not."""
     about = gallery.recorded()
-    return (f"Recorded on {about['device_name']}, torch {about['torch']}, {about['threads']} thread: {about['what']}. "
+    return (f"{about['what'].capitalize()}; recorded on {about['device_name']} with torch {about['torch']}. "
             f"To record again: {about['command']}") if about["milliseconds"] else ""

@@ -115,7 +115,7 @@ def test_every_block_says_what_it_is():
 @pytest.mark.parametrize(
     "name, channels, options, message",
     [
-        ("octave", (8, 8), {}, "block is 'octave', allowed: 'convolution', 'skip'"),
+        ("octave", (8, 8), {}, "block is 'octave', allowed: 'convolution', 'stack'"),
         ("separable", (0, 8), {}, "in_channels is 0"),
         ("separable", (8, 1.5), {}, "out_channels is 1.5"),
         ("separable", (8, 8), {"rate": 2}, "block separable has no option 'rate'. Allowed: stride, kernel_size"),
