@@ -210,6 +210,10 @@ GRIDS = {
         "ResNets with and without squeeze-and-excitation", squeeze_excite(), CIFAR, CIFAR_BN,
         target={"resnet20": 0.090, "resnet56": 0.077},
     ),
+    "se-reduction": Grid(
+        "SE-ResNet-20 by the reduction of its gates (16 and none: se)", reductions((2, 4, 8)), CIFAR, CIFAR_BN,
+    ),
+    "se-position": Grid("SE-ResNet-20 by where its gates stand", positions(), CIFAR, CIFAR_BN),
 
     # The recipe of the full-size grids where there is no GPU: an hour of one CPU core.
     "cifar10-full": Grid(
