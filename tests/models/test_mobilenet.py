@@ -41,7 +41,7 @@ def test_mobilenet_v2_for_cifar():
     strides = [[m.stride[0] for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (whole, paper)]
     assert [sum(each > 1 for each in found) for found in strides] == [3, 5]
     assert small.features[-1][0].out_channels == 4 * small.features[-1][0].in_channels == 320
-    assert cnnlib.standard_input("mobilenet_v2", variant="cifar") == (3, 32, 32)
+    assert cnnlib.models.standard_input("mobilenet_v2", variant="cifar") == (3, 32, 32)
     rows = cnnlib.summary(whole, (1, 3, 32, 32)).rows
     assert [row.output_shape for row in rows if row.type == "Conv2d"][-1] == (1, 1280, 4, 4)
 
