@@ -75,32 +75,6 @@ class AsymmetricConv2d(nn.Sequential):
         super().__init__(row(in_channels, out_channels, n), column(out_channels, out_channels, n))
 
 
-class ShuffleUnit(nn.Module):
-    """ShuffleNet's unit: grouped 1x1 with a shuffle between them, so that the groups hear of each other.
-
-    Source: Zhang, Zhou, Lin, Sun, "ShuffleNet", CVPR 2018, figure 2b. (N, C, H, W) -> (N, C, H, W), C // 4 maps within.
-
-    Args:
-        groups: of both 1x1 convolutions; divides C // 4.
-    """
-
-    def __init__(self, channels, groups=2):
-        super().__init__()
-        width = channels // 4
-        if channels % 4 or width % at_least("groups", groups, 1):
-            raise ValueError(f"channels is {channels}, allowed: multiples of {4 * groups}, four times the groups.")
-        self.conv1, self.bn1 = nn.Conv2d(channels, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width)
-        self.shuffle = nn.ChannelShuffle(groups)
-        self.conv2, self.bn2 = conv3x3(width, width, groups=width), nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, channels, 1, groups=groups, bias=False), nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        y = self.shuffle(self.relu(self.bn1(self.conv1(x))))            # (N, C/4, H, W), every group's maps apart
-        y = self.bn3(self.conv3(self.bn2(self.conv2(y))))               # (N, C/4, H, W), then (N, C, H, W)
-        return self.relu(x + y)
-
-
 def convolution(in_channels, out_channels, stride=1):
     """One 3x3 convolution: the yardstick."""
     return conv3x3(in_channels, out_channels, stride)
@@ -130,9 +104,15 @@ def dense(in_channels, out_channels):
 
 
 def shuffle(in_channels, out_channels, groups=2):
-    """A bottleneck of grouped 1x1, shuffled, and one filter a map, as in ShuffleNet."""
-    one_of("out_channels of a shuffle unit", out_channels, (in_channels,))
-    return ShuffleUnit(in_channels, groups)
+    """A bottleneck of grouped 1x1, with a shuffle so that the groups hear of each other: Zhang, Zhou, Lin, Sun,
+    "ShuffleNet", CVPR 2018, figure 2b."""
+    width = one_of("out_channels of a shuffle unit", out_channels, (in_channels,)) // 4
+    if out_channels % 4 or width % at_least("groups", groups, 1):
+        raise ValueError(f"channels is {out_channels}, allowed: multiples of {4 * groups}, four times the groups.")
+    return nn.Sequential(Skip(nn.Sequential(
+        nn.Conv2d(in_channels, width, 1, groups=groups, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+        nn.ChannelShuffle(groups), conv3x3(width, width, groups=width), nn.BatchNorm2d(width),
+        nn.Conv2d(width, out_channels, 1, groups=groups, bias=False), nn.BatchNorm2d(out_channels))), nn.ReLU())
 
 
 def bottleneck(in_channels, out_channels, stride=1):
@@ -153,19 +133,9 @@ def point_first(in_channels, out_channels, stride=1, kernel_size=3):
     return SeparableConv2d(in_channels, out_channels, kernel_size, stride, order="pointwise")
 
 
-def separable(in_channels, out_channels, stride=1, kernel_size=3):
-    """One filter a map, then 1x1 across maps, as in MobileNet."""
-    return SeparableConv2d(in_channels, out_channels, kernel_size, stride)
-
-
 def separable_residual(in_channels, out_channels, stride=1):
     """Two separable convolutions with a shortcut around them, as in Xception."""
     return XceptionBlock(in_channels, out_channels, stride)
-
-
-def inverted_residual(in_channels, out_channels, stride=1, expansion=6):
-    """Wide in the middle and narrow at the ends, where the shortcut is, as in MobileNetV2."""
-    return InvertedResidual(in_channels, out_channels, stride, expansion)
 
 
 def residual(in_channels, out_channels, stride=1):
@@ -194,10 +164,10 @@ BLOCKS = {
     "residual": residual,
     "preactivation": preactivation,
     "grouped": grouped,
-    "separable": separable,
+    "separable": SeparableConv2d,
     "point_first": point_first,
     "separable_residual": separable_residual,
-    "inverted_residual": inverted_residual,
+    "inverted_residual": InvertedResidual,
     "squeeze_excitation": squeeze_excitation,
     "dense": dense,
     "shuffle": shuffle,

@@ -73,10 +73,10 @@ def test_a_stride_divides_the_size(name):
 
 @torch.no_grad()
 def test_a_shuffle_lets_the_groups_hear_of_each_other():
-    """Without it, the first half of the maps would know nothing of the second."""
+    """Without it the first half of the maps would know nothing of the second."""
     def heard(shuffle):
-        unit = blocks.ShuffleUnit(16, groups=2).eval()
-        unit.shuffle = shuffle or unit.shuffle
+        unit = blocks.create_block("shuffle", 16, 16).eval()
+        unit[0].branch[3] = shuffle or unit[0].branch[3]
         x = torch.rand(1, 16, 4, 4)
         other = torch.cat([x[:, :8], torch.rand(1, 8, 4, 4)], 1)
         return not torch.equal(unit(x)[:, :8], unit(other)[:, :8])
@@ -118,7 +118,7 @@ def test_every_block_says_what_it_is():
         ("octave", (8, 8), {}, "block is 'octave', allowed: 'convolution', 'stack'"),
         ("separable", (0, 8), {}, "in_channels is 0"),
         ("separable", (8, 1.5), {}, "out_channels is 1.5"),
-        ("separable", (8, 8), {"rate": 2}, "block separable has no option 'rate'. Allowed: stride, kernel_size"),
+        ("separable", (8, 8), {"rate": 2}, "block separable has no option 'rate'. Allowed: kernel_size, stride"),
         ("skip", (8, 8), {"stride": 2}, "has no option 'stride'. Allowed: none"),
         ("convolution", (8, 8), {"stride": 0}, "stride is 0"),
         ("dense", (8, 8), {}, "out_channels of a dense layer is 8, allowed: whole numbers from 9"),
