@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import cnnlib
@@ -111,6 +113,23 @@ def test_dilation_sees_far_and_may_leave_holes():
     assert touched(dilation.DilatedStack(1, (1, 2, 4)), 21) == (225, 15)     # all
     x = torch.randn(2, 4, 9, 9)
     assert dilation.DilatedStack(4)(x).shape == x.shape
+
+
+@settings(max_examples=15, deadline=None)
+@given(rates=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_a_dilated_stack_reads_the_sums_of_its_rates(rates):
+    """Autograd against arithmetic: a pixel is read if its distance is a sum of one of -d, 0, d a layer."""
+    places = {0}
+    for rate in rates:
+        places = {place + move for place in places for move in (-rate, 0, rate)}
+    assert touched(dilation.DilatedStack(1, rates), 2 * sum(rates) + 5) == (len(places) ** 2, 1 + 2 * sum(rates))
+
+
+@pytest.mark.parametrize("rate", [4, 7])
+def test_a_rate_as_large_as_the_map_leaves_one_weight(rate):
+    branch = dilation.ASPP(3, 2, rates=(rate,)).branches[1][0]
+    x = torch.randn(2, 3, rate, rate)
+    torch.testing.assert_close(branch(x), nn.functional.conv2d(x, branch.weight[:, :, 1:2, 1:2]))
 
 
 def test_atrous_spatial_pyramid_pooling():
