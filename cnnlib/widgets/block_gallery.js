@@ -51,7 +51,7 @@ function cardOf(model) {
   const refusal = h("p", { class: "cnn-refusal", role: "status" });
   const drawing = h("div", { class: "gallery-drawing", tabindex: 0, role: "group", "aria-label": "diagram" });
   const facts = h("dl", { class: "gallery-facts" });
-  const steps = table("", ["step", "shape after it", { label: "parameters", numeric: true },
+  const steps = table("", ["step", "result", { label: "parameters", numeric: true },
     { label: "MACs", numeric: true }]);
   const content = h("div", { class: "gallery-content" }, sentence, drawing, facts, steps.element);
   const element = h("section", { class: "gallery-card" }, title, refusal, content);
