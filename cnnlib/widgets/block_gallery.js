@@ -50,7 +50,7 @@ function cardOf(model) {
   const title = h("p", { class: "gallery-title" }), sentence = h("p", { class: "gallery-sentence" });
   const refusal = h("p", { class: "cnn-refusal", role: "status" });
   const drawing = h("div", { class: "gallery-drawing", tabindex: 0, role: "group", "aria-label": "diagram" });
-  const facts = h("dl", { class: "gallery-facts" });
+  const facts = h("div", { class: "gallery-facts" });
   const steps = table("", ["step", "result", { label: "parameters", numeric: true },
     { label: "MACs", numeric: true }]);
   const content = h("div", { class: "gallery-content" }, sentence, drawing, facts, steps.element);
@@ -74,7 +74,7 @@ function cardOf(model) {
     drawing.replaceChildren(diagram(card, given, unit, title.textContent));
     const shown = TOTALS.map(([part, label]) => [part, label, told(card[part])]);
     facts.replaceChildren(...shown.flatMap(([part, label, text]) =>
-      [h("dt", {}, label), h("dd", { "data-value": text === NONE ? null : key(part) }, text)]));
+      [h("span", {}, label), h("b", { "data-value": text === NONE ? null : key(part) }, text)]));
     const cell = (column, i) => ({ text: number(card[column][i]), key: key(`${column}.${i}`) });
     steps.update(card.says.map((says, i) => [[WORD[card.join[i]], says].filter(Boolean).join(", "),
       card.shape[i].join("×"), cell("params_of", i), cell("macs_of", i)]));
