@@ -233,6 +233,35 @@ def one_number_a_block(blocks, cin=256, cout=512, stride=2):
     return nn.Sequential(models.BasicBlock(cin, cout, stride), *(blocks - 1) * [again])
 
 
+def without_any_bend(maps):
+    block = models.InvertedResidual(maps, maps)
+    block.conv[0][2] = block.conv[1][2] = nn.Identity()
+    return block
+
+
+def bent_after_the_sum(maps):
+    return nn.Sequential(models.InvertedResidual(maps, maps), nn.ReLU())
+
+
+def one_gate_for_all(channels, reduction):
+    class OneGate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate = nn.Linear(channels, 1)
+
+        def forward(self, x):
+            return x * torch.sigmoid(self.gate(x.mean((2, 3))))[:, :, None, None]
+
+    return OneGate()
+
+
+def padded_by_the_field():
+    stack = models.DilatedStack(16)
+    for layer, rate in zip(list(stack)[::3], (1, 2, 4), strict=True):
+        layer.padding = (2 * rate, 2 * rate)
+    return stack
+
+
 def without_averages(channels, growth_rate=32):
     return nn.Sequential(
         nn.ReLU(), nn.Conv2d(channels, 4 * growth_rate, 1),
@@ -309,6 +338,19 @@ def without_averages(channels, growth_rate=32):
          lambda growth_rate: models.DenseNet().features[:4], "growth rates 12", "64 maps, expected 24"),
         ("densenet/same-batch-again",
          lambda layer, x: layer(x), "only the input is kept", "bytes are kept, where the input has"),
+        ("blocks/the-light-block",
+         lambda maps, new: models.SeparableConv2d(maps, new, order="pointwise"), "the weights", "expected 656"),
+        ("blocks/the-light-block",
+         lambda maps, new: nn.Sequential(nn.Conv2d(maps, maps, 3, padding=1, groups=2), nn.Conv2d(maps, new, 1)),
+         "the first layer keeps maps apart", "changes 3 maps"),
+        ("blocks/only-brighter", without_any_bend, "it bends where it is wide", "0 activations"),
+        ("blocks/only-brighter", bent_after_the_sum, "the shortcut is the input itself", "hand its input on"),
+        ("blocks/thirty-two", one_gate_for_all, "the parameters of the block", "expected 552"),
+        ("blocks/thirty-two",
+         lambda channels, _: models.SqueezeExcite(channels), "the parameters of the block", "162 parameters"),
+        ("blocks/smaller-every-time",
+         lambda: models.DilatedStack(16, (1, 1, 1)), "the rates are 1, 2, 4", "rates [1, 1, 1]"),
+        ("blocks/smaller-every-time", padded_by_the_field, "maps keep their size", "gives (1, 16, 78, 78)"),
         ("lenet/trusted-comments",
          only_dense_activations, "the convolutional part is more than", "averages are linear too"),
         ("lenet/trusted-comments", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),

@@ -116,11 +116,12 @@ def machine(repeats=5):
     a, b, source = torch.ones(side, side), torch.ones(side, side), torch.ones(floats)
     target = torch.empty_like(source)
     with one_thread():
-        return Machine(side**3 / _shortest(lambda: a @ b, repeats),
-                       2 * FLOAT * floats / _shortest(lambda: target.copy_(source), repeats))
+        return Machine(side**3 / shortest(lambda: a @ b, repeats),
+                       2 * FLOAT * floats / shortest(lambda: target.copy_(source), repeats))
 
 
-def _shortest(work, repeats):
+def shortest(work, repeats):
+    """Seconds of processor time of `work`, the shortest of so many; a first call is a warm-up."""
     seconds = []
     for _ in range(repeats + 1):
         start = _clock()

@@ -129,11 +129,11 @@ def divisible(channels, by=8):
     return rounded if rounded >= 0.9 * channels else rounded + by
 
 
-def _begin(net, num_classes, in_channels, width_multiplier, dropout):
+def _begin(net, num_classes, in_channels, width_multiplier, dropout, size=224):
     at_least("num_classes", num_classes, 1)
     below_one("dropout", dropout)
     above_zero("width_multiplier", width_multiplier, 4)
-    net.in_channels, net.standard_size = at_least("in_channels", in_channels, 1), 224
+    net.in_channels, net.standard_size = at_least("in_channels", in_channels, 1), size
 
 
 def _initialise(net):
@@ -189,9 +189,10 @@ class MobileNetV2(nn.Module):
 
     Args:
         num_classes, in_channels: as everywhere.
-        variant: "paper" or "torchvision": the same network.
+        variant: "paper" or "torchvision": the same network; "cifar": for 32x32, ours, since the paper has none. Its
+            first two halvings are left out, and 10 classes need no 1280 maps: the last 1x1 quadruples.
         width_multiplier: factor of all channels, rounded to multiples of 8; the last 1x1 keeps
-            at least 1280.
+            at least 1280, but for CIFAR.
         dropout: before the classifier.
     """
 
@@ -201,27 +202,29 @@ class MobileNetV2(nn.Module):
     )
 
     def __init__(
-        self, num_classes=1000, variant="paper", in_channels=3, width_multiplier=1.0, dropout=0.2
+        self, num_classes=None, variant="paper", in_channels=3, width_multiplier=1.0, dropout=0.2
     ):
         super().__init__()
-        _begin(self, num_classes, in_channels, width_multiplier, dropout)
-        one_of("variant", variant, ("paper", "torchvision"))
+        cifar = one_of("variant", variant, ("paper", "torchvision", "cifar")) == "cifar"
+        if num_classes is None:
+            num_classes = 10 if cifar else 1000
+        _begin(self, num_classes, in_channels, width_multiplier, dropout, 32 if cifar else 224)
         channels = divisible(32 * width_multiplier)
-        self.features = nn.Sequential(ConvNormActivation(in_channels, channels, stride=2))
+        self.features = nn.Sequential(ConvNormActivation(in_channels, channels, stride=1 if cifar else 2))
         for expansion, wide, repeats, stride in self.BODY:
             out = divisible(wide * width_multiplier)
             for i in range(repeats):
-                step = stride if i == 0 else 1
+                step = stride if i == 0 and not (cifar and wide == 24) else 1
                 self.features.append(InvertedResidual(channels, out, step, expansion))
                 channels = out
-        last = divisible(1280 * max(1.0, width_multiplier))
+        last = 4 * channels if cifar else divisible(1280 * max(1.0, width_multiplier))
         self.features.append(ConvNormActivation(channels, last, 1))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
         _initialise(self)
 
     def forward(self, x):
         images("MobileNetV2", x, self.in_channels, 1)
-        x = self.features(x)                            # (N, 1280, 7, 7) from 224
+        x = self.features(x)                            # (N, 1280, 7, 7) from 224, (N, 1280, 4, 4) from CIFAR's 32
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)      # (N, 1280)
         return self.classifier(x)                       # (N, num_classes)
 

@@ -57,18 +57,22 @@ class ResidualBlock(nn.Module):
             after the sum. "first" for the block after the stem, whose input is activated already.
         residual_scale: factor of F (Inception-ResNet: 0.1 to 0.3).
         survival: probability that F takes part in a training step; at test F is multiplied by it.
-        se_reduction: squeeze-and-excitation at the end of F with this reduction; 0 for none.
+        se_reduction: squeeze-and-excitation with this reduction; 0 for none.
+        se_position: where its gates stand: "standard", at the end of F; "pre", before F; "post", after the sum;
+            "identity", on the shortcut (figure 5 of its paper's journal version).
     """
 
     def __init__(
         self, in_channels, out_channels, stride=1, shortcut="B", preactivation=False,
-        residual_scale=1.0, survival=1.0, se_reduction=0,
+        residual_scale=1.0, survival=1.0, se_reduction=0, se_position="standard",
     ):
         super().__init__()
         self.plain = one_of("shortcut", shortcut, ("A", "B", "C", "none")) == "none"
         self.preactivation, self.scale, self.survival = preactivation, residual_scale, survival
         self.relu = nn.ReLU(inplace=not preactivation)
-        self.se = SqueezeExcite(out_channels, se_reduction) if se_reduction else None
+        self.se_position = one_of("se_position", se_position, ("standard", "pre", "post", "identity"))
+        gated = in_channels if se_position == "pre" else out_channels
+        self.se = SqueezeExcite(gated, se_reduction) if se_reduction else None
         self.downsample = None
         if shortcut == "C" or (not self.plain and (stride > 1 or in_channels != out_channels)):
             if shortcut == "A":
@@ -85,17 +89,20 @@ class ResidualBlock(nn.Module):
             x = self.relu(self.bn1(x))
         if self.downsample is not None:
             identity = self.downsample(x)
+        identity = self.gated("identity", identity)
         if self.training and self.survival < 1 and torch.rand(()) >= self.survival:
-            return identity if self.preactivation else F.relu(identity)
-        out = self.branch(x)
-        if self.se is not None:
-            out = self.se(out)
+            return self.gated("post", identity if self.preactivation else F.relu(identity))
+        out = self.gated("standard", self.branch(self.gated("pre", x)))
         scale = self.scale if self.training else self.scale * self.survival
         if scale != 1:
             out = out * scale
         if not self.plain:
             out += identity
-        return out if self.preactivation else self.relu(out)
+        return self.gated("post", out if self.preactivation else self.relu(out))
+
+    def gated(self, position, x):
+        """x, each channel scaled by its gate if the gates of this block stand at `position`."""
+        return x if self.se is None or position != self.se_position else self.se(x)
 
 
 def _batch_norm_1(block, in_channels, width):

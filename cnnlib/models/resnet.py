@@ -64,6 +64,7 @@ class ResNetSpec:
     stochastic_depth: float = 0.0
     residual_scale: float = 1.0
     se_reduction: int = 0
+    se_position: str = "standard"
     block: type = field(init=False)         # BasicBlock or Bottleneck
     blocks: tuple = field(init=False)       # their number in each stage
 
@@ -78,6 +79,7 @@ class ResNetSpec:
         at_least("num_classes", self.num_classes, 1)
         at_least("width", self.width, 1)
         at_least("se_reduction", self.se_reduction, 0)
+        one_of("se_position", self.se_position, ("standard", "pre", "post", "identity"))
         one_of("shortcut", self.shortcut, ("A", "B", "C", "none"))
         one_of("preactivation", self.preactivation, (False, True))
         below_one("stochastic_depth", self.stochastic_depth)
@@ -85,6 +87,7 @@ class ResNetSpec:
         if self.shortcut == "none":
             one_of("stochastic_depth without shortcuts", self.stochastic_depth, (0.0,))
             one_of("preactivation without shortcuts", self.preactivation, (False,))
+            one_of("se_position without shortcuts", self.se_position, ("standard", "pre", "post"))
         if block is Bottleneck:
             fill(self, {"stride_in": "1x1" if self.variant == "paper" and not grouped else "3x3"})    # as published
             one_of("stride_in", self.stride_in, ("1x1", "3x3"))
@@ -105,7 +108,8 @@ class ResNetSpec:
     @property
     def block_options(self):
         """The arguments of every block."""
-        options = {"shortcut": self.shortcut, "residual_scale": self.residual_scale, "se_reduction": self.se_reduction}
+        options = {"shortcut": self.shortcut, "residual_scale": self.residual_scale,
+                   "se_reduction": self.se_reduction, "se_position": self.se_position}
         if self.block is Bottleneck:
             options |= {"stride_in": self.stride_in, "groups": self.groups, "width_per_group": self.width_per_group}
         return options
@@ -147,7 +151,7 @@ class ResNet(nn.Module):
         shortcut: see ResidualBlock. If not given "B" (table 4), for CIFAR "A" (section 4.2).
         stride_in, groups, width_per_group: see Bottleneck; basic blocks take none of them.
             ResNeXt and the wide ResNet were published with the stride in the 3x3 convolution.
-        preactivation, residual_scale, se_reduction: see ResidualBlock.
+        preactivation, residual_scale, se_reduction, se_position: see ResidualBlock.
         stochastic_depth: probability that the last block is skipped in a training step, 0.5 in
             the paper; it rises linearly from the input to there.
 

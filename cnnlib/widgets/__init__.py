@@ -2,6 +2,7 @@
 makes a widget of a function; and `Predict`, which asks before it shows."""
 
 from .base import BookWidget
+from .block_gallery import BlockGallery
 from .draw_digit import DrawDigit
 from .explore import chart, explore, number, picture, table
 from .explorer import Explorer
@@ -11,7 +12,7 @@ from .predict import Predict
 from .recorded_curves import RecordedCurves
 from .size_rule import SizeRule
 
-WIDGETS = [DrawDigit, Explorer, LesionBench, PathLab, RecordedCurves, SizeRule]
+WIDGETS = [BlockGallery, DrawDigit, Explorer, LesionBench, PathLab, RecordedCurves, SizeRule]
 
 __all__ = ["BookWidget", "Predict", "WIDGETS", *(widget.__name__ for widget in WIDGETS), "chart", "explore", "number",
            "picture", "table"]

@@ -1,4 +1,5 @@
 // Which module draws which widget, by the name of its Python class: one line a widget. build.mjs reads them, too.
+export { render as BlockGallery } from "./block_gallery.js";
 export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
 export { render as LesionBench } from "./lesion_bench.js";

@@ -33,6 +33,12 @@ def weights(block):
         ("separable_residual", (8, 12), {}, 9 * 8 + 8 * 12 + 9 * 12 + 12 * 12 + 8 * 12),
         ("dilated", (16, 16), {"rates": (2, 2, 2)}, 3 * 9 * 16 * 16),
         ("aspp", (32, 8), {}, 32 * 8 * (1 + 27 + 1) + 5 * 8 * 8),
+        ("stack", (16, 32), {}, 9 * 16 * 32 + 9 * 32 * 32),
+        ("grouped", (16, 32), {"groups": 4}, 9 * 16 * 32 // 4),
+        ("preactivation", (256, 256), {}, 1_179_648),
+        ("squeeze_excitation", (16, 32), {}, 9 * 16 * 32),
+        ("dense", (64, 96), {}, 64 * 128 + 9 * 128 * 32),
+        ("shuffle", (240, 240), {"groups": 3}, 2 * 240 * 60 // 3 + 9 * 60),
     ],
 )
 def test_weights(name, channels, options, expected):
@@ -43,7 +49,9 @@ def test_weights(name, channels, options, expected):
 @given(st.sampled_from(blocks.list_blocks()), st.integers(1, 3), st.integers(1, 3), st.integers(1, 9))
 def test_every_block_keeps_height_and_width(name, i, o, size):
     """And its gradient reaches every parameter; and the summary's parameters and MACs are those of its weights."""
-    cin, cout = (12 * i, 12 * i) if name in ("skip", "dilated") else (12 * i, 12 * o)
+    cin, cout = 12 * i, 12 * (i if name in ("skip", "dilated", "shuffle") else i + o if name == "dense" else o)
+    if name == "shuffle":
+        cin, cout = 8 * i, 8 * i
     block, x = blocks.create_block(name, cin, cout), torch.randn(3, cin, size, size + 1)
     y = block(x)
     assert y.shape == (3, cout, size, size + 1)
@@ -52,11 +60,33 @@ def test_every_block_keeps_height_and_width(name, i, o, size):
     found = cnnlib.summary(block, (1, cin, size, size + 1))
     assert found.total_params == sum(p.numel() for p in block.parameters())
     whole = weights(block.image) if name == "aspp" else 0         # its view of the whole has one pixel
-    assert found.total_macs == (weights(block) - whole) * size * (size + 1) + whole
+    gates = sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Linear))
+    assert found.total_macs == (weights(block) - whole) * size * (size + 1) + whole + gates
+
+
+@pytest.mark.parametrize("name", ["convolution", "stack", "residual", "preactivation", "parallel", "bottleneck",
+                                  "grouped", "separable", "point_first", "separable_residual", "inverted_residual",
+                                  "squeeze_excitation"])
+def test_a_stride_divides_the_size(name):
+    assert blocks.create_block(name, 12, 24, stride=2)(torch.randn(2, 12, 9, 8)).shape == (2, 24, 5, 4)
+
+
+@torch.no_grad()
+def test_a_shuffle_lets_the_groups_hear_of_each_other():
+    """Without it the first half of the maps would know nothing of the second."""
+    def heard(shuffle):
+        unit = blocks.create_block("shuffle", 16, 16).eval()
+        unit[0].branch[3] = shuffle or unit[0].branch[3]
+        x = torch.rand(1, 16, 4, 4)
+        other = torch.cat([x[:, :8], torch.rand(1, 8, 4, 4)], 1)
+        return not torch.equal(unit(x)[:, :8], unit(other)[:, :8])
+
+    assert heard(None) and not heard(nn.Identity())
 
 
 @pytest.mark.parametrize("name, field", [("convolution", 3), ("residual", 5), ("parallel", 5), ("asymmetric", 7),
-                                         ("separable", 3), ("dilated", 15), ("bottleneck", 3)])
+                                         ("stack", 5), ("preactivation", 5), ("separable", 3), ("dilated", 15),
+                                         ("bottleneck", 3)])
 def test_field(name, field):
     """How far a unit sees, found by its gradient."""
     block = blocks.create_block(name, 12, 12).eval()
@@ -85,11 +115,16 @@ def test_every_block_says_what_it_is():
 @pytest.mark.parametrize(
     "name, channels, options, message",
     [
-        ("octave", (8, 8), {}, "block is 'octave', allowed: 'convolution', 'skip'"),
+        ("octave", (8, 8), {}, "block is 'octave', allowed: 'convolution', 'stack'"),
         ("separable", (0, 8), {}, "in_channels is 0"),
         ("separable", (8, 1.5), {}, "out_channels is 1.5"),
-        ("separable", (8, 8), {"rate": 2}, "block separable has no option 'rate'. Allowed: kernel_size"),
-        ("convolution", (8, 8), {"stride": 2}, "has no option 'stride'. Allowed: none"),
+        ("separable", (8, 8), {"rate": 2}, "block separable has no option 'rate'. Allowed: kernel_size, stride"),
+        ("skip", (8, 8), {"stride": 2}, "has no option 'stride'. Allowed: none"),
+        ("convolution", (8, 8), {"stride": 0}, "stride is 0"),
+        ("dense", (8, 8), {}, "out_channels of a dense layer is 8, allowed: whole numbers from 9"),
+        ("grouped", (8, 9), {}, "groups is 2, allowed: divisors of 8 and 9 channels"),
+        ("shuffle", (8, 12), {}, "out_channels of a shuffle unit is 12, allowed: 8"),
+        ("shuffle", (12, 12), {}, "channels is 12, allowed: multiples of 8"),
         ("bottleneck", (8, 6), {}, "out_channels is 6, allowed: multiples of 4"),
         ("skip", (8, 6), {}, "out_channels of a skip is 6, allowed: 8"),
         ("dilated", (8, 6), {}, "out_channels of a dilated stack is 6, allowed: 8"),

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import cnnlib
@@ -31,6 +33,19 @@ def weights(model):
 def test_published_counts(name, options, params, macs):
     found = cnnlib.summary(meta(name, **options), (1, 3, 224, 224))
     assert (found.total_params, found.total_macs) == (params, macs)
+
+
+def test_mobilenet_v2_for_cifar():
+    """Two halvings fewer, and 1280 maps only where the width is 1; all else is the paper's network."""
+    whole, small = (meta("mobilenet_v2", variant="cifar", width_multiplier=width) for width in (1.0, 0.25))
+    paper = meta("mobilenet_v2", num_classes=10)
+    assert [w.shape for w in whole.parameters()] == [w.shape for w in paper.parameters()]
+    strides = [[m.stride[0] for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (whole, paper)]
+    assert [sum(each > 1 for each in found) for found in strides] == [3, 5]
+    assert small.features[-1][0].out_channels == 4 * small.features[-1][0].in_channels == 320
+    assert cnnlib.models.standard_input("mobilenet_v2", variant="cifar") == (3, 32, 32)
+    rows = cnnlib.summary(whole, (1, 3, 32, 32)).rows
+    assert [row.output_shape for row in rows if row.type == "Conv2d"][-1] == (1, 1280, 4, 4)
 
 
 def test_mobilenet_v1_has_28_layers():
@@ -100,6 +115,23 @@ def test_dilation_sees_far_and_may_leave_holes():
     assert dilation.DilatedStack(4)(x).shape == x.shape
 
 
+@settings(max_examples=15, deadline=None)
+@given(rates=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_a_dilated_stack_reads_the_sums_of_its_rates(rates):
+    """Autograd against arithmetic: a pixel is read if its distance is a sum of one of -d, 0, d a layer."""
+    places = {0}
+    for rate in rates:
+        places = {place + move for place in places for move in (-rate, 0, rate)}
+    assert touched(dilation.DilatedStack(1, rates), 2 * sum(rates) + 5) == (len(places) ** 2, 1 + 2 * sum(rates))
+
+
+@pytest.mark.parametrize("rate", [4, 7])
+def test_a_rate_as_large_as_the_map_leaves_one_weight(rate):
+    branch = dilation.ASPP(3, 2, rates=(rate,)).branches[1][0]
+    x = torch.randn(2, 3, rate, rate)
+    torch.testing.assert_close(branch(x), nn.functional.conv2d(x, branch.weight[:, :, 1:2, 1:2]))
+
+
 def test_atrous_spatial_pyramid_pooling():
     aspp = dilation.ASPP(8, 6)
     assert aspp(torch.randn(2, 8, 33, 20)).shape == (2, 6, 33, 20)
@@ -117,7 +149,7 @@ def test_atrous_spatial_pyramid_pooling():
         ("mobilenet_v2", {"dropout": 1.0}, "dropout is 1.0"),
         ("mobilenet_v2", {"num_classes": 0}, "num_classes is 0"),
         ("mobilenet_v1", {"variant": "torchvision"}, "variant is 'torchvision', allowed: 'paper'"),
-        ("mobilenet_v2", {"variant": "cifar"}, "variant is 'cifar', allowed: 'paper', 'torchvision'"),
+        ("mobilenet_v2", {"variant": "keras"}, "variant is 'keras', allowed: 'paper', 'torchvision', 'cifar'"),
     ],
 )
 def test_bad_arguments_are_named(name, options, message):

@@ -188,6 +188,23 @@ def test_squeeze_and_excitation():
     torch.testing.assert_close(block(x), (x + block.se(block.branch(x))).relu())
 
 
+@pytest.mark.parametrize("block", [residual.BasicBlock, residual.Bottleneck])
+def test_where_the_gates_stand(block):
+    """Before F, at its end, after the sum, on the shortcut: each as a formula of the block's own parts."""
+    x = torch.randn(2, 16, 6, 6)
+    expected = {
+        "standard": lambda b: (x + b.se(b.branch(x))).relu(),
+        "pre": lambda b: (x + b.branch(b.se(x))).relu(),
+        "post": lambda b: b.se((x + b.branch(x)).relu()),
+        "identity": lambda b: (b.se(x) + b.branch(x)).relu(),
+    }
+    for position, formula in expected.items():
+        made = block(16, 16 // block.expansion, se_reduction=4, se_position=position).eval()
+        torch.testing.assert_close(made(x), formula(made))
+    wider = block(8, 16 // block.expansion, 2, se_reduction=4, se_position="pre")
+    assert wider.se.fc1.in_features == 8 and wider(torch.randn(2, 8, 6, 6)).shape == (2, 16, 3, 3)
+
+
 @pytest.mark.parametrize("r, millions", [(2, 45.7), (4, 35.7), (8, 30.7), (16, 28.1), (32, 26.9)])
 def test_table_10_of_squeeze_and_excitation(r, millions):
     """Two dense layers of 2 C^2/r weights in all of the 16 blocks; the paper's millions to 0.1."""
@@ -229,6 +246,8 @@ def test_every_depth_of_the_rule_has_a_name():
         ("resnet50", {"in_channels": 0}, "in_channels is 0"),
         ("resnet20", {"width": 0}, "width is 0"),
         ("resnet20", {"se_reduction": -1}, "se_reduction is -1"),
+        ("resnet20", {"se_position": "end"}, "se_position is 'end', allowed: 'standard', 'pre', 'post', 'identity'"),
+        ("plain20", {"se_position": "identity"}, "se_position without shortcuts is 'identity'"),
         ("resnet20", {"stochastic_depth": 1.0}, "stochastic_depth is 1.0"),
         ("resnet20", {"residual_scale": 0}, "residual_scale is 0"),
         ("resnet20", {"preactivation": "yes"}, "preactivation is 'yes'"),
