@@ -376,12 +376,15 @@ def _predict_parser(commands):
         epilog="""examples:
   python -m cnnlib predict net.safetensors new/*.jpg
   python -m cnnlib predict net.safetensors new/001.jpg --json
+  python -m cnnlib predict net.safetensors new/*.jpg --map maps       # maps/001.png: where the first class was seen
 
 The weights say how pictures are prepared: as those of the test split were in training. Nothing else is read, least of
 all from the network. A file that holds no picture is named at the end, and the others are answered.""")
     p.add_argument("weights", help="file written by `train --save` or kept by `record`")
     p.add_argument("files", nargs="+", metavar="FILE", help="a picture")
     p.add_argument("--json", action="store_true", help="answer with a list of {file, classes} or {file, error}")
+    p.add_argument("--map", metavar="FOLDER", help="draw there, for each picture, its class activation map: which "
+                   "places speak for the likeliest class (blue) and which against it (orange)")
     p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
     p.set_defaults(run=_predict)
 
@@ -393,11 +396,12 @@ def _predict(args):
     model, header = _trained(args.weights)
     if not {"load", "classes"} <= set(header):
         raise ValueError(f"{args.weights} does not say on which data it was trained; write it with `train --save`.")
+    drawings = _drawings(args.files, args.map)
     model.to(device).eval()
     answers, errors = [], []
-    for file in args.files:
+    for file, drawing in zip(args.files, drawings, strict=True):
         try:
-            answers.append({"file": file, "classes": _likeliest(model, header, file, device)})
+            answers.append({"file": file, "classes": _likeliest(model, header, file, device, drawing)})
         except (ValueError, OSError) as error:
             answers.append({"file": file, "error": str(error)})
             errors.append(str(error))
@@ -410,25 +414,53 @@ def _predict(args):
         raise ValueError("\nerror: ".join(errors))
 
 
-def _likeliest(model, header, file, device):
-    """The five likeliest classes of a picture, with their probabilities."""
+def _drawings(files, folder):
+    """The file of each picture's map, or None; a ValueError where two pictures would have the same."""
+    if folder is None:
+        return [None] * len(files)
+    drawings = [Path(folder) / f"{Path(file).stem}.png" for file in files]
+    if taken := [str(drawing) for drawing in drawings if drawings.count(drawing) > 1]:
+        raise ValueError(f"two pictures would have the map {taken[0]}; give pictures of one name one by one.")
+    _check_files(None, drawings[0])
+    if over := {Path(file).absolute() for file in files} & {drawing.absolute() for drawing in drawings}:
+        raise ValueError(f"a map would be written over the picture {min(over)}; name another folder with --map.")
+    return drawings
+
+
+def _likeliest(model, header, file, device, drawing=None):
+    """The five likeliest classes of a picture, with their probabilities; the map of the first goes into `drawing`."""
     import torch
 
+    from .experiments import activation_map
+
+    split = _prepared(header, file).to(device)
+    x = next(iter(split.batches(1)))[0]
+    with torch.no_grad():
+        probabilities = model(x).softmax(1)[0].tolist()
+    names = dict(enumerate(header["classes"]))
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
+    answers = [{"class": names.get(i, f"class {i}"), "probability": probabilities[i]} for i in best]
+    if drawing:
+        mean, std = (torch.tensor(header[name], device=x.device).view(-1, 1, 1) for name in ("mean", "std"))
+        activation_map.draw_activation_map(
+            x[0] * std + mean, activation_map.activation_map(model, x, best[0]),
+            f"{answers[0]['class']}, {answers[0]['probability']:.0%}", drawing)
+    return answers
+
+
+def _prepared(header, file):
+    """A picture as a split of one, prepared as those of the test split were in training."""
     from . import data
 
     if not Path(file).is_file():
         raise ValueError(f"file is {file!r}, allowed: a picture that is there.")
     arguments = ("name", "size", "pad", "channels", "crop", "jpeg")
     load = {name: value for name, value in header["load"].items() if name in arguments}
-    split = data.like_test([file], mean=tuple(header["mean"]), std=tuple(header["std"]), **load).to(device)
+    split = data.like_test([file], mean=tuple(header["mean"]), std=tuple(header["std"]), **load)
     shape = header.get("shape", list(split.shape))
     if list(split.shape) != shape:
         raise ValueError(f"{file} becomes an image of shape {split.shape}, allowed as in training: {tuple(shape)}.")
-    with torch.no_grad():
-        probabilities = model(next(iter(split.batches(1)))[0]).softmax(1)[0].tolist()
-    names = dict(enumerate(header["classes"]))
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
-    return [{"class": names.get(i, f"class {i}"), "probability": probabilities[i]} for i in best]
+    return split
 
 
 # -- record ---------------------------------------------------------------------------------------------------------
