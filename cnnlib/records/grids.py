@@ -12,11 +12,16 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Case:
-    """One network: `options` are those of `create_model` that differ from its defaults, and no others."""
+    """One network: `options` are those of `create_model` that differ from its defaults, and no others.
+
+    With `transfer` it gets a new head: options of `models.transfer.Transfer`, and "weights", the file of data/weights
+    with which it begins; without that it begins at random.
+    """
 
     name: str
     model: str
     options: dict = field(default_factory=dict)
+    transfer: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,18 @@ def lenet():
             for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))]
 
 
+def transfers(model, weights, *forms):
+    """A new head on trained features, frozen or learning on more slowly; on random ones, frozen or learning, too."""
+    known = {"frozen": {"weights": weights}, "fine-tuned": {"weights": weights, "lr_factor": 0.1},
+             "scratch": {"lr_factor": 1.0}, "random": {"lr_factor": 0.0}, "random-moving": {"moving": True}}
+    return [Case(f"{model}-{form}", model, transfer=known[form]) for form in forms]
+
+
+def probes(model, weights, parts):
+    """One linear layer on the maps of each part of a frozen network."""
+    return [Case(part, model, transfer={"weights": weights, "hidden": False, "after": part}) for part in parts]
+
+
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
 
 CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
@@ -120,6 +137,10 @@ CIFAR_16 = {**CIFAR_10K, "size": 16, "crop": 2}
 ON_CPU = {"precision": "bfloat16", "channels_last": True}      # as it would be on a GPU anyway; twice as fast
 CIFAR_SHORT = {**CIFAR_BN, "epochs": 10}
 CIFAR_ADAM = {"epochs": 10, "batch_size": 64, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle"}
+
+FLOWERS_32 = {"name": "flowers", "size": 32, "crop": 4, "flip": True}
+NEW_HEAD = {"epochs": 6, "batch_size": 32, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle", **ON_CPU}
+RESNET_20, DENSENET_40 = "cifar10-short-resnet20.safetensors", "cifar10-short-densenet_bc40_k12.safetensors"
 
 DIGITS = {"name": "digits"}
 DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
@@ -253,6 +274,22 @@ GRIDS = {
         "ResNets, half as wide, with and without squeeze-and-excitation, on 10,000 pictures of CIFAR-10 at 16x16",
         squeeze_excite(width=8), CIFAR_16, CIFAR_SHORT,
     ),
+
+    # Networks of `cifar10-short`, used again.
+    "flowers32-transfer": Grid(
+        "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
+        [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
+         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random")], FLOWERS_32, NEW_HEAD,
+    ),
+    "flowers32-probe": Grid(
+        "One linear layer on each stage of ResNet-20 trained on CIFAR-10, frozen; on flowers",
+        probes("resnet20", RESNET_20, ("conv1", "layer1", "layer2", "layer3")), FLOWERS_32, NEW_HEAD,
+    ),
+    **{f"flowers32-few{n}": Grid(
+        f"A new head on ResNet-20 trained on CIFAR-10 or random; on {n} flowers a class",
+        transfers("resnet20", RESNET_20, "frozen", "fine-tuned", "scratch"), {**FLOWERS_32, "limit": 5 * n},
+        {**NEW_HEAD, "epochs": 20, "batch_size": 8},
+    ) for n in (5, 10, 50)},
 
     # The small forms.
     "digits-lenet-activation-pooling": Grid(
