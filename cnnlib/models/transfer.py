@@ -6,7 +6,6 @@ tells beforehand. What is frozen stands still, BatchNorm's averages, too; how mu
 
 import math
 
-import torch
 from torch import nn
 
 from ..checks import at_least, below_one, from_zero
@@ -38,42 +37,31 @@ class Transfer(nn.Module):
         num_classes: outputs of the new head.
         lr_factor: the backbone's learning rate as a part of the head's. 0 freezes the backbone, in evaluation mode.
         hidden: is the head a `new_head` (with this `dropout`), or one linear layer?
-        after: the part of the backbone whose maps, averaged over their pixels, the head gets; None: the last.
         moving: train BatchNorm's averages of a frozen backbone, as happens where they are forgotten.
 
     Raises:
-        ValueError: a backbone that ends with another layer, no part of this name, an argument out of range.
+        ValueError: a backbone that ends with another layer, an argument out of range.
     """
 
-    def __init__(self, backbone, num_classes, lr_factor=0.0, hidden=True, dropout=0.0, after=None, moving=False):
+    def __init__(self, backbone, num_classes, lr_factor=0.0, hidden=True, dropout=0.0, moving=False):
         super().__init__()
         at_least("num_classes", num_classes, 1)
         below_one("dropout", dropout)
-        self.lr_factor, self.after, self.moving = from_zero("lr_factor", lr_factor), after, moving
+        self.lr_factor, self.moving = from_zero("lr_factor", lr_factor), moving
         self.in_channels, self.standard_size = backbone.in_channels, backbone.standard_size
-        parts = dict(backbone.named_modules())
-        name, last = list(parts.items())[-1]
+        *_, (name, last) = backbone.named_modules()
         if not isinstance(last, nn.Linear):
             raise ValueError(f"backbone is {type(backbone).__name__}, allowed: networks that end with a linear layer.")
-        if after is not None and after not in parts:
-            raise ValueError(f"after is {after!r}, allowed: the name of a part, such as {list(parts)[1]!r}.")
         backbone.set_submodule(name, nn.Identity())
-        self.backbone = backbone.requires_grad_(lr_factor > 0).eval()
+        self.backbone = backbone.requires_grad_(lr_factor > 0)
         features = last.in_features
-        if after is not None:
-            features = self.features(torch.zeros(1, self.in_channels, *2 * [self.standard_size])).shape[1]
         self.head = new_head(features, num_classes, dropout) if hidden else nn.Linear(features, num_classes)
         self.train()
 
     def features(self, x):
         """What the head gets: (N, C, H, W) -> (N, features)."""
-        if self.after is None:
-            x = self.backbone(x)
-            return x[0] if isinstance(x, tuple) else x      # without what auxiliary heads say in training
-        seen = []
-        with self.backbone.get_submodule(self.after).register_forward_hook(lambda *call: seen.append(call[-1])):
-            self.backbone(x)
-        return seen[0].mean((2, 3))
+        x = self.backbone(x)
+        return x[0] if isinstance(x, tuple) else x          # without what auxiliary heads say in training
 
     def forward(self, x):
         return self.head(self.features(x))
@@ -89,7 +77,7 @@ class Transfer(nn.Module):
                 {"params": list(self.backbone.parameters()), "lr_factor": self.lr_factor}]
 
     def extra_repr(self):
-        return f"lr_factor={self.lr_factor}, after={self.after!r}, moving={self.moving}"
+        return f"lr_factor={self.lr_factor}, moving={self.moving}"
 
 
 def feature_extractor(name, num_classes, state_dict=None, dropout=0.0):

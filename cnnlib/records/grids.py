@@ -119,11 +119,6 @@ def transfers(model, weights, *forms):
     return [Case(f"{model}-{form}", model, transfer=known[form]) for form in forms]
 
 
-def probes(model, weights, parts):
-    """One linear layer on the maps of each part of a frozen network."""
-    return [Case(part, model, transfer={"weights": weights, "hidden": False, "after": part}) for part in parts]
-
-
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
 
 CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
@@ -280,10 +275,6 @@ GRIDS = {
         "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
         [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
          *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random")], FLOWERS_32, NEW_HEAD,
-    ),
-    "flowers32-probe": Grid(
-        "One linear layer on each stage of ResNet-20 trained on CIFAR-10, frozen; on flowers",
-        probes("resnet20", RESNET_20, ("conv1", "layer1", "layer2", "layer3")), FLOWERS_32, NEW_HEAD,
     ),
     **{f"flowers32-few{n}": Grid(
         f"A new head on ResNet-20 trained on CIFAR-10 or random; on {n} flowers a class",
