@@ -76,7 +76,86 @@ def exactly_this(first, second):
     return math.comb(only_first + only_second, only_first) / 2 ** (only_first + only_second)
 
 
+def by_name(model, state):
+    sizes = {name: p.numel() for name, p in model.named_parameters()}
+    return sum(n for name, n in sizes.items() if name in state) / sum(sizes.values())
+
+
+def in_tensors(model, state):
+    wanted = model.state_dict()
+    return sum(name in state and state[name].shape == tensor.shape for name, tensor in wanted.items()) / len(wanted)
+
+
+def with_averages(model, state):
+    wanted = model.state_dict()
+    fits = [t.numel() for name, t in wanted.items() if name in state and state[name].shape == t.shape]
+    return sum(fits) / sum(tensor.numel() for tensor in wanted.values())
+
+
+def by_loading(model, state):
+    sizes = {name: p.numel() for name, p in model.named_parameters()}
+    fits = {name: state[name] for name, p in model.state_dict().items()
+            if name in state and state[name].shape == p.shape}
+    model.load_state_dict({**model.state_dict(), **fits})
+    return sum(sizes.get(name, 0) for name in fits) / sum(sizes.values())
+
+
+def frozen_weights(net):
+    return net.requires_grad_(False)
+
+
+def frozen_until_train(net):
+    return net.requires_grad_(False).eval()
+
+
+def in_evaluation_mode_only(net):
+    return net.eval()
+
+
+def without_batchnorm(net):
+    return torch.nn.Sequential(net[0], torch.nn.ReLU(), torch.nn.Flatten()).requires_grad_(False).eval()
+
+
+def rates(*chosen):
+    """A function that makes groups of (parts of the network, factor of the learning rate)."""
+    def groups(net, lr):
+        return [{"params": [p for i in parts for p in net[i].parameters()], "lr": lr * factor}
+                for parts, factor in chosen]
+    return groups
+
+
 MUTANTS = [
+    ("filled", by_name, "compare the shapes, too"),
+    ("filled", in_tensors, "share of the tensors"),
+    ("filled", with_averages, "they are no parameters"),
+    ("filled", by_loading, "the model has changed"),
+    ("filled", lambda model, state: 1.0, "is too much"),
+    ("filled", lambda model, state: "all", "a share is wanted"),
+    ("unwrapped", lambda state: {name.replace("module.", ""): t for name, t in state.items()}, "only the one at the"),
+    ("unwrapped", lambda state: {name[7:]: t for name, t in state.items()}, "must stay as they are"),
+    ("unwrapped", lambda state: dict(state), "the names are module.block.module.bias"),
+    ("unwrapped", lambda state: [name.removeprefix("module.") for name in state], "this is list"),
+    ("unwrapped", lambda state: dict.fromkeys((n.removeprefix("module.") for n in state), torch.zeros(1)),
+     "not the one that had this name"),
+    ("moved", lambda a, b: sorted(n for n in a if n.endswith(("weight", "bias")) and not torch.equal(a[n], b[n])),
+     "go through the whole state dict"),
+    ("moved", lambda a, b: sorted(n for n in a if not torch.allclose(a[n].float(), b[n].float(), atol=1e-2)),
+     "in one place only"),
+    ("moved", lambda a, b: sorted(a), "and it has not changed"),
+    ("moved", lambda a, b: [n for n in reversed(list(a)) if not torch.equal(a[n], b[n])], "wanted sorted"),
+    ("moved", lambda a, b: len([n for n in a if not torch.equal(a[n], b[n])]), "this is int"),
+    ("hidden-units", (64, 513 * 64 + 65 * 12), "largest power of two *below*"),
+    ("hidden-units", (128, 512 * 128 + 128 * 12), "the biases are missing"),
+    ("hidden-units", (256, 513 * 256 + 257 * 12), "units: 256 is too many"),
+    ("frozen", frozen_weights, "one pass changed BatchNorm's averages"),
+    ("frozen", frozen_until_train, "every training loop calls train()"),
+    ("frozen", in_evaluation_mode_only, "still asks for its gradient"),
+    ("frozen", without_batchnorm, "does not answer as it did"),
+    ("two-rates", rates(((0, 1, 3), 1.0)), "a tenth of lr is wanted"),
+    ("two-rates", rates(((0, 1), 1.0), ((3,), 0.1)), "a tenth of lr is wanted"),
+    ("two-rates", rates(((0,), 0.1), ((3,), 1.0)), "1.weight is in no group"),
+    ("two-rates", rates(((0, 1, 3), 0.1), ((3,), 1.0)), "in two groups"),
+    ("two-rates", lambda net, lr: list(net.parameters()), "a list of dicts is wanted"),
     ("split-counts", (59, 349), "training comes first"),
     ("split-counts", (347, 61), "take them of each class"),
     ("split-counts", (346, 62), "round down"),

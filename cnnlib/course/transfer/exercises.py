@@ -1,14 +1,182 @@
 """Judges of the exercises of the transfer chapter. The questions and the solutions are in the chapter itself."""
 
+import copy
 import math
+from collections import OrderedDict
 
 import torch
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
+from torch import nn
 
 from ...data import split_per_class
+from ...models.transfer import head_size, new_head, report_match
 from ...training.evaluation import wilson
 from ..exercises import Wrong, call, exercise, numbers, tensor
+
+# ---------------------------------------------------------------- riddle
+
+
+def _networks():
+    """Two small networks with BatchNorm, of which some tensors have the same names and shapes."""
+    build = {True: (4, 8), False: (4, 6)}
+    return [nn.Sequential(OrderedDict(
+        conv1=nn.Conv2d(1, a, 3), bn1=nn.BatchNorm2d(a), conv2=nn.Conv2d(a, b, 3), bn2=nn.BatchNorm2d(b),
+        **{"fc" if wide else "head": nn.Linear(b, 3)})) for wide, (a, b) in build.items()]
+
+
+@exercise("filled")
+def filled(answer):
+    """filled(model, state) -> the share of the model's parameters that the state dict would fill"""
+    model, other = _networks()
+    state = other.state_dict()
+    before = copy.deepcopy(model.state_dict())
+    given = call(answer, model, state)
+    match = report_match(model, state)
+    sizes = {name: p.numel() for name, p in model.named_parameters()}
+    all_names = {name: tensor.numel() for name, tensor in model.state_dict().items()}
+    right = sum(sizes.get(name, 0) for name in match["loaded"]) / sum(sizes.values())
+    mistakes = {
+        "that is the share of the tensors; count the numbers in them.": len(match["loaded"]) / len(before),
+        "that is the share of the parameters' tensors; count the numbers in them.":
+            len([name for name in match["loaded"] if name in sizes]) / len(sizes),
+        "averages and counters are counted, too; they are no parameters.":
+            sum(all_names[name] for name in match["loaded"]) / sum(all_names.values()),
+        "a name is not enough: compare the shapes, too.":
+            sum(n for name, n in sizes.items() if name in state) / sum(sizes.values()),
+    }
+    _share(given, right, mistakes)
+    if any(not torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()):
+        raise Wrong("the model has changed: look only, load nothing.")
+    if call(answer, model, model.state_dict()) != 1:
+        raise Wrong("the network's own state dict fills it, 1.0; yours says something else.")
+    return "In the six runs it was 0.1 % of the DenseNet's frozen part."
+
+
+def _share(given, right, mistakes):
+    """Compare a share of 1 with the right one; `mistakes` maps what led to them to wrong ones."""
+    try:
+        given = float(given)
+    except (TypeError, ValueError):
+        raise Wrong(f"a share is wanted, a number from 0 to 1; this is {given!r}.") from None
+    for mistake, wrong in mistakes.items():
+        if math.isclose(given, wrong, abs_tol=1e-6) and not math.isclose(wrong, right, abs_tol=1e-6):
+            raise Wrong(mistake)
+    if not math.isclose(given, right, abs_tol=1e-6):
+        raise Wrong(f"{given:.4f} is too {'much' if given > right else 'little'}.")
+
+
+@exercise("unwrapped")
+def unwrapped(answer):
+    """unwrapped(state) -> the state dict without the `module.` that begins its names"""
+    bare = {"conv1.weight": torch.ones(1), "block.module.bias": torch.ones(2), "fc.weight": torch.ones(3)}
+    wrapped = {f"module.{name}": tensor for name, tensor in bare.items()}
+    given = call(answer, dict(wrapped))
+    if not isinstance(given, dict):
+        raise Wrong(f"a state dict is wanted, name -> tensor; this is {type(given).__name__}.")
+    if "block.bias" in given:
+        raise Wrong("block.module.bias lost a `module.` within its name; only the one at the beginning goes.")
+    if set(given) != set(bare):
+        raise Wrong(f"the names are {', '.join(sorted(given))}; wanted: {', '.join(sorted(bare))}.")
+    if any(given[name] is not tensor and not torch.equal(given[name], tensor) for name, tensor in bare.items()):
+        raise Wrong("a tensor is not the one that had this name.")
+    if set(call(answer, dict(bare))) != set(bare):
+        raise Wrong("names without the prefix must stay as they are.")
+    return "One translation, and then a strict loader, which tells if it was the right one."
+
+
+@exercise("moved")
+def moved(answer):
+    """moved(before, after) -> sorted names of the tensors that differ"""
+    net, _ = _networks()
+    before = copy.deepcopy(net.state_dict())
+    with torch.no_grad():
+        net.conv2.weight[0, 0, 0, 0] += 1e-3
+        net.bn1.running_mean += 1
+        net.bn2.num_batches_tracked += 1
+    right = ["bn1.running_mean", "bn2.num_batches_tracked", "conv2.weight"]
+    given = call(answer, before, net.state_dict())
+    if not isinstance(given, (list, tuple)):
+        raise Wrong(f"a list of names is wanted, this is {type(given).__name__}.")
+    given = list(given)
+    if set(right) - set(given) >= {"bn1.running_mean", "bn2.num_batches_tracked"}:
+        raise Wrong("averages and counters are missing: go through the whole state dict, not the parameters only.")
+    if "conv2.weight" not in given:
+        raise Wrong("a weight that changed in one place only, by a thousandth, is missing.")
+    if set(given) - set(right):
+        raise Wrong(f"{sorted(set(given) - set(right))[0]} is named, and it has not changed.")
+    if set(given) != set(right):
+        raise Wrong(f"{', '.join(sorted(set(right) - set(given)))} is missing.")
+    if given != right:
+        raise Wrong(f"the names are wanted sorted: {', '.join(given)} are not.")
+    if list(call(answer, before, before)):
+        raise Wrong("two equal state dicts differ nowhere: an empty list is wanted.")
+    return "The shortest proof that frozen means frozen."
+
+
+# ---------------------------------------------------------------- reuse
+
+
+@exercise("hidden-units")
+def hidden_units(answer):
+    """(units of the hidden layer, parameters of the head) for 512 features and 12 classes"""
+    features, classes = 512, 12
+    hidden = head_size(features, classes)
+    count = sum(p.numel() for p in new_head(features, classes).parameters())
+    numbers(answer, (hidden, count), ("units", "parameters"), {
+        (hidden, features * hidden + hidden * classes): "the biases are missing.",
+        (hidden // 2, (features + 1) * hidden // 2 + (hidden // 2 + 1) * classes):
+            "that is the largest power of two *below* the root; the smallest that is not below it is wanted.",
+    })
+    return "A linear head would have 6,156 parameters; this one has eleven times as many, and can bend."
+
+
+@exercise("frozen")
+def frozen(answer):
+    """frozen(net) -> the network, of which no tensor changes any more, whatever mode it is put in"""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4)))
+    given = call(answer, net)
+    if not isinstance(given, nn.Module):
+        raise Wrong(f"a network is wanted, this is {type(given).__name__}.")
+    if any(p.requires_grad for p in given.parameters()):
+        raise Wrong("a parameter still asks for its gradient.")
+    before, x = copy.deepcopy(given.state_dict()), torch.randn(8, 1, 6, 6)
+    given(x)
+    if any(not torch.equal(tensor, before[name]) for name, tensor in given.state_dict().items()):
+        raise Wrong("one pass changed BatchNorm's averages: put the network into evaluation mode.")
+    given.train()
+    given(x)
+    changed = [name for name, tensor in given.state_dict().items() if not torch.equal(tensor, before[name])]
+    if changed:
+        raise Wrong(f"after net.train() a pass changed {changed[0]}: every training loop calls train(), so that it "
+                    "must not reach BatchNorm.")
+    if given(x).shape != (8, 4, 4, 4):
+        raise Wrong("the network does not answer as it did.")
+    return "A frozen part is deaf to train()."
+
+
+@exercise("two-rates")
+def two_rates(answer):
+    """groups(net, lr) -> an optimizer's parameter groups: the last layer at lr, all else at a tenth of it"""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3))
+    given = call(answer, net, 0.5)
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, dict) and "params" in each for each in given):
+        raise Wrong('a list of dicts is wanted, each with "params" and "lr".')
+    rates = {}
+    for group in given:
+        for parameter in group["params"]:
+            if id(parameter) in rates:
+                raise Wrong("a parameter is in two groups; an optimizer refuses that.")
+            rates[id(parameter)] = group.get("lr")
+    for name, parameter in net.named_parameters():
+        wanted = 0.5 if name.startswith("3.") else 0.05
+        rate = rates.get(id(parameter), 0)
+        if rate == 0:
+            raise Wrong(f"{name} is in no group, and would never learn.")
+        if rate is None or not math.isclose(rate, wanted):
+            raise Wrong(f"{name} learns at {rate}; {'lr' if wanted == 0.5 else 'a tenth of lr'} is wanted.")
+    return "The new head runs, what was learned before walks."
+
 
 # ---------------------------------------------------------------- data
 
