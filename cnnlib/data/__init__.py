@@ -149,7 +149,7 @@ def like_test(paths, *, name, mean, std, size=None, pad=0, channels=None, crop=0
     size, from_files = _kind(name, size)
     if from_files:
         return Photos(paths, labels, size, crop, mean=mean, std=std, workers=0)
-    channels_there, height, _ = PICTURES[name].shape if name in PICTURES else (3, size, size)
+    channels_there, height, _ = PICTURES[name].shape if name in PICTURES and name not in PHOTOS else (3, size, size)
     pixels = pixels_of(paths, height)
     if channels_there == 1:
         weights = torch.tensor([19595, 38470, 7471]).view(1, 3, 1, 1)          # ITU-R 601, rounded as Pillow does

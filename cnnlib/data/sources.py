@@ -36,7 +36,7 @@ class DataNotFound(FileNotFoundError):
 
 
 class Pictures(NamedTuple):
-    """Facts about a data set whose images are all of one shape."""
+    """Facts about a data set whose images are all loaded in one shape."""
 
     title: str
     shape: tuple        # (C, H, W), before anything is done to them
@@ -47,6 +47,7 @@ PICTURES = {
     "digits": Pictures("digits", (1, 8, 8), 1442),
     "mnist": Pictures("MNIST", (1, 28, 28), 60_000),
     "cifar10": Pictures("CIFAR-10", (3, 32, 32), 50_000),
+    "flowers": Pictures("flowers", (3, 224, 224), 3306),        # as they are loaded, if not told otherwise
 }
 
 
