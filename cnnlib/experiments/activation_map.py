@@ -90,9 +90,9 @@ def draw_activation_map(picture, found, title, file):
     for axis in axes:
         axis.imshow(pixels, extent=(0, width, height, 0))
         axis.set_axis_off()
-    signed = LinearSegmentedColormap.from_list("signed", ["#D55E00", "white", "#0072B2"])
-    axes[1].imshow(found.cpu().numpy(), cmap=signed,
-                   vmin=-most, vmax=most, alpha=0.6, extent=(0, width, height, 0), interpolation="nearest")
+    signed, share = LinearSegmentedColormap.from_list("signed", ["#D55E00", "white", "#0072B2"]), found.cpu() / most
+    axes[1].imshow(share.numpy(), cmap=signed, vmin=-1, vmax=1, alpha=0.8 * share.abs().numpy(),      # 0 is clear
+                   extent=(0, width, height, 0), interpolation="nearest")
     axes[0].set_title("as the network got it")
     axes[1].set_title(title)
     with whole(file) as scratch:
