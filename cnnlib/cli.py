@@ -64,13 +64,21 @@ def _train_parser(commands):
   python -m cnnlib train lenet5_modern --data mnist --optimizer adam --lr 0.003 --save lenet.safetensors
   python -m cnnlib train resnet56 --data cifar10 --crop 4 --flip --weight-decay 5e-4 --lr 0.1 --epochs 30 \\
       --checkpoint resnet56.checkpoint          # run the same line again after a crash: it goes on where it was
-  torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...      # four GPUs, or CPU processes""")
+  torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...      # four GPUs, or CPU processes
+  python -m cnnlib train resnet50 --weights imagenet --head hidden --freeze --data flowers""")
     p.add_argument("model", help="its name, such as lenet5_modern, resnet20, densenet_cifar; a wrong one lists all")
     p.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                    help="an option of the network, e.g. --option activation=tanh; may be repeated. num_classes and "
                         "in_channels follow from the data")
-    p.add_argument("--weights", metavar="FILE", help="begin with these weights (safetensors) instead of random ones")
+    p.add_argument("--weights", metavar="FILE", help="begin with these weights (safetensors) instead of random ones; "
+                   "'imagenet' takes those that torchvision publishes, which are downloaded")
     _data_arguments(p, data="digits")
+    group = p.add_argument_group("transfer", "use a network again, for other classes")
+    group.add_argument("--head", choices=("hidden", "linear"), help="a new head in place of the last layer: with a "
+                       "hidden layer, or one linear layer")
+    group.add_argument("--freeze", action="store_true", help="train the new head only; the rest stands still, "
+                       "BatchNorm's averages, too")
+    group.add_argument("--lr-factor", type=float, default=1.0, help="learning rate of the rest as a part of the head's")
     group = p.add_argument_group("training images")
     group.add_argument("--limit", type=int, help="train on so many images only")
     group.add_argument("--crop", type=_number_or_text, default=0,
@@ -106,6 +114,7 @@ def _train(args):
     import torch
 
     from . import training
+    from .models import transfer
     from .training import checkpoints, distributed, evaluation
 
     recipe = Recipe(**{each.name: getattr(args, each.name) for each in fields(Recipe)})
@@ -114,12 +123,11 @@ def _train(args):
         say = print if distributed.place()[0] == 0 else lambda *text: None
         _check_files(args.save, args.figure, args.log)
         load, dataset = _load(args, limit=args.limit, crop=args.crop, flip=args.flip)
-        options = _options(args.model, dict(map(_option, args.option)), dataset)
         torch.manual_seed(args.seed)
-        model = create_model(args.model, **options).to(device)
-        if args.weights:
-            training.load_weights(model, args.weights)
-        say(_summary(model, dataset, args.model, options))
+        model, described = _begun(args, dataset)
+        model.to(device)
+        say(_summary(model, dataset, args.model, described["options"]))
+        say("{:,} of {:,} parameters train".format(*transfer.trainable_share(model)))
         say(_counts(dataset))
         _check_room(model, args.save)
         callbacks = [training.tensorboard(args.tensorboard)] if args.tensorboard else []
@@ -139,8 +147,8 @@ def _train(args):
         if history.interrupted:
             say(f"stopped after {len(history)} of {args.epochs} epochs")
         place = args.save and _save(model, args.save, {
-            "model": {"name": args.model, "options": options}, "mean": dataset.mean, "std": dataset.std,
-            "data": dataset.variant, "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
+            "model": described, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
+            "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
             "test_error": training.evaluate(model, dataset.test)["error"],
         })
         if place:
@@ -156,6 +164,40 @@ def _train(args):
             raise OSError(f"{args.save} could not be written; the weights are safe in {place}.")
         if history.interrupted:
             sys.exit(130)
+
+
+def _begun(args, dataset):
+    """(the network as training begins, how a file of its weights describes it)."""
+    from . import training
+    from .experiments import imagenet
+    from .models.transfer import Transfer
+
+    options = dict(map(_option, args.option))
+    if args.head is None:
+        if args.freeze or args.lr_factor != 1 or args.weights == "imagenet":
+            raise ValueError("--freeze, --lr-factor and --weights imagenet are about a network that gets a new head; "
+                             "add --head hidden or --head linear.")
+        options = _options(args.model, options, dataset)
+        model = create_model(args.model, **options)
+        if args.weights:
+            training.load_weights(model, args.weights)
+        return model, {"name": args.model, "options": options}
+    if args.weights and options:
+        raise ValueError(f"--option is {', '.join(args.option)}; with --weights and --head it is the weights that say "
+                         "how the network is made.")
+    if args.weights == "imagenet":
+        backbone, options = imagenet.pretrained(args.model), {"variant": "torchvision"}
+    elif args.weights:
+        backbone, header = _trained(args.weights)
+        one_of("model of these weights", args.model, (header["model"]["name"],))
+        one_of("new head of these weights", "transfer" in header["model"], (False,))
+        options = header["model"]["options"]
+    else:
+        options = _options(args.model, options, dataset)
+        backbone = create_model(args.model, **options)
+    head = {"hidden": args.head == "hidden", "lr_factor": 0.0 if args.freeze else args.lr_factor}
+    return (Transfer(backbone, len(dataset.classes), **head),
+            {"name": args.model, "options": options, "transfer": head})
 
 
 def _counts(dataset):
@@ -281,6 +323,7 @@ def _data_arguments(parser, data):
     group.add_argument("--pad", type=int, help="pixels of 0 added around each image")
     group.add_argument("--channels", type=int, choices=(3,), help="3 repeats grey images to RGB")
     group.add_argument("--test-fraction", type=float, help="share for testing, where the data has no split of its own")
+    group.add_argument("--split-seed", type=int, help="another choice of the images for testing, there")
     group.add_argument("--jpeg", type=int, help="save every image once more as JPEG of this quality, 1 to 100")
     group.add_argument("--workers", type=int, help="processes that open photos; one a core if not given")
 
@@ -290,7 +333,7 @@ def _load(args, **more):
     from . import data
 
     given = {"name": args.data, "size": args.size, "pad": args.pad, "channels": args.channels,
-             "test_fraction": args.test_fraction, "jpeg": args.jpeg}
+             "test_fraction": args.test_fraction, "split_seed": args.split_seed, "jpeg": args.jpeg}
     given = {**more, **{k: v for k, v in given.items() if v is not None}}
     if args.workers is not None:
         at_least("workers", args.workers, 0)
@@ -361,12 +404,15 @@ def _evaluate(args):
 def _trained(weights):
     """(the network, the header of the file) of weights that say which network they belong to."""
     from . import training
+    from .models.transfer import Transfer
     from .training.checkpoints import read
 
     _, header = read(weights)
     if not {"model", "mean", "std"} <= set(header):
         raise ValueError(f"{weights} does not say which network it belongs to; write it with `train --save`.")
     model = create_model(header["model"]["name"], **header["model"]["options"])
+    if "transfer" in header["model"]:
+        model = Transfer(model, len(header["classes"]), **header["model"]["transfer"])
     training.load_weights(model, weights)
     return model, header
 
@@ -380,12 +426,15 @@ def _predict_parser(commands):
         epilog="""examples:
   python -m cnnlib predict net.safetensors new/*.jpg
   python -m cnnlib predict net.safetensors new/001.jpg --json
+  python -m cnnlib predict net.safetensors new/*.jpg --map maps       # maps/001.png: where the first class was seen
 
 The weights say how pictures are prepared: as those of the test split were in training. Nothing else is read, least of
 all from the network. A file that holds no picture is named at the end, and the others are answered.""")
     p.add_argument("weights", help="file written by `train --save` or kept by `record`")
     p.add_argument("files", nargs="+", metavar="FILE", help="a picture")
     p.add_argument("--json", action="store_true", help="answer with a list of {file, classes} or {file, error}")
+    p.add_argument("--map", metavar="FOLDER", help="draw there, for each picture, its class activation map: which "
+                   "places speak for the likeliest class (blue) and which against it (orange)")
     p.add_argument("--device", help="cuda, mps or cpu; the fastest if not given")
     p.set_defaults(run=_predict)
 
@@ -397,11 +446,12 @@ def _predict(args):
     model, header = _trained(args.weights)
     if not {"load", "classes"} <= set(header):
         raise ValueError(f"{args.weights} does not say on which data it was trained; write it with `train --save`.")
+    drawings = _drawings(args.files, args.map)
     model.to(device).eval()
     answers, errors = [], []
-    for file in args.files:
+    for file, drawing in zip(args.files, drawings, strict=True):
         try:
-            answers.append({"file": file, "classes": _likeliest(model, header, file, device)})
+            answers.append({"file": file, "classes": _likeliest(model, header, file, device, drawing)})
         except (ValueError, OSError) as error:
             answers.append({"file": file, "error": str(error)})
             errors.append(str(error))
@@ -414,25 +464,53 @@ def _predict(args):
         raise ValueError("\nerror: ".join(errors))
 
 
-def _likeliest(model, header, file, device):
-    """The five likeliest classes of a picture, with their probabilities."""
+def _drawings(files, folder):
+    """The file of each picture's map, or None; a ValueError where two pictures would have the same."""
+    if folder is None:
+        return [None] * len(files)
+    drawings = [Path(folder) / f"{Path(file).stem}.png" for file in files]
+    if taken := [str(drawing) for drawing in drawings if drawings.count(drawing) > 1]:
+        raise ValueError(f"two pictures would have the map {taken[0]}; give pictures of one name one by one.")
+    _check_files(None, drawings[0])
+    if over := {Path(file).absolute() for file in files} & {drawing.absolute() for drawing in drawings}:
+        raise ValueError(f"a map would be written over the picture {min(over)}; name another folder with --map.")
+    return drawings
+
+
+def _likeliest(model, header, file, device, drawing=None):
+    """The five likeliest classes of a picture, with their probabilities; the map of the first goes into `drawing`."""
     import torch
 
+    from .experiments import activation_map
+
+    split = _prepared(header, file).to(device)
+    x = next(iter(split.batches(1)))[0]
+    with torch.no_grad():
+        probabilities = model(x).softmax(1)[0].tolist()
+    names = dict(enumerate(header["classes"]))
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
+    answers = [{"class": names.get(i, f"class {i}"), "probability": probabilities[i]} for i in best]
+    if drawing:
+        mean, std = (torch.tensor(header[name], device=x.device).view(-1, 1, 1) for name in ("mean", "std"))
+        activation_map.draw_activation_map(
+            x[0] * std + mean, activation_map.activation_map(model, x, best[0]),
+            f"{answers[0]['class']}, {answers[0]['probability']:.0%}", drawing)
+    return answers
+
+
+def _prepared(header, file):
+    """A picture as a split of one, prepared as those of the test split were in training."""
     from . import data
 
     if not Path(file).is_file():
         raise ValueError(f"file is {file!r}, allowed: a picture that is there.")
     arguments = ("name", "size", "pad", "channels", "crop", "jpeg")
     load = {name: value for name, value in header["load"].items() if name in arguments}
-    split = data.like_test([file], mean=tuple(header["mean"]), std=tuple(header["std"]), **load).to(device)
+    split = data.like_test([file], mean=tuple(header["mean"]), std=tuple(header["std"]), **load)
     shape = header.get("shape", list(split.shape))
     if list(split.shape) != shape:
         raise ValueError(f"{file} becomes an image of shape {split.shape}, allowed as in training: {tuple(shape)}.")
-    with torch.no_grad():
-        probabilities = model(next(iter(split.batches(1)))[0]).softmax(1)[0].tolist()
-    names = dict(enumerate(header["classes"]))
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
-    return [{"class": names.get(i, f"class {i}"), "probability": probabilities[i]} for i in best]
+    return split
 
 
 # -- record ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The bug museum: a faulty program fails exactly its checks, its repair passes all, wrong repairs are told why."""
 
+import argparse
 import html
 import math
 import re
@@ -20,6 +21,7 @@ from cnnlib.course.lenet import repaired as lenet_repaired
 from cnnlib.course.resnet import faulty as resnet_faulty
 from cnnlib.course.resnet import repaired as resnet_repaired
 from cnnlib.course.tools import on_meta, parameters, ran
+from cnnlib.course.transfer import repaired as transfer_repaired
 from cnnlib.course.vgg import faulty as vgg_faulty
 from cnnlib.course.vgg import repaired as vgg_repaired
 
@@ -269,6 +271,58 @@ def without_averages(channels, growth_rate=32):
     )
 
 
+def only_missing_names_count(network, weights):
+    missing, _ = network.load_state_dict(weights, strict=False)
+    if missing:
+        raise ValueError(missing)
+    return network.requires_grad_(False)
+
+
+def evaluating_until_told_otherwise(network):
+    return network.eval().requires_grad_(False)
+
+
+class SlowAverages(nn.Module):
+    """Averages that do not move, and pictures that are still normalised by their batch."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network.requires_grad_(False)
+
+    def forward(self, x):
+        state = {name: value.clone() for name, value in self.network.state_dict().items()}
+        features = self.network(x)
+        self.network.load_state_dict(state)
+        return features
+
+
+def squeezed(picture, size):
+    return nn.functional.interpolate(picture[None].float(), (size, size))[0].to(torch.uint8)
+
+
+def the_middle_only(picture, size):
+    top, left = (picture.shape[1] - size) // 2, (picture.shape[2] - size) // 2
+    return picture[:, top:top + size, left:left + size]
+
+
+def mean_over_batches(model, batches):
+    return sum(nn.functional.cross_entropy(model(x), y).item() for x, y in batches) / len(batches)
+
+
+def with_labels_of_axes_exchanged(axes, labels, answers, classes):
+    transfer_repaired.draw_confusion(axes, labels, answers, classes)
+    axes.set(xlabel=axes.get_ylabel(), ylabel=axes.get_xlabel())
+
+
+def without_labels_of_axes(axes, labels, answers, classes):
+    transfer_repaired.draw_confusion(axes, labels, answers, classes)
+    axes.set(xlabel="", ylabel="")
+
+
+def true_word_only(words):
+    return argparse.Namespace(pretrained="True" in words or not words)
+
+
 @pytest.mark.parametrize(
     ("exhibit_id", "attempt", "failing", "told"),
     [
@@ -369,6 +423,24 @@ def without_averages(channels, growth_rate=32):
         ("lenet/hidden-layer", bent_at_the_end, "in use it is more than one linear map", "must stand between"),
         ("lenet/hidden-layer", with_dropout, "in use it is more than one linear map", "Dropout does not bend it"),
         ("lenet/rising-loss", drawn_in_percent, "the curves show the recorded values", "line 1 is no column"),
+        ("transfer/all-in-order", only_missing_names_count, "an unexpected weight", "no place for"),
+        ("transfer/all-in-order",
+         lambda network, weights: network.load_state_dict(weights) and network, "nothing would be", "would be trained"),
+        ("transfer/only-the-head", evaluating_until_told_otherwise, "the network's state", "without a gradient"),
+        ("transfer/only-the-head", SlowAverages, "a picture's features", "no fixed features"),
+        ("transfer/same-picture-twice", squeezed, "shapes keep", "shapes are squeezed"),
+        ("transfer/same-picture-twice", the_middle_only, "nearly all", "only 41% of the shorter side"),
+        ("transfer/eleven-twelfths", mean_over_batches, "right where the last", "this says"),
+        ("transfer/rows-and-columns", with_labels_of_axes_exchanged, "three classes 0", "Who is the row?"),
+        ("transfer/rows-and-columns", without_labels_of_axes, "the axes are labelled", "must say"),
+        ("transfer/no-means-yes", true_word_only, "a word that is neither", "perhaps gives False"),
+        ("transfer/thirty-three",
+         lambda model, batches, classes: transfer_repaired.right_by_class(model, batches[:1], classes),
+         "right for full batches", "expected [22, 21, 21]"),
+        ("transfer/one-too-many",
+         lambda classes: 2 ** math.ceil(math.log2(classes)), "right for few classes", "2 classes get 2 units"),
+        ("transfer/one-too-many",
+         lambda classes: transfer_repaired.hidden_units(min(classes, 2048)), "right for more classes", "not below"),
     ],
 )
 def test_a_wrong_repair_is_told_what_is_wrong(exhibit_id, attempt, failing, told):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
@@ -98,6 +99,42 @@ def test_record_lists_and_refuses(cnnlib):
     assert done.returncode == 2 and "name one, or use --list or --again" in done.stderr
 
 
+def test_a_new_head_on_a_frozen_network_from_training_to_prediction(cnnlib, tmp_path):
+    """What is trained, saved, evaluated and used again is one network: only its head differs from the weights given."""
+    begin = ("train", "resnet8", "--option", "width=4", "--limit", "100", "--epochs", "1", "--device", "cpu")
+    assert cnnlib(*begin, "--save", "old.safetensors").returncode == 0
+    done = cnnlib(*(each for each in begin if each not in ("--option", "width=4")), "--weights", "old.safetensors",
+                  "--head", "hidden", "--freeze", "--split-seed", "1", "--save", "new.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "442 of " in done.stdout and "split by seed 1" in done.stdout + cnnlib("evaluate", "new.safetensors").stdout
+    old, new = (training.checkpoints.read(tmp_path / f"{name}.safetensors") for name in ("old", "new"))
+    assert new[1]["model"]["transfer"] == {"hidden": True, "lr_factor": 0.0}
+    kept = {name.removeprefix("backbone."): tensor for name, tensor in new[0].items() if name.startswith("backbone.")}
+    assert kept and all(torch.equal(tensor, old[0][name]) for name, tensor in kept.items())
+    error = float(done.stdout.split("test")[-1].split()[1].rstrip("%"))
+    assert f"accuracy {100 - error:.2f}%" in cnnlib("evaluate", "new.safetensors", "--device", "cpu").stdout
+    again = cnnlib("train", "resnet8", "--weights", "new.safetensors", "--head", "linear")
+    assert again.returncode == 2 and "new head of these weights is True, allowed: False" in again.stderr
+    other = cnnlib("train", "resnet14", "--weights", "old.safetensors", "--head", "linear")
+    assert other.returncode == 2 and "model of these weights is 'resnet14', allowed: 'resnet8'" in other.stderr
+
+
+def test_imagenets_weights_without_a_network(cnnlib, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    for proxy in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    done = cnnlib("train", "resnet18", "--weights", "imagenet", "--head", "hidden", "--channels", "3", "--size", "32")
+    assert done.returncode == 2 and "cannot be downloaded (https://" in done.stderr and "47 MB" in done.stderr
+
+
+def test_help_names_every_default_of_the_recipe(cnnlib):
+    text = " ".join(cnnlib("train", "--help").stdout.split())
+    for each in fields(training.Recipe):
+        if each.default is not None:
+            about = " ".join(each.metadata["about"].split())
+            assert f"{about} (default: {each.default})" in text, each.name
+
+
 def test_help_teaches(cnnlib):
     for args in ([], ["evaluate"], ["bench"], ["train"], ["record"]):
         done = cnnlib(*args, "--help")
@@ -120,6 +157,10 @@ def test_help_teaches(cnnlib):
         (["train", "resnet8", "--workers", "-1"], "workers is -1, allowed: whole numbers from 0"),
         (["train", "resnet8", "--checkpoint-seconds", "5"], "checkpoint_seconds is 5.0, allowed without a checkpoint"),
         (["train", "lenet5_modern", "--size", "28", "--lr", "0"], "lr is 0.0"),
+        (["train", "resnet8", "--freeze"], "add --head hidden or --head linear"),
+        (["train", "resnet8", "--weights", "imagenet"], "add --head hidden or --head linear"),
+        (["train", "resnet8", "--head", "linear", "--lr-factor", "-1"], "lr_factor is -1.0, allowed: numbers from 0"),
+        (["train", "resnet8", "--split-seed", "-1"], "split_seed is -1, allowed: whole numbers from 0"),
         (["train", "resnet8", "--size", "0"], "size is 0, allowed: whole numbers from 1"),
         (["train", "resnet8", "--data", "mnist", "--test-fraction", "0.3"], "mnist, which has a test split"),
         (["train", "resnet8", "--device", "toaster"], "device is 'toaster'"),

@@ -73,6 +73,21 @@ def test_predict_prepares_pictures_as_the_test_split(shades, capsys, options):
                                    atol=1e-4, rtol=0)
 
 
+def test_predict_draws_where_the_likeliest_class_was_seen(shades, capsys):
+    main([*SMALL, "--data", "folder", "--root", "shades", "--size", "20", "--save", "net.safetensors"])
+    capsys.readouterr()
+    pictures = [f"shades/{name}/1.png" for name in ("dark", "light")]
+    main(["predict", "net.safetensors", pictures[0], "--map", "maps"])
+    assert Image.open("maps/1.png").size[0] > 300 and pictures[0] in capsys.readouterr().out
+    for files, folder, told in ((pictures, "maps", "two pictures would have the map maps/1.png"),
+                                (pictures[:1], "shades/dark", "a map would be written over the picture"),
+                                (pictures[:1], "maps/1.png/deeper", "maps/1.png")):
+        before = Path(pictures[0]).read_bytes()
+        with pytest.raises(SystemExit):
+            main(["predict", "net.safetensors", *files, "--map", folder])
+        assert told in capsys.readouterr().err and Path(pictures[0]).read_bytes() == before
+
+
 def test_predict_answers_what_it_can_and_names_the_rest(shades, capsys):
     Image.new("RGB", (9, 9)).save("small.png")
     (shades / "broken.jpg").write_bytes(b"no picture")

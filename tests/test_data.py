@@ -434,6 +434,7 @@ def test_a_data_set_says_what_it_is_in_a_line(folder):
         ({"name": "digits", "size": 0}, "size is 0"),
         ({"name": "digits", "pad": -1}, "pad is -1"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
+        ({"name": "digits", "split_seed": -1}, "split_seed is -1, allowed: whole numbers from 0"),
         ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
         ({"name": "digits", "crop": -1}, "crop is -1"),
         ({"name": "digits", "crop": "big"}, "crop is 'big', allowed: whole numbers from 0, and 'resized' for photos"),
@@ -451,3 +452,12 @@ def test_a_data_set_says_what_it_is_in_a_line(folder):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         data.load(**arguments)
+
+
+def test_the_seed_of_the_split_chooses_other_pictures_and_as_many():
+    usual, same, other = (data.load("digits", **how) for how in ({}, {"split_seed": 0}, {"split_seed": 1}))
+    assert torch.equal(usual.test.images, same.test.images) and not torch.equal(usual.test.images, other.test.images)
+    assert usual.test.labels.bincount().tolist() == other.test.labels.bincount().tolist()
+    assert len(torch.cat([other.train.images, other.test.images]).unique(dim=0)) == len(
+        torch.cat([usual.train.images, usual.test.images]).unique(dim=0))
+    assert other.variant == usual.variant + ", split by seed 1"

@@ -10,6 +10,7 @@ from torch import nn
 
 from cnnlib import create_model, data, training
 from cnnlib.training import distributed
+from cnnlib.training.checkpoints import read
 
 SCRIPT = """
 import json, sys, torch
@@ -57,6 +58,8 @@ def test_two_processes_have_the_curve_of_one(tmp_path):
         for key in ("train_loss", "train_error", "test_loss", "test_error", "lr"):
             assert both[0][key] == both[1][key]
             assert both[0][key] == pytest.approx(epoch[key], abs=1e-5), key
+    kept = {name for name in read(tmp_path / "run.safetensors")[0] if "weight" in name or "bias" in name}
+    assert kept and not any("module." in name for name in kept), "names of a wrapper: a bare network cannot load them"
 
 
 def test_a_last_batch_too_small_for_all_is_refused_before_any_work(monkeypatch):

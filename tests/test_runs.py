@@ -162,6 +162,22 @@ def test_runs_of_older_schemas_are_read(tiny, tmp_path):
     assert found.column("images_per_second") == pytest.approx(run.column("images_per_second"))
 
 
+def test_a_network_is_used_again(monkeypatch, tmp_path):
+    """A case with a new head begins with the weights that it names, is trained again from its file alone, and is no run
+    of the bare network."""
+    case = grids.Case("reused", "resnet20", {"in_channels": 1, "width": 8},
+                      {"weights": "digits-resnet20.safetensors", "hidden": False})
+    plan = grids.Grid("a new head", [case], {"name": "digits"}, {"epochs": 2, "optimizer": "adam", "lr": 0.01})
+    monkeypatch.setitem(grids.GRIDS, "tiny", plan)
+    run = recording.record_one("tiny", case, 0, device="cpu", root=tmp_path, progress=False)
+    assert runs.read(runs.path_of("tiny", "reused-seed0", tmp_path)).model["transfer"] == case.transfer
+    assert run.final["test_error"] < 0.1            # its features know the digits, of which a random network knows few
+    assert recording.network(case, 7).head.out_features == 7
+    new, _ = recording.again(runs.path_of("tiny", "reused-seed0", tmp_path), device="cpu", progress=False)
+    assert new.column("test_loss") == run.column("test_loss")
+    assert not runs.find("resnet20", case.options, tmp_path)
+
+
 def test_stopping_writes_nothing(tiny, tmp_path, monkeypatch):
     def stop(*args, **kwargs):
         history = training.History()
@@ -207,8 +223,9 @@ def test_spoilt_files_are_refused(tiny, tmp_path, spoil, message):
 
 
 def pending_without_gpu(plan):
-    """Full-size grids wait for a GPU: what is there of them is checked, what is missing is not asked for."""
-    return plan.data["name"] == "cifar10"
+    """Grids on photographs wait for a GPU, or a patient CPU: what is there of them is checked, what is missing is not
+    asked for."""
+    return plan.data["name"] in ("cifar10", "flowers")
 
 
 @pytest.mark.parametrize("experiment", sorted(grids.GRIDS))
@@ -220,14 +237,16 @@ def test_grid_is_recorded_as_declared(experiment):
         assert set(recorded) == set(declared)
     for name, run in recorded.items():
         case, seed = declared[name]
-        parameters = sum(p.numel() for p in create_model(case.model, **case.options).parameters())
-        assert run.model == {"name": case.model, "options": case.options, "parameters": parameters}
+        network = recording.network(case, 5 if plan.data["name"] == "flowers" else 10)
+        parameters = sum(p.numel() for p in network.parameters())
+        transfer = {"transfer": case.transfer} if case.transfer else {}
+        assert run.model == {"name": case.model, "options": case.options, **transfer, "parameters": parameters}
         assert run.recipe == plan.recipe and run.seed == seed and run.experiment == experiment
         assert {**run.data, "variant": None} == {**plan.data, "variant": None} and run.data["variant"]
         assert len(run.epochs) == plan.recipe["epochs"] and run.case == case.name
         # The sizes in the words about the data: "..., 32x32, pixels' sha256 ..., resized and padded to 16x16".
         assert run.shape[1:] == list(map(int, re.findall(r"(\d+)x(\d+)", run.data["variant"])[-1]))
-        assert run.shape[0] == (3 if "CIFAR" in run.data["variant"] else 1)
+        assert run.shape[0] == (3 if plan.data["name"] in ("cifar10", "flowers") else 1)
         assert run.command.startswith(f"python -m cnnlib record {experiment}")
         assert not run.commit.endswith("+"), "recorded with uncommitted changes to what decides a run"
 

@@ -56,7 +56,7 @@ class DataSet:
 
 
 def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
-         jpeg=None, device="cpu"):
+         split_seed=0, jpeg=None, device="cpu"):
     """Load a data set.
 
     Args:
@@ -78,6 +78,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
         test_fraction: another fraction of each class for testing, rounded down but one image at least, where the data
             set has no split of its own (pets: in place of it).
+        split_seed: another choice of the pictures for testing, where the data set has no split of its own.
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
 
@@ -89,7 +90,9 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     device = device_of(device)
     size, from_files = _kind(name, size)
     _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
-    source = SOURCES[name](root, test_fraction)
+    source = SOURCES[name](root, test_fraction, at_least("split_seed", split_seed, 0))
+    if split_seed:
+        source.variant += f", split by seed {split_seed}"
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
         source.variant += f", {limit:,} of them for training, chosen evenly"
@@ -146,7 +149,7 @@ def like_test(paths, *, name, mean, std, size=None, pad=0, channels=None, crop=0
     size, from_files = _kind(name, size)
     if from_files:
         return Photos(paths, labels, size, crop, mean=mean, std=std, workers=0)
-    channels_there, height, _ = PICTURES[name].shape if name in PICTURES else (3, size, size)
+    channels_there, height, _ = PICTURES[name].shape if name in PICTURES and name not in PHOTOS else (3, size, size)
     pixels = pixels_of(paths, height)
     if channels_there == 1:
         weights = torch.tensor([19595, 38470, 7471]).view(1, 3, 1, 1)          # ITU-R 601, rounded as Pillow does

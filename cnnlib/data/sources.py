@@ -36,7 +36,7 @@ class DataNotFound(FileNotFoundError):
 
 
 class Pictures(NamedTuple):
-    """Facts about a data set whose images are all of one shape."""
+    """Facts about a data set whose images are all loaded in one shape."""
 
     title: str
     shape: tuple        # (C, H, W), before anything is done to them
@@ -47,6 +47,7 @@ PICTURES = {
     "digits": Pictures("digits", (1, 8, 8), 1442),
     "mnist": Pictures("MNIST", (1, 28, 28), 60_000),
     "cifar10": Pictures("CIFAR-10", (3, 32, 32), 50_000),
+    "flowers": Pictures("flowers", (3, 224, 224), 3306),        # as they are loaded, if not told otherwise
 }
 
 
@@ -75,18 +76,18 @@ class Source:
     sha256: str = ""
 
 
-def digits(root, test_fraction):
+def digits(root, test_fraction, seed=0):
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8))[:, None]
     labels = torch.from_numpy(bunch.target.astype(np.int64))
-    train, test = split_per_class(labels, test_fraction or 0.2)
+    train, test = split_per_class(labels, test_fraction or 0.2, seed)
     variant = f"scikit-learn digits, {len(train):,} + {len(test):,}, 8x8"
     return Source(variant, [str(d) for d in range(10)], images, labels, train, test)
 
 
-def mnist(root, test_fraction):
+def mnist(root, test_fraction, seed=0):
     from torchvision.datasets import MNIST
 
     def check(place):
@@ -105,7 +106,7 @@ def mnist(root, test_fraction):
                 *((s.data[:, None], s.targets) for s in splits))
 
 
-def cifar10(root, test_fraction):
+def cifar10(root, test_fraction, seed=0):
     """The published batches, or a copy as images in cifar10/{train,test}/<class>/."""
     from torchvision.datasets import CIFAR10
 
@@ -139,7 +140,7 @@ def cifar10(root, test_fraction):
     return source
 
 
-def flowers(root, test_fraction):
+def flowers(root, test_fraction, seed=0):
     from torchvision.datasets.utils import download_url, extract_archive
 
     def check(place):
@@ -154,13 +155,13 @@ def flowers(root, test_fraction):
         extract_archive(str(archive), str(place), remove_finished=True)
 
     found = _find("flowers", root, check, download, "flower_photos")
-    source = _listed(found, test_fraction)
+    source = _listed(found, test_fraction, seed)
     _check_complete(found, source, _FLOWERS)
     source.variant = f"TensorFlow flowers, {_listing(source)}"
     return source
 
 
-def pets(root, test_fraction):
+def pets(root, test_fraction, seed=0):
     """Oxford-IIIT Pet: the published split, or `test_fraction` of every picture there is."""
     source = _pets(root)
     if test_fraction is None:
@@ -176,18 +177,18 @@ def pets(root, test_fraction):
 
         source.train, source.test = named_in("trainval.txt"), named_in("test.txt")
     else:
-        source.train, source.test = split_per_class(source.labels, test_fraction)
+        source.train, source.test = split_per_class(source.labels, test_fraction, seed)
     source.variant = f"Oxford-IIIT Pet, {len(source.classes)} breeds, {_listing(source)}"
     return source
 
 
-def pets30(root, test_fraction):
+def pets30(root, test_fraction, seed=0):
     """The first 30 breeds of the alphabet, as many a tutorial has them, and a tenth of each for testing."""
     source = _pets(root)
     source.classes = source.classes[:30]
     kept = (source.labels < 30).nonzero().flatten()
     source.pictures, source.labels = [source.pictures[i] for i in kept.tolist()], source.labels[kept]
-    source.train, source.test = split_per_class(source.labels, test_fraction or 0.1)
+    source.train, source.test = split_per_class(source.labels, test_fraction or 0.1, seed)
     source.variant = f"Oxford-IIIT Pet, first 30 of 37 breeds, {_listing(source)}"
     return source
 
@@ -222,11 +223,11 @@ def _pets(root):
     return Source("", names, [str(path) for path in pictures], labels, none, none, found)
 
 
-def folder(root, test_fraction):
+def folder(root, test_fraction, seed=0):
     if root is None or not Path(root).expanduser().is_dir():
         raise ValueError(f"root is {root!r}, allowed for 'folder': a folder with one folder of images a class.")
     root = Path(os.path.abspath(Path(root).expanduser()))
-    source = _listed(root, test_fraction)
+    source = _listed(root, test_fraction, seed)
     source.variant = f"folder {root.name}, {_listing(source)}"
     return source
 
@@ -241,7 +242,7 @@ def _two(variant, classes, train, test):
     return Source(variant, classes, images, labels, index[:len(train[1])], index[len(train[1]):])
 
 
-def _listed(folder, test_fraction=None):
+def _listed(folder, test_fraction=None, seed=0):
     """A Source of the images in <folder>/<class>/, or in <folder>/{train,test}/<class>/; see `folders`."""
     train, test = folders.splits(folder)
     if test and test_fraction is not None:
@@ -252,7 +253,7 @@ def _listed(folder, test_fraction=None):
     if not test:
         if rare := [name for name, n in zip(names, labels.bincount().tolist(), strict=True) if n == 1]:
             raise ValueError(f"{train / rare[0]} has 1 picture, allowed: 2 or more, one of them for testing.")
-        return Source("", names, paths, labels, *split_per_class(labels, test_fraction or 0.1), train)
+        return Source("", names, paths, labels, *split_per_class(labels, test_fraction or 0.1, seed), train)
     test_names, test_paths, test_labels = _labelled(test)
     if test_names != names:
         only = [", ".join(sorted({*a} - {*b})) or "none" for a, b in ((names, test_names), (test_names, names))]

@@ -12,11 +12,16 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Case:
-    """One network: `options` are those of `create_model` that differ from its defaults, and no others."""
+    """One network: `options` are those of `create_model` that differ from its defaults, and no others.
+
+    With `transfer` it gets a new head: options of `models.transfer.Transfer`, and "weights", the file of data/weights
+    with which it begins; without that it begins at random.
+    """
 
     name: str
     model: str
     options: dict = field(default_factory=dict)
+    transfer: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,13 @@ def lenet():
             for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))]
 
 
+def transfers(model, weights, *forms):
+    """A new head on trained features, frozen or learning on more slowly; on random ones, frozen or learning, too."""
+    known = {"frozen": {"weights": weights}, "fine-tuned": {"weights": weights, "lr_factor": 0.1},
+             "scratch": {"lr_factor": 1.0}, "random": {"lr_factor": 0.0}, "random-moving": {"moving": True}}
+    return [Case(f"{model}-{form}", model, transfer=known[form]) for form in forms]
+
+
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
 
 CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
@@ -142,6 +154,10 @@ CIFAR_16 = {**CIFAR_10K, "size": 16, "crop": 2}
 ON_CPU = {"precision": "bfloat16", "channels_last": True}      # as it would be on a GPU anyway; twice as fast
 CIFAR_SHORT = {**CIFAR_BN, "epochs": 10}
 CIFAR_ADAM = {"epochs": 10, "batch_size": 64, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle"}
+
+FLOWERS_32 = {"name": "flowers", "size": 32, "crop": 4, "flip": True}
+NEW_HEAD = {"epochs": 6, "batch_size": 32, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle", **ON_CPU}
+RESNET_20, DENSENET_40 = "cifar10-short-resnet20.safetensors", "cifar10-short-densenet_bc40_k12.safetensors"
 
 DIGITS = {"name": "digits"}
 DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
@@ -289,6 +305,18 @@ GRIDS = {
         "plain20 and resnet20 of cifar16-degradation)",
         factored(), CIFAR_16, {**CIFAR_SHORT, "channels_last": True},
     ),
+
+    # Networks of `cifar10-short`, used again.
+    "flowers32-transfer": Grid(
+        "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
+        [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
+         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random")], FLOWERS_32, NEW_HEAD,
+    ),
+    **{f"flowers32-few{n}": Grid(
+        f"A new head on ResNet-20 trained on CIFAR-10 or random; on {n} flowers a class",
+        transfers("resnet20", RESNET_20, "frozen", "fine-tuned", "scratch"), {**FLOWERS_32, "limit": 5 * n},
+        {**NEW_HEAD, "epochs": 20, "batch_size": 8},
+    ) for n in (5, 10, 50)},
 
     # The small forms.
     "digits-lenet-activation-pooling": Grid(

@@ -19,6 +19,7 @@ from ..anatomy import of, summary
 from ..checks import at_least, one_of
 from ..files import DATA
 from ..models import create_model
+from ..models.transfer import Transfer
 from ..training import Recipe
 from . import runs
 from .grids import GRIDS, Case, Grid, grid
@@ -33,12 +34,20 @@ def missing(experiment, seeds, root=None, cases=None):
             if not runs.path_of(experiment, runs.name_of(name, seed), root).exists()]
 
 
+def network(case, num_classes):
+    """The network of a case as its training begins, with the new head that `transfer` asks for."""
+    model, transfer = create_model(case.model, **case.options), dict(case.transfer)
+    if weights := transfer.pop("weights", None):
+        training.load_weights(model, DATA / "weights" / weights)
+    return Transfer(model, num_classes, **transfer) if case.transfer else model
+
+
 def train(experiment, plan, case, seed, *, data_root=None, device=None, progress=True, jobs=1, checkpoint=None):
     """Train one case of a grid with one seed: (run, model, data set). Nothing is written but the checkpoint."""
     device = training.device_of(device)
     dataset = data.load(**plan.data, root=data_root)
     torch.manual_seed(seed)
-    model = create_model(case.model, **case.options).to(device)
+    model = network(case, len(dataset.classes)).to(device)
     environment, load = runs.environment(device), runs.Load()
     history = training.fit(model, dataset, Recipe(**plan.recipe, seed=seed), device=device, progress=progress,
                            checkpoint=checkpoint, checkpoint_seconds=None if checkpoint is None else 30)
@@ -46,7 +55,8 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
         raise KeyboardInterrupt
     return runs.Run(
         schema=runs.SCHEMA, experiment=experiment, run=runs.name_of(case.name, seed), case=case.name,
-        model={"name": case.model, "options": case.options, "parameters": sum(p.numel() for p in model.parameters())},
+        model={"name": case.model, "options": case.options, **({"transfer": case.transfer} if case.transfer else {}),
+               "parameters": sum(p.numel() for p in model.parameters())},
         data={**plan.data, "variant": dataset.variant}, shape=list(dataset.train.shape), recipe=plan.recipe, seed=seed,
         **environment,
         precision=history.precision,
@@ -135,7 +145,8 @@ def again(path, *, data_root=None, device=None, progress=True, say=print):
     expected, given those recorded; None if there are not two of them.
     """
     old = runs.read(path)
-    plan, case = Grid("", [], old.load_options, old.recipe), Case(old.case, old.model["name"], old.model["options"])
+    plan = Grid("", [], old.load_options, old.recipe)
+    case = Case(old.case, old.model["name"], old.model["options"], old.model.get("transfer", {}))
     new, _, dataset = train(old.experiment, plan, case, old.seed, data_root=data_root, device=device, progress=progress)
     seeds = [run.final["test_error"] for run in map(runs.read, sorted(Path(path).parent.glob("*.json")))
              if (run.model, run.recipe, run.data) == (old.model, old.recipe, old.data)]

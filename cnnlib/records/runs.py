@@ -166,10 +166,11 @@ def minimal(model, options):
 
 
 def find(model, options, root=None):
-    """All recorded runs of the network `create_model(model, **options)`, whatever the experiment and the data set."""
+    """All recorded runs of the network `create_model(model, **options)` from a random start, on any data set."""
     wanted = minimal(model, options)
     return [run for experiment in experiments(root) for run in load(experiment, root)
-            if run.model["name"] == model and minimal(model, run.model["options"]) == wanted]
+            if run.model["name"] == model and minimal(model, run.model["options"]) == wanted
+            and "transfer" not in run.model]
 
 
 def experiments(root=None):

@@ -8,6 +8,7 @@ import torch
 
 from ..checks import from_zero
 from ..files import whole
+from ..models.transfer import report_match
 
 
 def save_weights(model, path, *, dtype=None, metadata=None):
@@ -131,11 +132,11 @@ def _fingerprint(model):
 def _check_names(path, model, state, network):
     """Raise ValueError unless `state`, of `network` as its file says (or not), has the names and shapes of the model's
     state dict: the first three differences, and how many there are."""
-    wanted = model.state_dict()
-    problems = [f"{k} is missing" for k in wanted if k not in state]
-    problems += [f"{k} is not in the model" for k in state if k not in wanted]
-    problems += [f"{k} has shape {tuple(state[k].shape)}, the model wants {tuple(wanted[k].shape)}"
-                 for k in wanted if k in state and state[k].shape != wanted[k].shape]
+    match = report_match(model, state)
+    problems = [f"{k} is missing" for k in match["missing"]]
+    problems += [f"{k} is not in the model" for k in match["unexpected"]]
+    problems += [f"{k} has shape {there}, the model wants {wanted}"
+                 for k, (there, wanted) in match["misshapen"].items()]
     if problems:
         holds = f"{path}, which holds {network}," if network else path
         more = f"; {len(problems)} differences in all" if len(problems) > 3 else ""

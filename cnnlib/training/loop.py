@@ -178,7 +178,8 @@ class Training:
         recipe, steps = self.recipe, self.steps
         torch.manual_seed(seed_of(recipe.seed, epoch, number, self.rank))       # for what the network draws itself
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.lr_at((epoch - 1) * steps + number - 1, recipe.epochs * steps)
+            factor = group.get("lr_factor", 1.0)        # of a part that learns more slowly than the rest
+            group["lr"] = factor * recipe.lr_at((epoch - 1) * steps + number - 1, recipe.epochs * steps)
         self.optimizer.zero_grad()
         # The loss is the mean over the batch of all processes, whose gradients are going to be averaged.
         size = min(recipe.batch_size, self.images - (number - 1) * recipe.batch_size)

@@ -102,8 +102,9 @@ Recipe.__doc__ += "".join(f"        {each.name}: {each.metadata['about']}.\n" fo
 
 
 def make_optimizer(model, recipe):
-    """The recipe's optimizer for the parameters of `model`."""
+    """The recipe's optimizer for the parameters of `model`, or for its groups of them, if it has any."""
+    parameters = model.parameter_groups() if hasattr(model, "parameter_groups") else model.parameters()
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    return torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum,
+        return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum,
                            weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0)
