@@ -434,6 +434,7 @@ def test_a_data_set_says_what_it_is_in_a_line(folder):
         ({"name": "digits", "size": 0}, "size is 0"),
         ({"name": "digits", "pad": -1}, "pad is -1"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
+        ({"name": "digits", "validation": 0}, "validation is 0"),
         ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
         ({"name": "digits", "crop": -1}, "crop is -1"),
         ({"name": "digits", "crop": "big"}, "crop is 'big', allowed: whole numbers from 0, and 'resized' for photos"),

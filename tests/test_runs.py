@@ -214,7 +214,8 @@ def pending_without_gpu(plan):
 @pytest.mark.parametrize("experiment", sorted(grids.GRIDS))
 def test_grid_is_recorded_as_declared(experiment):
     plan, recorded = grids.GRIDS[experiment], {run.run: run for run in runs.load(experiment)}
-    declared = {f"{case.name}-seed{seed}": (case, seed) for case in plan.cases for seed in range(3)}
+    declared = {f"{case.name}-seed{seed}": (case, seed) for case in plan.cases
+                for seed in range(plan.seeds)}
     assert set(recorded) <= set(declared)
     if not pending_without_gpu(plan):
         assert set(recorded) == set(declared)
@@ -222,9 +223,9 @@ def test_grid_is_recorded_as_declared(experiment):
         case, seed = declared[name]
         parameters = sum(p.numel() for p in create_model(case.model, **case.options).parameters())
         assert run.model == {"name": case.model, "options": case.options, "parameters": parameters}
-        assert run.recipe == plan.recipe and run.seed == seed and run.experiment == experiment
+        assert run.recipe == plan.recipe_of(case) and run.seed == seed and run.experiment == experiment
         assert {**run.data, "variant": None} == {**plan.data, "variant": None} and run.data["variant"]
-        assert len(run.epochs) == plan.recipe["epochs"] and run.case == case.name
+        assert len(run.epochs) == run.recipe["epochs"] and run.case == case.name
         # The sizes in the words about the data: "..., 32x32, pixels' sha256 ..., resized and padded to 16x16".
         assert run.shape[1:] == list(map(int, re.findall(r"(\d+)x(\d+)", run.data["variant"])[-1]))
         assert run.shape[0] == (3 if "CIFAR" in run.data["variant"] else 1)

@@ -56,7 +56,7 @@ class DataSet:
 
 
 def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
-         jpeg=None, device="cpu"):
+         validation=None, jpeg=None, device="cpu"):
     """Load a data set.
 
     Args:
@@ -78,6 +78,8 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         limit: train on this many images only, a fixed choice with equal parts of each class; the test split is whole.
         test_fraction: another fraction of each class for testing, rounded down but one image at least, where the data
             set has no split of its own (pets: in place of it).
+        validation: hold back this fraction of each class of the training images and test on these; the images for
+            testing are then not used. For choosing a learning rate, say.
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
 
@@ -88,11 +90,15 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     """
     device = device_of(device)
     size, from_files = _kind(name, size)
-    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
+    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, validation, jpeg)
     source = SOURCES[name](root, test_fraction)
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
         source.variant += f", {limit:,} of them for training, chosen evenly"
+    if validation is not None:
+        kept, held = split_per_class(source.labels[source.train], validation)
+        source.train, source.test = source.train[kept], source.train[held]
+        source.variant += f", {len(held):,} of the training images held back to test on"
     if from_files:
         source.variant += f", at {size}x{size}"
         train, test = _photos(source, size, crop, flip)
@@ -105,7 +111,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     return DataSet(name, source.variant, source.classes, train, test).to(device)
 
 
-def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg):
+def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, validation, jpeg):
     """Raise ValueError unless these arguments of `load` are what it allows."""
     one_of("data set", name, NAMES)
     one_of("channels", channels, (None, 3))
@@ -114,8 +120,9 @@ def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fracti
     for argument, value in (("size", size), ("limit", limit)):
         if value is not None:
             at_least(argument, value, 1)
-    if test_fraction is not None and not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
+    for argument, value in (("test_fraction", test_fraction), ("validation", validation)):
+        if value is not None and not 0 < value < 1:
+            raise ValueError(f"{argument} is {value!r}, allowed: numbers between 0 and 1.")
     if test_fraction is not None and name in ("mnist", "cifar10"):
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):

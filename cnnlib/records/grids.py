@@ -12,11 +12,13 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Case:
-    """One network: `options` are those of `create_model` that differ from its defaults, and no others."""
+    """One network: `options` are those of `create_model` that differ from its defaults, and no others. `recipe` has
+    those fields in which its training differs from that of the grid."""
 
     name: str
     model: str
     options: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Grid:
     recipe: dict        # fields of a cnnlib.training.Recipe; the others have their defaults
     keep: dict = field(default_factory=dict)    # case -> file in data/weights that keeps its network of seed 0
     target: dict = field(default_factory=dict)  # case -> final test error to be expected, stated before recording
+    seeds: int = 3                              # to be recorded of each case
+
+    def recipe_of(self, case):
+        """The fields of a Recipe with which a case is trained."""
+        return {**self.recipe, **case.recipe}
 
 
 # -- the comparisons, each at any size ------------------------------------------------------------------------------
@@ -107,6 +114,62 @@ def lenet():
             for activation, pooling in product(("sigmoid", "tanh", "relu"), ("avg", "max"))]
 
 
+# Four families made alike by one measure: GoogLeNet, narrower than published, and others that have as many parameters
+# (within 5 %) or multiply-accumulates (within 7 %, for the pictures they are trained on). All have BatchNorm, none has
+# dropout. The third measure is time: networks of equal parameters, with as many epochs as fit in GoogLeNet's seconds.
+def vgg_of(maps):
+    """A VGG of three stages of two 3x3 convolutions: options of `create_model`."""
+    a, b, c = maps, 2 * maps, 4 * maps
+    return {"configuration": f"{a} {a} M {b} {b} M {c} {c}", "variant": "cifar", "batch_norm": True}
+
+
+def googlenet_of(width):
+    return {"variant": "cifar", "width": width, "dropout": 0.0}
+
+
+def densenet_of(depth, growth_rate):
+    return {"depth": depth, "growth_rate": growth_rate}
+
+
+NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 million multiply-accumulates
+    "googlenet": ("googlenet", googlenet_of(0.125)),
+    "vgg-parameters": ("vgg", vgg_of(18)), "vgg-macs": ("vgg", vgg_of(13)),
+    "resnet-parameters": ("resnet26", {"width": 8}), "resnet-macs": ("resnet14", {"width": 8}),
+    "densenet-parameters": ("densenet_cifar", densenet_of(22, 14)),
+    "densenet-macs": ("densenet_cifar", densenet_of(34, 4)),
+}
+WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
+    "googlenet": ("googlenet", googlenet_of(0.5)),
+    "vgg-parameters": ("vgg", vgg_of(73)), "vgg-macs": ("vgg", vgg_of(52)),
+    "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet20", {"width": 25}),
+    "densenet-parameters": ("densenet_cifar", densenet_of(34, 40)),
+    "densenet-macs": ("densenet_cifar", densenet_of(34, 16)),
+}
+
+
+def race(networks=NARROW_RACE, epochs=None, rates=None, **size):
+    """The networks of a race.
+
+    Args:
+        networks: {case: (model, options)}.
+        epochs: {family: epochs that take as long as those of GoogLeNet}; None leaves the race by time out.
+        rates: {case: its learning rate}; None leaves that of the recipe.
+        size: options for all networks.
+    """
+    recipes = {name: {} for name in networks}
+    if epochs:
+        networks = networks | {f"{family}-seconds": networks[f"{family}-parameters"] for family in epochs}
+        recipes |= {f"{family}-seconds": {"epochs": count} for family, count in epochs.items()}
+    return [Case(name, model, {**options, **size}, {**recipes[name], **({"lr": rates[name]} if rates else {})})
+            for name, (model, options) in networks.items()]
+
+
+def rate_search(rates, *networks, **size):
+    """The networks of a race, each with every learning rate."""
+    return [Case(f"{case.name}-lr{lr}", case.model, case.options, {**case.recipe, "lr": lr})
+            for case, lr in product(race(*networks, **size), rates)]
+
+
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
 
 CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
@@ -131,6 +194,15 @@ NARROW = {"in_channels": 1, "width": 8}         # a CIFAR ResNet has 16-32-64 pl
 EIGHTH = {"in_channels": 1, "width": 0.125}     # an eighth of the channels of VGG, AlexNet and GoogLeNet
 
 NARROW_VGG = Case("vgg16_bn-quarter", "vgg16_bn", {"variant": "cifar", "width": 0.25})
+
+# The races. Epochs by time follow from the processor time of a step, `python -m cnnlib.experiments.race` measures it.
+RACE_16 = {**CIFAR_10K, "limit": 4000, "size": 16, "crop": 0, "flip": False}
+RACE_16_EPOCHS = {"vgg": 15, "resnet": 13, "densenet": 3}       # GoogLeNet: 7
+RACE_DIGITS = {**DIGITS_16, "test_fraction": 0.6}
+RACE_DIGITS_EPOCHS = {"vgg": 24, "resnet": 20, "densenet": 6}   # GoogLeNet: 11
+RACE_DIGITS_BN = {**DIGITS_BN, "epochs": 11}
+RATES = (0.01, 0.03, 0.1, 0.3)
+HELD_BACK = {"validation": 0.25}            # rates are chosen on pictures that neither train nor test
 
 
 GRIDS = {
@@ -188,6 +260,10 @@ GRIDS = {
     "se": Grid(
         "ResNets with and without squeeze-and-excitation", squeeze_excite(), CIFAR, CIFAR_BN,
         target={"resnet20": 0.090, "resnet56": 0.077},
+    ),
+    "race-rates": Grid(
+        "Four families at equal parameters or multiply-accumulates, each with four learning rates, tested on a part of "
+        "the training pictures", rate_search(RATES, WIDE_RACE), {**CIFAR, **HELD_BACK}, CIFAR_BN, seeds=1,
     ),
 
     # The recipe of the full-size grids where there is no GPU: an hour of one CPU core.
@@ -253,6 +329,11 @@ GRIDS = {
         "ResNets, half as wide, with and without squeeze-and-excitation, on 10,000 pictures of CIFAR-10 at 16x16",
         squeeze_excite(width=8), CIFAR_16, CIFAR_SHORT,
     ),
+    "cifar16-race-rates": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, each with three learning rates, "
+        "tested on a part of the training pictures", rate_search(RATES[1:], NARROW_RACE, RACE_16_EPOCHS),
+        {**RACE_16, **HELD_BACK}, {**CIFAR_BN, "epochs": 7, "batch_size": 64}, seeds=1,
+    ),
 
     # The small forms.
     "digits-lenet-activation-pooling": Grid(
@@ -295,6 +376,11 @@ GRIDS = {
     ),
     "digits-se": Grid(
         "ResNets, half as wide, with and without squeeze-and-excitation", squeeze_excite(**NARROW), DIGITS, DIGITS_BN,
+    ),
+    "digits-race-rates": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, each with four learning rates, "
+        "tested on a part of the training pictures", rate_search(RATES, NARROW_RACE, RACE_DIGITS_EPOCHS, **GREY),
+        {**RACE_DIGITS, **HELD_BACK}, RACE_DIGITS_BN, seeds=1,
     ),
 }
 
