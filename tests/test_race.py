@@ -204,3 +204,18 @@ def test_a_changed_run_changes_the_sentence(tmp_path):
     after = race.ranking("digits-race", "parameters", "test error", tmp_path)
     assert after.order[0] == race.FAMILIES[last] and after.sentence() != before.sentence()
     assert len(after.decided()) >= 3
+
+
+def test_what_is_recorded_is_found(tmp_path):
+    assert ("digits-race", "parameters") in race.recorded() and race.recorded(tmp_path) == []
+    for run in runs.load("digits-race"):
+        if run.seed < 1:
+            runs.write(run, tmp_path)
+    assert race.recorded(tmp_path) == []        # one seed is no race
+
+
+def test_the_checklist_finds_what_a_table_lacks():
+    assert all(race.checklist("digits-race").values())
+    one = race.checklist("cifar10-full")        # one network, one seed so far
+    assert not one["three seeds or more of each"] and not one["a rate searched for each network"]
+    assert one["device, versions, command"] and one["data, and how they were split"]

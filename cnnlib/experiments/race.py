@@ -53,6 +53,19 @@ def entrants(experiment, match, root=None):
     return {family: cases[name] for family, name in names.items()}
 
 
+def recorded(root=None):
+    """[(experiment, match)] of which every family has two seeds or more."""
+    found = []
+    for experiment, match in itertools.product(RACES, MATCHES):
+        try:
+            groups = entrants(experiment, match, root)
+        except ValueError:
+            continue
+        if min(map(len, groups.values())) > 1:
+            found.append((experiment, match))
+    return found
+
+
 def area(run):
     """Area under the curve of the test error, over the share of the training that is done: small is fast. It begins
     with the error of chance, and lies between the errors of a network that is ready at once and of one that never is.
@@ -206,6 +219,26 @@ def listed(names):
 # What one source says: its two orders of results, the best first.
 CONVERGENCE = [["VGG"], ["Inception"], ["DenseNet"], ["ResNet"]]
 GENERALISATION = [["Inception"], ["DenseNet", "ResNet"], ["VGG"]]
+
+
+# ---- what a table of results should report ----
+
+def checklist(experiment, root=None):
+    """{what a table should report: does the recorded experiment have it?}"""
+    cases, plan = runs.by_case(experiment, root), grid(experiment)
+    every = [run for group in cases.values() for run in group]
+    return {
+        "data, and how they were split": all(run.data["variant"] for run in every),
+        "the last epoch, not the best": True,       # a run has no other result
+        "three seeds or more of each": min(map(len, cases.values())) >= 3,
+        "as many seeds of each": len(set(map(len, cases.values()))) == 1,
+        "cost beside the error": all(run.model["parameters"] and run.wall_seconds for run in every),
+        "device, versions, command": all(run.device_name and run.torch and run.command for run in every),
+        "every network that was planned": set(cases) == {case.name for case in plan.cases},
+        "a rate searched for each network": bool(runs.load(f"{experiment}-rates", root)),
+        "chosen without the test pictures": any("validation" in run.data
+                                                for run in runs.load(f"{experiment}-rates", root)),
+    }
 
 
 # ---- how the networks were matched, and the rate of each ----

@@ -130,8 +130,8 @@ EXHIBITS = [
         },
         exposed_by=("more seeds are no advantage", "the last epoch counts"),
         explanation=(
-            "The smallest of many numbers is small because they are many. Whoever has more seeds or more epochs to "
-            "choose from wins, and the choice was made on the test set. Take the last epoch and the mean over the seeds; and "
+            "The smallest of many numbers is small because they are many. Whoever has more seeds or epochs to choose "
+            "from wins, and the choice was made on the test set. Take the last epoch and the mean over the seeds; and "
             "print how far the seeds spread, for a table of means alone still ranks what cannot be told apart."
         ),
         hints=("How many numbers does each name choose from?", "What would two names of one network get?"),
