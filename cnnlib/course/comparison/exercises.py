@@ -14,14 +14,14 @@ from ..exercises import Wrong, call, exercise, number
 COSTS = {"A": (3, 9.0), "B": (5, 4.0), "C": (4, 6.0), "D": (9, 3.0), "E": (5, 4.0), "F": (6, 7.0)}
 
 
-def agree(function, cases, right, mistakes, what):
+def agree(function, cases, right, mistakes, what, read=lambda value: value):
     """Compare a function with the right one in all cases, numbers to nine digits; `mistakes`: what is told of one that
-    computes something else."""
+    computes something else; `read`: what to make of a value first."""
     def same(a, b):
         numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
         return a == b or (numbers and math.isclose(a, b, rel_tol=1e-9))
 
-    given = [call(function, *case) for case in cases]
+    given = [read(call(function, *case)) for case in cases]
     if all(same(value, right(*case)) for value, case in zip(given, cases, strict=True)):
         return
     for told, formula in mistakes.items():
@@ -188,14 +188,14 @@ def pareto(answer):
             raise Wrong(f"a set or a list of names is wanted, this is {given!r}.")
         return set(given)
 
-    agree(lambda costs: names(call(answer, dict(costs))), cases, lambda costs: kept(costs, better), {
+    agree(answer, cases, lambda costs: kept(costs, better), {
         "two that are equal do not beat each other: both stay.":
             lambda costs: kept(costs, lambda x, y: x[0] <= y[0] and x[1] <= y[1]),
         "as good in one number and better in the other is enough to beat.":
             lambda costs: kept(costs, lambda x, y: x[0] < y[0] and x[1] < y[1]),
         "that is the best by the first number only.": lambda costs: {min(costs, key=lambda n: costs[n])},
         "those are the beaten ones.": lambda costs: set(costs) - kept(costs, better),
-    }, "{}")
+    }, "{}", names)
     return "Whoever wants another network than one of these has a further yardstick."
 
 
