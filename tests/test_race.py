@@ -203,7 +203,7 @@ def test_a_changed_run_changes_the_sentence(tmp_path):
         runs.write(runs.Run(**content), tmp_path)
     after = race.ranking("digits-race", "parameters", "test error", tmp_path)
     assert after.order[0] == race.FAMILIES[last] and after.sentence() != before.sentence()
-    assert len(after.decided()) >= 3
+    assert after.decided() != before.decided()
 
 
 def test_what_is_recorded_is_found(tmp_path):

@@ -12,8 +12,7 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Case:
-    """One network: `options` are those of `create_model` that differ from its defaults, and no others. `recipe` has
-    those fields in which its training differs from that of the grid."""
+    """One network: `options` are those of `create_model` that differ from its defaults, `recipe` what of the grid's."""
 
     name: str
     model: str
@@ -32,7 +31,6 @@ class Grid:
     seeds: int = 3                              # to be recorded of each case
 
     def recipe_of(self, case):
-        """The fields of a Recipe with which a case is trained."""
         return {**self.recipe, **case.recipe}
 
 
@@ -118,44 +116,33 @@ def lenet():
 # (within 5 %) or multiply-accumulates (within 7 %, for the pictures they are trained on). All have BatchNorm, none has
 # dropout. The third measure is time: networks of equal parameters, with as many epochs as fit in GoogLeNet's seconds.
 def vgg_of(maps):
-    """A VGG of three stages of two 3x3 convolutions: options of `create_model`."""
+    """A VGG of three stages of two 3x3 convolutions."""
     a, b, c = maps, 2 * maps, 4 * maps
-    return {"configuration": f"{a} {a} M {b} {b} M {c} {c}", "variant": "cifar", "batch_norm": True}
-
-
-def googlenet_of(width):
-    return {"variant": "cifar", "width": width, "dropout": 0.0}
+    return "vgg", {"configuration": f"{a} {a} M {b} {b} M {c} {c}", "variant": "cifar", "batch_norm": True}
 
 
 def densenet_of(depth, growth_rate):
-    return {"depth": depth, "growth_rate": growth_rate}
+    return "densenet_cifar", {"depth": depth, "growth_rate": growth_rate}
 
 
+SLIM = {"variant": "cifar", "dropout": 0.0}
 NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 million multiply-accumulates
-    "googlenet": ("googlenet", googlenet_of(0.125)),
-    "vgg-parameters": ("vgg", vgg_of(18)), "vgg-macs": ("vgg", vgg_of(13)),
+    "googlenet": ("googlenet", {**SLIM, "width": 0.125}),
+    "vgg-parameters": vgg_of(18), "vgg-macs": vgg_of(13),
     "resnet-parameters": ("resnet26", {"width": 8}), "resnet-macs": ("resnet14", {"width": 8}),
-    "densenet-parameters": ("densenet_cifar", densenet_of(22, 14)),
-    "densenet-macs": ("densenet_cifar", densenet_of(34, 4)),
+    "densenet-parameters": densenet_of(22, 14), "densenet-macs": densenet_of(34, 4),
 }
 WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
-    "googlenet": ("googlenet", googlenet_of(0.5)),
-    "vgg-parameters": ("vgg", vgg_of(73)), "vgg-macs": ("vgg", vgg_of(52)),
+    "googlenet": ("googlenet", {**SLIM, "width": 0.5}),
+    "vgg-parameters": vgg_of(73), "vgg-macs": vgg_of(52),
     "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet20", {"width": 25}),
-    "densenet-parameters": ("densenet_cifar", densenet_of(34, 40)),
-    "densenet-macs": ("densenet_cifar", densenet_of(34, 16)),
+    "densenet-parameters": densenet_of(34, 40), "densenet-macs": densenet_of(34, 16),
 }
 
 
 def race(networks=NARROW_RACE, epochs=None, rates=None, **size):
-    """The networks of a race.
-
-    Args:
-        networks: {case: (model, options)}.
-        epochs: {family: epochs that take as long as those of GoogLeNet}; None leaves the race by time out.
-        rates: {case: its learning rate}; None leaves that of the recipe.
-        size: options for all networks.
-    """
+    """The networks of a race, {case: (model, options)}. `epochs`: {family: epochs that take as long as those of
+    GoogLeNet}, None leaves the race by time out; `rates`: {case: learning rate}, None leaves that of the recipe."""
     recipes = {name: {} for name in networks}
     if epochs:
         networks = networks | {f"{family}-seconds": networks[f"{family}-parameters"] for family in epochs}
@@ -204,11 +191,10 @@ RACE_DIGITS_EPOCHS = {"vgg": 24, "resnet": 20, "densenet": 6}   # GoogLeNet: 11
 RACE_DIGITS_BN = {**DIGITS_BN, "epochs": 11}
 RATES = (0.01, 0.03, 0.1, 0.3)
 HELD_BACK = {"validation": 0.25}            # rates are chosen on pictures that neither train nor test
-# The best of those tried, see `race-rates`; of equally good ones the smallest.
+# The best of those tried in the search; of equally good ones the smallest.
 RACE_DIGITS_RATES = {
-    "googlenet": 0.1, "vgg-parameters": 0.3, "vgg-macs": 0.1, "resnet-parameters": 0.1, "resnet-macs": 0.3,
-    "densenet-parameters": 0.3, "densenet-macs": 0.1, "vgg-seconds": 0.3, "resnet-seconds": 0.1,
-    "densenet-seconds": 0.3,
+    "googlenet": 0.1, "vgg-parameters": 0.3, "resnet-parameters": 0.1, "densenet-parameters": 0.3, "vgg-macs": 0.1,
+    "resnet-macs": 0.3, "densenet-macs": 0.1, "vgg-seconds": 0.3, "resnet-seconds": 0.1, "densenet-seconds": 0.3,
 }
 
 

@@ -163,8 +163,7 @@ def expected_interval(errors, resolution):
 
 
 def show(seeds=None, device=None, experiments=None, root=None, say=print):
-    """Print what is recorded of each experiment, on which device, and what the rest would cost on this machine.
-    `seeds` None means as many as the grid wants."""
+    """Print what is recorded of each experiment, on which device, and what the rest would cost on this machine."""
     device = training.device_of(device).type
     measured = None
     for experiment in experiments or GRIDS:

@@ -44,7 +44,7 @@ def table(entries, pages):
     buttons = "".join(
         f'<label><input type="radio" name="verdict" value="{verdict}"{" checked" * (verdict == "all")}> '
         f"{verdict} ({count})</label> " for verdict, count in {"all": len(entries), **counts}.items())
-    rows = "".join(row(claim, pages[claim.chapter]) for claim in entries)
+    rows = "".join(row(claim, pages.get(claim.chapter)) for claim in entries)
     head = '<tr><th scope="col">Verdict</th><th scope="col">Claim, and what is right</th></tr>'
     return (f'<form class="ledger"><fieldset><legend>Verdicts to be shown</legend>{buttons}</fieldset>'
             '<div class="wide-table" tabindex="0" role="region" aria-label="All claims of the book">'
@@ -52,9 +52,11 @@ def table(entries, pages):
 
 
 def row(claim, page):
-    """One claim; the values of its statement are those that its computation is known to give."""
+    """One claim, with a link if its chapter has a page yet; the values of its statement are those that its computation
+    is known to give."""
+    name = f'<a href="{page}">{claim.id}</a>' if page else f"<code>{claim.id}</code>"
     right = claim.sentence(claim.settled_by.get("expected"))
     return (f'<tr class="is-{claim.verdict}"><td><span class="verdict verdict-{claim.verdict}">'
             f'<span aria-hidden="true">{claims.VERDICTS[claim.verdict]}</span> {claim.verdict}</span></td>'
             f"<td><strong>{html.escape(claim.claim)}</strong> {html.escape(right)} "
-            f'<a href="{page}">{claim.id}</a></td></tr>')
+            f"{name}</td></tr>")
