@@ -87,6 +87,12 @@ def test_values_that_do_not_vary():
     assert Ranking({"A": [0.1, 0.1], "B": [0.2, 0.2]}, "is before").decided() == [("A", "B")]
 
 
+def test_apart_is_not_decided():
+    """One value of B lies far out: no value of A is as large as any of B, and the mean of B is still uncertain."""
+    ranking = Ranking({"A": [1.0, 1.1, 0.9], "B": [1.2, 1.3, 9.0], "C": [1.0, 2.0, 1.5]}, "is before")
+    assert ranking.apart() == [("A", "B")] and ranking.decided() == []
+
+
 def test_orders_of_the_bootstrap():
     orders = Ranking(FAR, "is before").orders(1000)
     assert orders == {("A", "B", "C", "D"): 1.0}

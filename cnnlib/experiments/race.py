@@ -166,6 +166,10 @@ class Ranking:
         decided = self.decided()
         return [pair for pair in itertools.combinations(self.order, 2) if pair not in decided]
 
+    def apart(self):
+        """Pairs (a, b) of which every value of a is smaller than every value of b, decided or not."""
+        return [(a, b) for a, b in itertools.combinations(self.order, 2) if max(self.values[a]) < min(self.values[b])]
+
     def orders(self, draws=10_000, seed=0):
         """{order: share of the draws in which it comes out}, the most frequent first. A draw takes as many seeds of
         each family as there are, with replacement (Efron's bootstrap); equal means stand in the order of names."""
