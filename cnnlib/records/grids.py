@@ -185,7 +185,7 @@ NARROW_VGG = Case("vgg16_bn-quarter", "vgg16_bn", {"variant": "cifar", "width": 
 # The races. Epochs by time follow from the processor time of a step, `python -m cnnlib.experiments.race` measures it.
 RACE_16 = {**CIFAR_10K, "limit": 4000, "size": 16, "crop": 0, "flip": False}
 RACE_16_BN = {**CIFAR_BN, "epochs": 7, "batch_size": 64}
-RACE_16_EPOCHS = {"vgg": 15, "resnet": 13, "densenet": 3}       # GoogLeNet: 7
+RACE_16_EPOCHS = {"vgg": 15, "resnet": 13, "densenet": 4}       # GoogLeNet: 7
 RACE_DIGITS = {**DIGITS_16, "test_fraction": 0.6}
 RACE_DIGITS_EPOCHS = {"vgg": 24, "resnet": 20, "densenet": 6}   # GoogLeNet: 11
 RACE_DIGITS_BN = {**DIGITS_BN, "epochs": 11}
