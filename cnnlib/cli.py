@@ -532,7 +532,7 @@ examples:
     p.add_argument("--list", action="store_true", help="show what is recorded, on which device, and what is missing")
     p.add_argument("--again", metavar="FILE",
                    help="train a recorded run again and say whether the result is one that another seed might have had")
-    p.add_argument("--seeds", type=int, default=3, help="how many seeds: 0, 1, 2, ...")
+    p.add_argument("--seeds", type=int, help="how many seeds: 0, 1, 2, ...; as many as the grid wants if not given")
     p.add_argument("--case", action="append", metavar="NAME", help="only this one of its networks; may be repeated")
     p.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     p.add_argument("--threads", type=int, help="CPU threads a run; the cores divided by the jobs if not given")

@@ -15,6 +15,7 @@ from cnnlib.course import bugs, chapters, claims, exercises
 from cnnlib.course.alexnet import faulty as alexnet_faulty
 from cnnlib.course.alexnet import repaired as alexnet_repaired
 from cnnlib.course.anatomy import repaired as anatomy_repaired
+from cnnlib.course.comparison import repaired as comparison_repaired
 from cnnlib.course.densenet import faulty as densenet_faulty
 from cnnlib.course.lenet import faulty as lenet_faulty
 from cnnlib.course.lenet import repaired as lenet_repaired
@@ -129,6 +130,21 @@ def test_the_faulty_densenet_has_the_maps_of_the_published_one():
     transitions = [layer.in_channels for layer, _ in trace if getattr(layer, "out_channels", 0) == 64]
     assert transitions == [224, 448, 832]
     assert densenet_faulty.densenet121()[-1].in_features == 576
+
+
+def in_training_mode(model, optimizer, train, test):
+    _, on_test = comparison_repaired.train_and_report(model, optimizer, train, test)
+    model.train()
+    right = sum((model(x).argmax(1) == y).sum().item() for x, y in train)
+    return right / sum(len(y) for _, y in train), on_test
+
+
+def best_of_last_epochs(curves):
+    return sorted(curves, key=lambda name: min(errors[-1] for errors in curves[name]))
+
+
+def mean_of_best_epochs(curves):
+    return sorted(curves, key=lambda name: statistics.fmean(min(errors) for errors in curves[name]))
 
 
 def only_dense_activations():
@@ -405,6 +421,12 @@ def true_word_only(words):
         ("blocks/smaller-every-time",
          lambda: models.DilatedStack(16, (1, 1, 1)), "the rates are 1, 2, 4", "rates [1, 1, 1]"),
         ("blocks/smaller-every-time", padded_by_the_field, "maps keep their size", "gives (1, 16, 78, 78)"),
+        ("comparison/better-in-the-test", in_training_mode, "the training accuracy", "when it is used"),
+        ("comparison/better-in-the-test", lambda *_: (1.0, 0.5), "the test accuracy", "50.0% is reported"),
+        ("comparison/leaderboard", best_of_last_epochs, "more seeds", "though both are the same network"),
+        ("comparison/leaderboard", mean_of_best_epochs, "the last epoch", "take the last"),
+        ("comparison/leaderboard",
+         lambda curves: comparison_repaired.leaderboard(curves)[:1], "all names", "the best first"),
         ("lenet/trusted-comments",
          only_dense_activations, "the convolutional part is more than", "averages are linear too"),
         ("lenet/trusted-comments", nn.Identity(), "ten scores for a picture of 28×28", "expected (2, 10)"),

@@ -36,6 +36,18 @@ def test_digits_are_scikit_learns():
     assert all((digits.test.labels == d).sum() == int((bunch.target == d).sum() * 0.2) for d in range(10))
 
 
+def test_what_is_held_back_for_validation_is_of_the_training_set_and_tests_nothing_else():
+    whole, held = data.load("digits", test_fraction=0.6), data.load("digits", test_fraction=0.6, validation=0.25)
+
+    def pictures(split):
+        return {tuple(image.flatten().tolist()) for image in split.images}
+
+    assert pictures(held.train) | pictures(held.test) == pictures(whole.train)
+    assert len(held.train) + len(held.test) == len(whole.train)
+    assert all((held.test.labels == d).sum() == int((whole.train.labels == d).sum() * 0.25) for d in range(10))
+    assert f"{len(held.test)} of the training images held back" in held.variant
+
+
 def test_normalisation_is_that_of_the_training_set():
     digits = data.load("digits", size=28, pad=2)
     x = torch.cat([x for x, _ in digits.train.batches(100)])
@@ -435,6 +447,7 @@ def test_a_data_set_says_what_it_is_in_a_line(folder):
         ({"name": "digits", "pad": -1}, "pad is -1"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction is 1.5"),
         ({"name": "digits", "split_seed": -1}, "split_seed is -1, allowed: whole numbers from 0"),
+        ({"name": "digits", "validation": 0}, "validation is 0"),
         ({"name": "digits", "channels": 1}, "channels is 1, allowed: None, 3"),
         ({"name": "digits", "crop": -1}, "crop is -1"),
         ({"name": "digits", "crop": "big"}, "crop is 'big', allowed: whole numbers from 0, and 'resized' for photos"),

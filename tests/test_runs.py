@@ -58,6 +58,21 @@ def test_only_what_is_missing_is_recorded(tiny, tmp_path):
         recording.missing("tiny", 0)
 
 
+def test_a_case_may_be_trained_in_its_own_way_and_a_grid_wants_its_own_number_of_seeds(tmp_path, monkeypatch):
+    """Two epochs for all, one for the second; both with two seeds, as `record` without a number takes it."""
+    cases = [grids.Case("long", "lenet5_modern"), grids.Case("short", "lenet5_modern", {}, {"epochs": 1, "lr": 0.01})]
+    plan = grids.Grid("two recipes", cases, {"name": "digits", "size": 28},
+                      {"epochs": 2, "batch_size": 256, "lr": 0.05}, seeds=2)
+    monkeypatch.setitem(grids.GRIDS, "own", plan)
+    run = recording.record_one("own", cases[1], 0, device="cpu", root=tmp_path, progress=False)
+    assert run.recipe == {"epochs": 1, "batch_size": 256, "lr": 0.01} and len(run.epochs) == 1
+    assert 2 * recording.training_macs(plan, cases[1]) == recording.training_macs(plan, cases[0])
+    lines = []
+    recording.show(None, "cpu", ["own"], tmp_path, lines.append)
+    assert lines[0] == "own: 1 of 4 runs. two recipes."
+    assert runs.read(runs.path_of("own", "short-seed0", tmp_path)).recipe == run.recipe
+
+
 def test_record_in_processes_fills_the_grid(tmp_path, capsys, monkeypatch):
     """A real grid of the book in worker processes; its data set is found nowhere, so the error must arrive here."""
     monkeypatch.setenv("CNNLIB_DATA", str(tmp_path / "nothing"))
@@ -231,7 +246,8 @@ def pending_without_gpu(plan):
 @pytest.mark.parametrize("experiment", sorted(grids.GRIDS))
 def test_grid_is_recorded_as_declared(experiment):
     plan, recorded = grids.GRIDS[experiment], {run.run: run for run in runs.load(experiment)}
-    declared = {f"{case.name}-seed{seed}": (case, seed) for case in plan.cases for seed in range(3)}
+    declared = {f"{case.name}-seed{seed}": (case, seed) for case in plan.cases
+                for seed in range(plan.seeds)}
     assert set(recorded) <= set(declared)
     if not pending_without_gpu(plan):
         assert set(recorded) == set(declared)
@@ -241,9 +257,9 @@ def test_grid_is_recorded_as_declared(experiment):
         parameters = sum(p.numel() for p in network.parameters())
         transfer = {"transfer": case.transfer} if case.transfer else {}
         assert run.model == {"name": case.model, "options": case.options, **transfer, "parameters": parameters}
-        assert run.recipe == plan.recipe and run.seed == seed and run.experiment == experiment
+        assert run.recipe == plan.recipe_of(case) and run.seed == seed and run.experiment == experiment
         assert {**run.data, "variant": None} == {**plan.data, "variant": None} and run.data["variant"]
-        assert len(run.epochs) == plan.recipe["epochs"] and run.case == case.name
+        assert len(run.epochs) == run.recipe["epochs"] and run.case == case.name
         # The sizes in the words about the data: "..., 32x32, pixels' sha256 ..., resized and padded to 16x16".
         assert run.shape[1:] == list(map(int, re.findall(r"(\d+)x(\d+)", run.data["variant"])[-1]))
         assert run.shape[0] == (3 if plan.data["name"] in ("cifar10", "flowers") else 1)

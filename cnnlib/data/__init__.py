@@ -56,7 +56,7 @@ class DataSet:
 
 
 def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False, limit=None, test_fraction=None,
-         split_seed=0, jpeg=None, device="cpu"):
+         split_seed=0, validation=None, jpeg=None, device="cpu"):
     """Load a data set.
 
     Args:
@@ -79,6 +79,8 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
         test_fraction: another fraction of each class for testing, rounded down but one image at least, where the data
             set has no split of its own (pets: in place of it).
         split_seed: another choice of the pictures for testing, where the data set has no split of its own.
+        validation: hold back this fraction of each class of the training images and test on these; the images for
+            testing are then not used. For choosing a learning rate, say.
         jpeg: save and read every picture once more as JPEG of this quality, 1 to 100: see `images.saved_as_jpeg`.
         device: where the batches are. None takes the fastest.
 
@@ -89,13 +91,17 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     """
     device = device_of(device)
     size, from_files = _kind(name, size)
-    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg)
+    _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, validation, jpeg)
     source = SOURCES[name](root, test_fraction, at_least("split_seed", split_seed, 0))
     if split_seed:
         source.variant += f", split by seed {split_seed}"
     if limit is not None and limit < len(source.train):
         source.train = source.train[balanced(source.labels[source.train], limit)]
         source.variant += f", {limit:,} of them for training, chosen evenly"
+    if validation is not None:
+        kept, held = split_per_class(source.labels[source.train], validation)
+        source.train, source.test = source.train[kept], source.train[held]
+        source.variant += f", {len(held):,} of the training images held back to test on"
     if from_files:
         source.variant += f", at {size}x{size}"
         train, test = _photos(source, size, crop, flip)
@@ -108,7 +114,7 @@ def load(name, root=None, *, size=None, pad=0, channels=None, crop=0, flip=False
     return DataSet(name, source.variant, source.classes, train, test).to(device)
 
 
-def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, jpeg):
+def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fraction, validation, jpeg):
     """Raise ValueError unless these arguments of `load` are what it allows."""
     one_of("data set", name, NAMES)
     one_of("channels", channels, (None, 3))
@@ -117,8 +123,9 @@ def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fracti
     for argument, value in (("size", size), ("limit", limit)):
         if value is not None:
             at_least(argument, value, 1)
-    if test_fraction is not None and not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction is {test_fraction!r}, allowed: numbers between 0 and 1.")
+    for argument, value in (("test_fraction", test_fraction), ("validation", validation)):
+        if value is not None and not 0 < value < 1:
+            raise ValueError(f"{argument} is {value!r}, allowed: numbers between 0 and 1.")
     if test_fraction is not None and name in ("mnist", "cifar10"):
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {name}, which has a test split: None.")
     if not (from_files and crop == "resized") and (type(crop) is not int or crop < 0):

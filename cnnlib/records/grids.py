@@ -12,7 +12,7 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Case:
-    """One network: `options` are those of `create_model` that differ from its defaults, and no others.
+    """One network: `options` are those of `create_model` that differ from its defaults, `recipe` what of the grid's.
 
     With `transfer` it gets a new head: options of `models.transfer.Transfer`, and "weights", the file of data/weights
     with which it begins; without that it begins at random.
@@ -21,6 +21,7 @@ class Case:
     name: str
     model: str
     options: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
     transfer: dict = field(default_factory=dict)
 
 
@@ -32,6 +33,10 @@ class Grid:
     recipe: dict        # fields of a cnnlib.training.Recipe; the others have their defaults
     keep: dict = field(default_factory=dict)    # case -> file in data/weights that keeps its network of seed 0
     target: dict = field(default_factory=dict)  # case -> final test error to be expected, stated before recording
+    seeds: int = 3                              # to be recorded of each case
+
+    def recipe_of(self, case):
+        return {**self.recipe, **case.recipe}
 
 
 # -- the comparisons, each at any size ------------------------------------------------------------------------------
@@ -141,6 +146,51 @@ def transfers(model, weights, *forms):
     return [Case(f"{model}-{form}", model, transfer=known[form]) for form in forms]
 
 
+# Four families made alike by one measure: GoogLeNet, narrower than published, and others that have as many parameters
+# (within 5 %) or multiply-accumulates (within 7 %, for the pictures they are trained on). All have BatchNorm, none has
+# dropout. The third measure is time: networks of equal parameters, with as many epochs as fit in GoogLeNet's seconds.
+def vgg_of(maps):
+    """A VGG of three stages of two 3x3 convolutions."""
+    a, b, c = maps, 2 * maps, 4 * maps
+    return "vgg", {"configuration": f"{a} {a} M {b} {b} M {c} {c}", "variant": "cifar", "batch_norm": True}
+
+
+def densenet_of(depth, growth_rate):
+    return "densenet_cifar", {"depth": depth, "growth_rate": growth_rate}
+
+
+SLIM = {"variant": "cifar", "dropout": 0.0}
+NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 million multiply-accumulates
+    "googlenet": ("googlenet", {**SLIM, "width": 0.125}),
+    "vgg-parameters": vgg_of(18), "vgg-macs": vgg_of(13),
+    "resnet-parameters": ("resnet26", {"width": 8}), "resnet-macs": ("resnet14", {"width": 8}),
+    "densenet-parameters": densenet_of(22, 14), "densenet-macs": densenet_of(34, 4),
+}
+WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
+    "googlenet": ("googlenet", {**SLIM, "width": 0.5}),
+    "vgg-parameters": vgg_of(73), "vgg-macs": vgg_of(52),
+    "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet20", {"width": 25}),
+    "densenet-parameters": densenet_of(34, 40), "densenet-macs": densenet_of(34, 16),
+}
+
+
+def race(networks=NARROW_RACE, epochs=None, rates=None, **size):
+    """The networks of a race, {case: (model, options)}. `epochs`: {family: epochs that take as long as those of
+    GoogLeNet}, None leaves the race by time out; `rates`: {case: learning rate}, None leaves that of the recipe."""
+    recipes = {name: {} for name in networks}
+    if epochs:
+        networks = networks | {f"{family}-seconds": networks[f"{family}-parameters"] for family in epochs}
+        recipes |= {f"{family}-seconds": {"epochs": count} for family, count in epochs.items()}
+    return [Case(name, model, {**options, **size}, {**recipes[name], **({"lr": rates[name]} if rates else {})})
+            for name, (model, options) in networks.items()]
+
+
+def rate_search(rates, *networks, **size):
+    """The networks of a race, each with every learning rate."""
+    return [Case(f"{case.name}-lr{lr}", case.model, case.options, {**case.recipe, "lr": lr})
+            for case, lr in product(race(*networks, **size), rates)]
+
+
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
 
 CIFAR = {"name": "cifar10", "crop": 4, "flip": True}
@@ -169,6 +219,21 @@ NARROW = {"in_channels": 1, "width": 8}         # a CIFAR ResNet has 16-32-64 pl
 EIGHTH = {"in_channels": 1, "width": 0.125}     # an eighth of the channels of VGG, AlexNet and GoogLeNet
 
 NARROW_VGG = Case("vgg16_bn-quarter", "vgg16_bn", {"variant": "cifar", "width": 0.25})
+
+# The races. Epochs by time follow from the processor time of a step, `python -m cnnlib.experiments.race` measures it.
+RACE_16 = {**CIFAR_10K, "limit": 4000, "size": 16, "crop": 0, "flip": False}
+RACE_16_BN = {**CIFAR_BN, "epochs": 7, "batch_size": 64}
+RACE_16_EPOCHS = {"vgg": 15, "resnet": 13, "densenet": 4}       # GoogLeNet: 7
+RACE_DIGITS = {**DIGITS_16, "test_fraction": 0.6}
+RACE_DIGITS_EPOCHS = {"vgg": 24, "resnet": 20, "densenet": 6}   # GoogLeNet: 11
+RACE_DIGITS_BN = {**DIGITS_BN, "epochs": 11}
+RATES = (0.01, 0.03, 0.1, 0.3)
+HELD_BACK = {"validation": 0.25}            # rates are chosen on pictures that neither train nor test
+# The best of those tried in the search; of equally good ones the smallest.
+RACE_DIGITS_RATES = {
+    "googlenet": 0.1, "vgg-parameters": 0.3, "resnet-parameters": 0.1, "densenet-parameters": 0.3, "vgg-macs": 0.1,
+    "resnet-macs": 0.3, "densenet-macs": 0.1, "vgg-seconds": 0.3, "resnet-seconds": 0.1, "densenet-seconds": 0.3,
+}
 
 
 GRIDS = {
@@ -231,6 +296,13 @@ GRIDS = {
         "SE-ResNet-20 by the reduction of its gates (16 and none: se)", reductions((2, 4, 8)), CIFAR, CIFAR_BN,
     ),
     "se-position": Grid("SE-ResNet-20 by where its gates stand", positions(), CIFAR, CIFAR_BN),
+    "race": Grid(           # with the recipe's rate for all, until `race-rates` has found theirs
+        "Four families at equal parameters or multiply-accumulates", race(WIDE_RACE), CIFAR, CIFAR_BN,
+    ),
+    "race-rates": Grid(
+        "Four families at equal parameters or multiply-accumulates, each with four learning rates, tested on a part of "
+        "the training pictures", rate_search(RATES, WIDE_RACE), {**CIFAR, **HELD_BACK}, CIFAR_BN, seeds=1,
+    ),
 
     # The recipe of the full-size grids where there is no GPU: an hour of one CPU core.
     "cifar10-full": Grid(
@@ -317,6 +389,15 @@ GRIDS = {
         transfers("resnet20", RESNET_20, "frozen", "fine-tuned", "scratch"), {**FLOWERS_32, "limit": 5 * n},
         {**NEW_HEAD, "epochs": 20, "batch_size": 8},
     ) for n in (5, 10, 50)},
+    "cifar16-race": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, on 4,000 pictures of CIFAR-10 at "
+        "16x16", race(NARROW_RACE, RACE_16_EPOCHS), RACE_16, RACE_16_BN,
+    ),
+    "cifar16-race-rates": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, each with three learning rates, "
+        "tested on a part of the training pictures", rate_search(RATES[1:], NARROW_RACE, RACE_16_EPOCHS),
+        {**RACE_16, **HELD_BACK}, RACE_16_BN, seeds=1,
+    ),
 
     # The small forms.
     "digits-lenet-activation-pooling": Grid(
@@ -362,6 +443,15 @@ GRIDS = {
     ),
     "digits-se-position": Grid(
         "SE-ResNet-20, half as wide, by where its gates stand", positions(**NARROW), DIGITS, DIGITS_BN,
+    ),
+    "digits-race": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate",
+        race(NARROW_RACE, RACE_DIGITS_EPOCHS, RACE_DIGITS_RATES, **GREY), RACE_DIGITS, RACE_DIGITS_BN, seeds=5,
+    ),
+    "digits-race-rates": Grid(
+        "Four families at equal parameters, multiply-accumulates or training time, each with four learning rates, "
+        "tested on a part of the training pictures", rate_search(RATES, NARROW_RACE, RACE_DIGITS_EPOCHS, **GREY),
+        {**RACE_DIGITS, **HELD_BACK}, RACE_DIGITS_BN, seeds=1,
     ),
 }
 

@@ -48,8 +48,8 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
     dataset = data.load(**plan.data, root=data_root)
     torch.manual_seed(seed)
     model = network(case, len(dataset.classes)).to(device)
-    environment, load = runs.environment(device), runs.Load()
-    history = training.fit(model, dataset, Recipe(**plan.recipe, seed=seed), device=device, progress=progress,
+    environment, load, recipe = runs.environment(device), runs.Load(), plan.recipe_of(case)
+    history = training.fit(model, dataset, Recipe(**recipe, seed=seed), device=device, progress=progress,
                            checkpoint=checkpoint, checkpoint_seconds=None if checkpoint is None else 30)
     if history.interrupted:
         raise KeyboardInterrupt
@@ -57,7 +57,7 @@ def train(experiment, plan, case, seed, *, data_root=None, device=None, progress
         schema=runs.SCHEMA, experiment=experiment, run=runs.name_of(case.name, seed), case=case.name,
         model={"name": case.model, "options": case.options, **({"transfer": case.transfer} if case.transfer else {}),
                "parameters": sum(p.numel() for p in model.parameters())},
-        data={**plan.data, "variant": dataset.variant}, shape=list(dataset.train.shape), recipe=plan.recipe, seed=seed,
+        data={**plan.data, "variant": dataset.variant}, shape=list(dataset.train.shape), recipe=recipe, seed=seed,
         **environment,
         precision=history.precision,
         command=f"python -m cnnlib record {experiment} --seeds {seed + 1} --jobs {jobs} "
@@ -88,10 +88,10 @@ def record_one(experiment, case, seed, *, root=None, resume=False, **options):
     return run
 
 
-def record(experiment, *, seeds=3, cases=None, jobs=1, threads=None, data_root=None, device=None, root=None,
+def record(experiment, *, seeds=None, cases=None, jobs=1, threads=None, data_root=None, device=None, root=None,
            resume=False, say=print):
     """Write what is missing of an experiment's grid, or of the `cases` named, in their order. `jobs` processes share
-    the device; each run is written whole.
+    the device; each run is written whole. `seeds` None means as many as the grid wants.
 
     With `resume` a run leaves a checkpoint beside it until it is finished, and goes on from one that was left.
     Returns the runs written, in the order in which they finished being asked for.
@@ -103,6 +103,7 @@ def record(experiment, *, seeds=3, cases=None, jobs=1, threads=None, data_root=N
     """
     at_least("jobs", jobs, 1)
     training.device_of(device)
+    seeds = grid(experiment).seeds if seeds is None else seeds
     threads = max(1, (os.cpu_count() or 1) // jobs) if threads is None else at_least("threads", threads, 1)
     todo = missing(experiment, seeds, root, cases)
     say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases if cases is None else cases) * seeds} runs to "
@@ -172,15 +173,16 @@ def expected_interval(errors, resolution):
     return max(0.0, mean(errors) - half), min(1.0, mean(errors) + half)
 
 
-def show(seeds=3, device=None, experiments=None, root=None, say=print):
+def show(seeds=None, device=None, experiments=None, root=None, say=print):
     """Print what is recorded of each experiment, on which device, and what the rest would cost on this machine."""
     device = training.device_of(device).type
     measured = None
     for experiment in experiments or GRIDS:
-        plan, todo = grid(experiment), missing(experiment, seeds, root)
-        recorded = runs.load(experiment, root)
+        plan = grid(experiment)
+        wanted = plan.seeds if seeds is None else seeds
+        todo, recorded = missing(experiment, wanted, root), runs.load(experiment, root)
         where = Counter(f"{run.device} ({run.device_name}), {run.precision}" for run in recorded)
-        say(f"{experiment}: {len(plan.cases) * seeds - len(todo)} of {len(plan.cases) * seeds} runs. {plan.about}.")
+        say(f"{experiment}: {len(plan.cases) * wanted - len(todo)} of {len(plan.cases) * wanted} runs. {plan.about}.")
         for place, count in where.items():
             say(f"    {count} on {place}")
         if todo:
@@ -200,7 +202,7 @@ def training_macs(plan, case):
     """MACs of a whole training run: a step costs three forward passes (forward, and backward to maps and weights)."""
     macs = of(case.model, (1, *data.shape_of(**plan.data)), **case.options).total_macs
     images = plan.data.get("limit", data.PICTURES[plan.data["name"]].train)
-    return 3 * macs * images * Recipe(**plan.recipe).epochs
+    return 3 * macs * images * Recipe(**plan.recipe_of(case)).epochs
 
 
 def recorded_rate(plan, device, root=None):

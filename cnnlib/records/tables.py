@@ -42,7 +42,7 @@ def table(root=None):
         devices = Counter(f"{run.device} ({run.device_name})" for run in recorded)
         lines.append(" | ".join([
             f"| `{experiment}`", plan.about, recorded[0].data["variant"] if recorded else plan.data["name"],
-            f"{len(recorded)} of {3 * len(plan.cases)}", str(len({run.seed for run in recorded})),
+            f"{len(recorded)} of {plan.seeds * len(plan.cases)}", str(len({run.seed for run in recorded})),
             ", ".join(devices) or "not yet", " to ".join(errors(experiment, root)) or "–",
         ]) + " |")
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from sphinx.errors import ExtensionError
 
 from . import minutes, moved
 from .address import repository_url
+from .ledger import Ledger
 from .status import Status
 from .timeline import Timeline
 
@@ -133,6 +134,7 @@ def setup(app):
     app.add_directive("widget", WidgetDirective)
     app.add_directive("timeline", Timeline)
     app.add_directive("status", Status)
+    app.add_directive("ledger", Ledger)
     app.connect("config-inited", set_address, priority=100)
     app.connect("config-inited", lambda app, config: config.templates_path.append(str(TEMPLATES)))
     app.connect("builder-inited", copy_widgets)

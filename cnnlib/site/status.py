@@ -64,9 +64,9 @@ def notebook_row(path):
 
 
 def experiment_row(name):
-    """Row of one declared experiment: how many of its runs, with three seeds a case, are there, and what came out."""
+    """Row of one declared experiment: how many of its runs are there, and what came out."""
     plan, found = GRIDS[name], runs.load(name)
-    return [name, f"{len(found)} of {3 * len(plan.cases)}", " to ".join(tables.errors(name)) or "not yet",
+    return [name, f"{len(found)} of {plan.seeds * len(plan.cases)}", " to ".join(tables.errors(name)) or "not yet",
             ", ".join(sorted({run.device_name for run in found})), plan.about]
 
 
