@@ -141,6 +141,8 @@ class _Watch(TorchDispatchMode):
         operands = args[0] if packet is aten.cat else args
         known = [self.find(x) for x in operands if isinstance(x, torch.Tensor)]
         writes = op.name().partition("::")[2].partition(".")[0].endswith("_")
+        if torch.Tag.nondeterministic_seeded in op.tags and not (packet is aten.bernoulli_ and id(args[0]) in self.masks):
+            raise ValueError(f"model draws random numbers of its own ({packet.__name__}), allowed: dropout.")
         out = _run(op, args, kwargs)
         first = out[0] if isinstance(out, (tuple, list)) else out
         if packet is aten.t and id(args[0]) in self.parameters:

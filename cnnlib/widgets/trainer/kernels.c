@@ -256,18 +256,14 @@ EXPORT(pool_back)(const float *x, int xs, const float *y, int ys, const float *d
 
 // ---- sums, copies, gates, dropout
 
-// y = a x, or y = y + a x: copies, sums, factors, and with a = 0 zeros.
+// y = a x, or y = y + a x: copies, sums, factors, and zeros.
 EXPORT(blend)(const float *x, int xs, float *y, int ys, int tiles, int size, float a, int add) {
   for (int tile = 0; tile < tiles; tile++, x += xs, y += ys)
     for (int j = 0; j < size; j += 4) PUT(y + j, MUL(ALL(a), LOAD(x + j)), add);
 }
-EXPORT(clear)(float *y, int ys, int tiles, int size) {
-  for (int tile = 0; tile < tiles; tile++, y += ys)
-    for (int j = 0; j < size; j += 4) STORE(y + j, ALL(0));
-}
 
-// y[c][p] = x[c][p] * g[c], a gate a channel and picture; with `back`, y being dy: x[c][p] (+)= y[c][p] * g[c] is not
-// enough, the gate's gradient dg[c] = sum over p of kept[c][p] * dy[c][p] comes with it.
+// y[c][p] = x[c][p] * g[c], a gate for every channel of every picture; it also takes dy to dx. The gate's own gradient is
+// dg[c] = sum over p of x[c][p] * dy[c][p].
 EXPORT(gate)(const float *x, int xs, const float *g, int gs, float *y, int ys, int tiles, int C, int P, int add) {
   for (int tile = 0; tile < tiles; tile++)
     for (int j = 0; j < C * P * LANES; j += 4)

@@ -1,0 +1,68 @@
+"""The trainer's engine, asked from Python: in Node where that is at hand, otherwise in Chromium, which the site's tests need."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import numpy as np
+
+from cnnlib.widgets.trainer.compile import HERE
+
+# One job: a network, its weights, float pictures and labels, and what to do with them: see `JOBS` in ask.js.
+SOURCES = [HERE / "kernels.js", HERE / "engine.js", __file__.replace("engine.py", "ask.js")]
+
+
+def script():
+    """The engine and what the tests ask of it, as one script."""
+    return "\n".join(re.sub(r"^export ", "", open(path, encoding="utf-8").read(), flags=re.MULTILINE) for path in SOURCES)
+
+
+def ask(jobs):
+    """The answers to a list of jobs, in Node or in Chromium."""
+    if shutil.which("node"):
+        return in_node(jobs)
+    with chromium_page() as page:
+        return in_page(page, jobs)
+
+
+def in_node(jobs):
+    run = 'const jobs = JSON.parse(require("fs").readFileSync(0, "utf8")); console.log(JSON.stringify(jobs.map(answer)));'
+    done = subprocess.run(["node", "--stack-size=4000", "-e", f"{script()}\n{run}"], input=json.dumps(jobs), text=True,
+                          capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def in_page(page, jobs):
+    return page.evaluate(f"(jobs) => {{ {script()}\n return jobs.map(answer); }}", jobs)
+
+
+@contextmanager
+def chromium_page():
+    from playwright.sync_api import sync_playwright
+
+    from ..site.conftest import CHROMIUM_FLAGS, chromium
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()
+
+
+def packed(array, kind=np.float32):
+    """An array, or a tensor, as the jobs have it."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype=kind).tobytes()).decode()
+
+
+def unpacked(text, kind=np.float32):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def weights_of(model):
+    """All parameters in a row, as numpy."""
+    return np.concatenate([parameter.detach().numpy().reshape(-1) for parameter in model.parameters()])
