@@ -63,6 +63,7 @@ def unpacked(text, kind=np.float32):
     return np.frombuffer(base64.b64decode(text), kind)
 
 
-def weights_of(model):
-    """All parameters in a row, as numpy."""
-    return np.concatenate([parameter.detach().numpy().reshape(-1) for parameter in model.parameters()])
+def in_order(model, description, values=lambda parameter: parameter):
+    """`values` of all parameters in a row, float64, in the order of the description."""
+    named = dict(model.named_parameters())
+    return np.concatenate([values(named[name]).detach().double().numpy().reshape(-1) for name in description["names"]])

@@ -6,10 +6,12 @@ knows operations, not families. What it does not know is refused with the reason
 """
 
 import copy
+import json
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ...caching import remembered
 from ...models import create_model
 
 BATCH = 3                               # pictures of the watched batch; any number that no layer of a network has
@@ -30,38 +32,45 @@ def describe(model, input_size=None):
         input_size: (C, H, W) of the pictures; None takes what the model says of itself.
 
     Returns:
-        a dict: `input` (C, H, W), `classes`, `macs` of one picture, `parameters` ([name, shape] in PyTorch's order), `norms`
-        (names of the BatchNorms), and `steps`. A step is a dict: `op`, and `of`, how many steps back its operands were made
-        (the pictures themselves are step 0); then what the operation needs: positions of its parameters `w` and `b`, and
-        whatever differs from 1 for kernel, stride, dilation, groups, and from 0 for padding.
+        a dict: `input` (C, H, W), `classes`, `macs` of one picture, `names` of the parameters in the order of their use,
+        `norms`, names of the BatchNorms, and `steps`. A step is a dict: `op`, and `of`, how many steps back its operands
+        were made (the pictures themselves are step 0); `w` and `b`, 1 where it has such parameters; and of kernel, stride,
+        padding, dilation, groups, momentum and eps whatever is not as usual.
 
     Raises:
         ValueError: what the network does cannot be trained in the page; the message says what it is.
     """
+    watch, logits, shape = _watched(model, input_size)
+    steps = _needed(watch.steps, watch.find(logits))
+    used = [step[key] for step in steps for key in ("w", "b") if key in step]
+    names = [name for name, _ in model.named_parameters()]
+    if sorted(used) != list(range(len(names))):
+        odd = [name for i, name in enumerate(names) if used.count(i) != 1]
+        raise ValueError(f"model uses {', '.join(odd)} more than once or not at all, allowed: parameters used once.")
+    return {"input": list(shape), "classes": logits.shape[1], "macs": sum(step.pop("macs", 0) for step in steps),
+            "names": [names[i] for i in used],
+            "norms": [watch.norms[step["norm"]] for step in steps if "norm" in step],
+            "steps": [_relative(step, i) for i, step in enumerate(steps, 1)]}
+
+
+def _watched(model, input_size):
+    """(the watch of a run of the model, what it answered, (C, H, W) of the pictures)."""
     shape = tuple(input_size or (model.in_channels, model.standard_size, model.standard_size))
     twin = copy.deepcopy(model).to("meta").train()
-    watch = _Watch(twin)
-    pictures = torch.empty(BATCH, *shape, device="meta")
+    watch, pictures = _Watch(twin), torch.empty(BATCH, *shape, device="meta")
     watch.note(pictures, 0)
     with torch.no_grad(), watch:
         logits = twin(pictures)
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or watch.find(logits) is None:
         raise ValueError(f"model answers {_shape(logits)} in training, allowed: logits (N, classes) alone.")
-    steps = _needed(watch.steps, watch.find(logits))
-    used = [step[key] for step in steps for key in ("w", "b") if key in step]
-    named = list(twin.named_parameters())
-    if sorted(used) != list(range(len(named))):
-        odd = [name for i, (name, _) in enumerate(named) if used.count(i) != 1]
-        raise ValueError(f"model uses {', '.join(odd)} more than once or not at all, allowed: parameters used once.")
-    return {"input": list(shape), "classes": logits.shape[1], "macs": sum(step.pop("macs", 0) for step in steps),
-            "parameters": [[name, list(parameter.shape)] for name, parameter in named],
-            "norms": [watch.norms[step["norm"]] for step in steps if "norm" in step],
-            "steps": [_relative(step, i) for i, step in enumerate(steps, 1)]}
+    return watch, logits, shape
 
 
+@remembered(512)
 def described(name, input_size=None, **options):
-    """`describe` of a network by its name, and with every parameter how it begins: [name, shape, beginning], which is
-    ["normal", deviation], ["uniform", bound] or ["constant", value]; on the meta device, in milliseconds.
+    """`describe` of a network by its name, for a page: without names, with the beginning of every parameter in the place of
+    its 1 (["normal", deviation], ["uniform", bound] or ["constant", value]), and in `steps` [how often, steps] for what is
+    repeated. On the meta device, in milliseconds.
 
     Raises:
         ValueError: as `create_model` and `describe`; a parameter that begins in another way.
@@ -70,11 +79,34 @@ def described(name, input_size=None, **options):
     with torch.device("meta"), watch:
         model = create_model(name, **options)
     description = describe(model, input_size)
-    for entry, parameter in zip(description["parameters"], model.parameters(), strict=True):
-        if id(parameter) not in watch.found:
-            raise ValueError(f"{name} fills {entry[0]} in a way of its own, allowed: normal, uniform, constant.")
-        entry.append(watch.found[id(parameter)])
-    return description
+    found = {name: watch.found.get(id(parameter)) for name, parameter in model.named_parameters()}
+    if strange := [name for name, beginning in found.items() if beginning is None]:
+        raise ValueError(f"{name} fills {strange[0]} in a way of its own, allowed: normal, uniform, constant.")
+    names = iter(description.pop("names"))
+    del description["norms"]
+    steps = [{key: found[next(names)] if key in ("w", "b") else value for key, value in step.items()}
+             for step in description.pop("steps")]
+    return {**description, "steps": repeats(steps)}
+
+
+def repeats(steps, longest=40):
+    """A list as parts [how often, list]: what stands there several times in a row is written once."""
+    words, parts, at = [json.dumps(step) for step in steps], [], 0
+    while at < len(words):
+        def times(period, at=at):
+            count = 1
+            while words[at:at + period] == words[at + count * period:at + (count + 1) * period]:
+                count += 1
+            return count
+
+        period = max(range(1, min(longest, len(words) - at) + 1), key=lambda p: ((times(p) - 1) * p, -p))
+        count = times(period)
+        if count == 1 and parts and parts[-1][0] == 1:
+            parts[-1][1].append(steps[at])
+        else:
+            parts.append([count, steps[at:at + period] if count > 1 else [steps[at]]])
+        at += count * period if count > 1 else 1
+    return parts
 
 
 class _Beginnings(TorchDispatchMode):
@@ -259,6 +291,8 @@ class _Watch(TorchDispatchMode):
 
 
 def _run(op, args, kwargs):
+    if op.overloadpacket in _NORMS and args[0].is_meta:     # PyTorch takes a millisecond to find the shapes of this one
+        return (torch.empty_like(args[0]), *(torch.empty(args[0].shape[1], device="meta") for _ in range(2)))
     try:
         return op(*args, **kwargs)
     except (NotImplementedError, RuntimeError) as problem:
@@ -298,5 +332,5 @@ _USUAL = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, 
 
 def _relative(step, number):
     """A step with operands as so many steps back, so that equal blocks look equal, and without what is usual."""
-    return {key: [number - each for each in value] if key == "of" else value for key, value in step.items()
-            if key != "norm" and _USUAL.get(key) != value}
+    relative = {"of": [number - each for each in step["of"]], **{key: 1 for key in ("w", "b") if key in step}}
+    return {**{key: value for key, value in step.items() if key != "norm" and _USUAL.get(key) != value}, **relative}

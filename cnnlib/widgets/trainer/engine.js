@@ -12,17 +12,18 @@ const size = ({ C, P }) => C * P * LANES;                   // numbers of a tile
 export class Network {
   /** `bytes`: the compiled kernels. `batch`: the most pictures of a step. `seed`: what dropout draws from. */
   constructor(description, { bytes, batch = 64, seed = 0 }) {
-    this.description = description;
     this.tiles = Math.ceil(batch / LANES);
     this.seed = seed;
     this.memory = new WebAssembly.Memory({ initial: 2, maximum: 16384 });
     this.kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.memory } }).exports;
     this.top = PAGE;
     this.lists = new Map();
+    this.plans = description.steps.flatMap((part) =>        // [how often, steps], or a step
+      (Array.isArray(part) ? Array(part[0]).fill(part[1]).flat() : [part]).map((step) => ({ ...step })));
+    this.values = this.plan(description.input);
     this.claimParameters();
-    this.values = this.plan();
     this.values.forEach((value) => this.place(value));
-    this.steps = description.steps.map((step, i) => this.build(step, i + 1));
+    this.steps = this.plans.map((step, i) => this.build(step, i + 1));
     this.planGradients();
     this.output = this.values.at(-1);
   }
@@ -38,16 +39,22 @@ export class Network {
   }
   floats(at, length) { return new Float32Array(this.memory.buffer, at, length); }
 
+  /** A place for the weights and the bias of a step, in the order of the steps: one row of numbers for all. */
   claimParameters() {
     let at = 0;
-    this.parameters = this.description.parameters.map(([name, shape, beginning]) => {
-      const entry = { name, shape, beginning, at, size: shape.reduce((a, b) => a * b, 1) };
-      at += entry.size;
-      return entry;
+    this.parameters = [];
+    const claim = (length, beginning) => {
+      this.parameters.push({ at, size: length, beginning });
+      return (at += length) - length;
+    };
+    this.plans.forEach((step, i) => {
+      const [x] = step.from, { C } = this.values[i + 1], { groups = 1, kernel: [kh, kw] = [1, 1] } = step;
+      const length = { conv: (C * x.C * kh * kw) / groups, linear: C * x.C * x.P }[step.op] ?? C;
+      if (step.w) step.weight = 4 * claim(length, step.w);
+      if (step.b) step.bias = 4 * claim(C, step.b);
     });
     this.size = at;
-    const padded = 4 * Math.ceil(at / 4) * 4;
-    [this.w, this.g, this.m, this.v] = [0, 0, 0, 0].map(() => this.claim(padded));
+    [this.w, this.g, this.m, this.v] = [0, 0, 0, 0].map(() => this.claim(4 * Math.ceil(at / 4) * 4));
     this.norms = [];
   }
   weights() { return this.floats(this.w, this.size); }
@@ -76,21 +83,20 @@ export class Network {
   // ---- which value lies where
 
   /** The shape of every value, and where it is computed: in the place of `root`, or as channels `from`.. of `home`. */
-  plan() {
-    const [C, H, W] = this.description.input;
+  plan([C, H, W]) {
     const values = [{ C, H, W, P: H * W, op: "input", users: 0 }];
-    this.description.steps.forEach((step, i) => {
+    this.plans.forEach((step, i) => {
       step.from = step.of.map((back) => values[i + 1 - back]);
       step.from.forEach((value) => { value.users++; });
       values.push({ ...shapeOf(step), op: step.op, users: 0 });
     });
-    this.description.steps.forEach((step, i) => {
+    this.plans.forEach((step, i) => {
       const [x] = step.from;
       if ((step.op === "concat" && step.from.length === 1) || (IN_PLACE.has(step.op) && x.users === 1 && OUTPUT_UNUSED.has(x.op)))
         values[i + 1].root = x;
     });
-    for (let i = this.description.steps.length; i > 0; i--)     // the longest concatenation comes last and chooses first
-      if (values[i].op === "concat" && !values[i].root) this.settle(this.description.steps[i - 1], values[i]);
+    for (let i = this.plans.length; i > 0; i--)     // the longest concatenation comes last and chooses first
+      if (values[i].op === "concat" && !values[i].root) this.settle(this.plans[i - 1], values[i]);
     return values;
   }
   /** Parts of a concatenation that have no place yet get theirs in it; if all have one in a row already, it is a view. */
@@ -233,21 +239,21 @@ export class Network {
 
 const LAYERS = {
   conv(net, step, x, y) {
-    const { kernel: [kh, kw], groups = 1, w, b } = step, { kernels: K } = net, T = kh * kw;
+    const { kernel: [kh, kw], groups = 1, weight, bias } = step, { kernels: K } = net, T = kh * kw;
     const [I, O] = [x.C / groups, y.C / groups], { out, back, taps } = net.windows(x, y, step);
-    const weight = net.parameters[w].at * 4, bias = b >= 0 && net.parameters[b].at * 4, first = x.op === "input";
+    const first = x.op === "input", biased = +(bias !== undefined);
     const each = (f) => {                                   // a group sees its share of the channels
       for (let group = 0; group < groups; group++)
         f(4 * group * I * x.P * LANES, 4 * group * O * y.P * LANES, weight + 4 * group * O * I * T);
     };
     return {
       forward(tiles) {
-        if (b >= 0) K.bias(y.y, y.s, net.w + bias, tiles, y.C, y.P);
+        if (biased) K.bias(y.y, y.s, net.w + bias, tiles, y.C, y.P);
         each((xAt, yAt, at) => K.gather(x.y + xAt, x.s, net.w + at, y.y + yAt, y.s, tiles, I, x.P, O, y.P, I * T, T,
-          ...out, +(b >= 0)));
+          ...out, biased));
       },
       backward(tiles, real, [add]) {
-        if (b >= 0) K.bias_back(y.d, y.s, net.g + bias, tiles, y.C, y.P);
+        if (biased) K.bias_back(y.d, y.s, net.g + bias, tiles, y.C, y.P);
         each((xAt, yAt, at) => {
           K.weights(x.y + xAt, x.s, y.d + yAt, y.s, net.g + at, tiles, I, x.P, O, y.P, I * T, T, T,
             ...taps);
@@ -257,9 +263,8 @@ const LAYERS = {
     };
   },
   linear: (net, step, x, y) => LAYERS.conv(net, { ...step, kernel: [1, 1] }, { ...x, C: x.C * x.P, H: 1, W: 1, P: 1 }, y),
-  norm(net, { w, b, momentum = 0.1, eps = 1e-5 }, x, y) {
-    const { kernels: K } = net, [gain, shift] = [w, b].map((i) => net.parameters[i].at * 4);
-    const running = net.claim(8 * x.C), saved = net.claim(8 * x.C);
+  norm(net, { weight: gain, bias: shift, momentum = 0.1, eps = 1e-5 }, x, y) {
+    const { kernels: K } = net, running = net.claim(8 * x.C), saved = net.claim(8 * x.C);
     net.floats(running, 2 * x.C).fill(1, x.C);
     net.norms.push({ at: running, C: x.C });
     return {
