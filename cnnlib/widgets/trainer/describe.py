@@ -40,7 +40,18 @@ def describe(model, input_size=None):
     Raises:
         ValueError: what the network does cannot be trained in the page; the message says what it is.
     """
-    watch, logits, shape = _watched(model, input_size)
+    return _describe(copy.deepcopy(model).to("meta").train(), input_size)
+
+
+def _describe(model, input_size):
+    """`describe` of a model on the meta device, ready for training."""
+    shape = tuple(input_size or (model.in_channels, model.standard_size, model.standard_size))
+    watch, pictures = _Watch(model), torch.empty(BATCH, *shape, device="meta")
+    watch.note(pictures, 0)
+    with torch.no_grad(), watch:
+        logits = model(pictures)
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or watch.find(logits) is None:
+        raise ValueError(f"model answers {_shape(logits)} in training, allowed: logits (N, classes) alone.")
     steps = _needed(watch.steps, watch.find(logits))
     used = [step[key] for step in steps for key in ("w", "b") if key in step]
     names = [name for name, _ in model.named_parameters()]
@@ -51,19 +62,6 @@ def describe(model, input_size=None):
             "names": [names[i] for i in used],
             "norms": [watch.norms[step["norm"]] for step in steps if "norm" in step],
             "steps": [_relative(step, i) for i, step in enumerate(steps, 1)]}
-
-
-def _watched(model, input_size):
-    """(the watch of a run of the model, what it answered, (C, H, W) of the pictures)."""
-    shape = tuple(input_size or (model.in_channels, model.standard_size, model.standard_size))
-    twin = copy.deepcopy(model).to("meta").train()
-    watch, pictures = _Watch(twin), torch.empty(BATCH, *shape, device="meta")
-    watch.note(pictures, 0)
-    with torch.no_grad(), watch:
-        logits = twin(pictures)
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or watch.find(logits) is None:
-        raise ValueError(f"model answers {_shape(logits)} in training, allowed: logits (N, classes) alone.")
-    return watch, logits, shape
 
 
 @remembered(512)
@@ -78,7 +76,7 @@ def described(name, input_size=None, **options):
     watch = _Beginnings()
     with torch.device("meta"), watch:
         model = create_model(name, **options)
-    description = describe(model, input_size)
+    description = _describe(model.train(), input_size)
     found = {name: watch.found.get(id(parameter)) for name, parameter in model.named_parameters()}
     if strange := [name for name, beginning in found.items() if beginning is None]:
         raise ValueError(f"{name} fills {strange[0]} in a way of its own, allowed: normal, uniform, constant.")
