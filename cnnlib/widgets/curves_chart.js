@@ -47,11 +47,11 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     const { curve = [], name } = model.get("training");
     if (curve.length) lines.push({ kind: "live", name: `${name}, trained here`,
       points: curve.map((row) => point(row.epoch, row.seconds, row[key], row[key], row[key])) });
-    lines.push(...trainedHere(model.get("trained") ?? []).map(({ curves, ...line }) => ({ ...line, points: curves[0].map((row, e) => {
-      const values = curves.map((curve) => curve[e][key]);
-      return point(row.epoch, row.seconds, values.reduce((a, b) => a + b) / values.length, Math.min(...values),
-        Math.max(...values));
-    }) })));
+    for (const { curves, ...line } of trainedHere(model.get("trained") ?? []))
+      lines.push({ ...line, points: curves[0].map((row, e) => {
+        const values = curves.map((curve) => curve[e][key]), mean = values.reduce((a, b) => a + b) / values.length;
+        return point(row.epoch, row.seconds, mean, Math.min(...values), Math.max(...values));
+      }) });
     return lines.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
   }
 
@@ -124,16 +124,19 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   return { controls, element, draw, describe, show };
 }
 
-/** The runs trained in the page, as lines: runs of one network and length are its seeds, of which a line shows the epochs
- *  that all have done. The two networks trained last are drawn in colour. */
+/** The runs trained in the page, as lines: runs of one network and length are its seeds, of which a line shows the
+ *  epochs that all have done. The two trained last are drawn in colour. */
 function trainedHere(runs) {
   const groups = new Map();
-  for (const { name, epochs, curve } of runs.filter((run) => run.curve.length))
-    groups.set(`${name}, ${epochs} epochs`, [...(groups.get(`${name}, ${epochs} epochs`) ?? []), curve]);
-  return [...groups].map(([name, curves], i, all) => {
-    const epochs = Math.min(...curves.map((curve) => curve.length));
-    return { kind: ["live", "other"][all.length - 1 - i] ?? "faint", name: `${name.replace(/, \d+ epochs$/, "")}, trained in this page`,
-      seeds: curves.length, curves: curves.map((curve) => curve.slice(0, epochs)) };
+  for (const run of runs.filter(({ curve }) => curve.length)) {
+    const key = `${run.epochs} ${run.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()].map((group, i, all) => {
+    const epochs = Math.min(...group.map(({ curve }) => curve.length)), seeds = group.map(({ seed }) => seed);
+    const said = `trained in this page, seed${seeds.length > 1 ? "s" : ""} ${seeds.join(", ")}`;
+    return { kind: ["live", "other"][all.length - 1 - i] ?? "faint", name: `${group[0].name}, ${said}`,
+      seeds: group.length > 1 ? group.length : 0, curves: group.map(({ curve }) => curve.slice(0, epochs)) };
   });
 }
 

@@ -199,8 +199,8 @@ class Explorer(TrainsHere):
         return self.answer["label"], (name, options), lambda: data.load(**load), self._recipe
 
     def in_page(self):
-        """Networks of grey digits: as an experiment of `recorded` on digits had them and by its recipe, or if there is none
-        as large as the network takes them."""
+        """Networks of grey digits: as an experiment of `recorded` on digits had them and by its recipe, or if there is
+        none as large as the network takes them."""
         on_digits = [i for i, source in enumerate(self.sources) if _on_digits(source["name"])]
         at = on_digits[0] if on_digits else -1
         declared = GRIDS[self.sources[at]["name"]] if on_digits else None
@@ -222,7 +222,7 @@ class Explorer(TrainsHere):
         return page_plan(networks(), recipe, names, ranges, self.title, at)
 
     def _ranges(self):
-        """Knob -> all whole numbers that it may be in the page's training, of the knobs that are typed with a kernel."""
+        """Knob -> all whole numbers that it may be in the page's training, of knobs that are typed with a kernel."""
         found = {}
         for name, values in self.inputs.items():
             live = self.family.knobs[name].live
@@ -231,8 +231,8 @@ class Explorer(TrainsHere):
         return found
 
     def _combinations(self):
-        """Knobs to train with: first the page's grid, then one number of a range at a time beside values of the grid, those
-        first that are like the widget as it opens in what is no number."""
+        """Knobs to train with: first the page's grid, then one number of a range at a time beside values of the grid,
+        those first that are like the widget as it opens in what is no number."""
         grid = {name: values for name, values in self.inputs.items() if name not in NOT_OPTIONS}
         everything = [grid, *({**grid, name: [n for n in values if n not in grid[name]]}
                               for name, values in self._ranges().items())]

@@ -59,7 +59,8 @@ export function render({ model, el }) {
     figure.draw();
     ui.say(figure.describe());
   };
-  ui.on("change:answer change:measure change:x_axis change:log_scale change:compare change:training change:trained", draw);
+  ui.on("change:answer change:measure change:x_axis change:log_scale change:compare change:training", draw);
+  ui.on("change:trained", figure.draw);
   draw();
   return ui.cleanup;
 }

@@ -10,7 +10,7 @@ const percent = (value) => `${number(100 * value, { minimumFractionDigits: 2, ma
 const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `${Math.round(seconds)} s`
   : `${Math.round(seconds / 60)} minutes`);
 
-/** The button with all that belongs to it. `note` says what it does with a kernel. */
+/** The button with all that belongs to it. `note` says on what it trains. */
 export function trainHere({ ui, model, note }) {
   if (model.get("origin") === "kernel") return inKernel({ ui, model, note });
   const plan = model.get("in_page"), trainer = globalThis.cnnlib?.trainer;
@@ -19,7 +19,7 @@ export function trainHere({ ui, model, note }) {
   if (trainer.missing())
     return h("p", { class: "cnn-note", "data-state": "missing" }, `This browser lacks ${trainer.missing()}, so nothing can be `
       + `trained in this page; the recorded curves are all here. ${elsewhere}`);
-  return inPage({ ui, model, plan, trainer });
+  return inPage({ ui, model, plan, trainer, note });
 }
 
 function inKernel({ ui, model, note }) {
@@ -94,7 +94,7 @@ function trainings({ model, plan, trainer }) {
   };
 }
 
-function inPage({ ui, model, plan, trainer }) {
+function inPage({ ui, model, plan, trainer, note }) {
   let runs;                                                 // made when the reader asks for the first
   const inputs = Object.keys(model.get("grid")).filter((name) => plan.knobs.includes(name));
   const ranges = Object.entries(plan.ranges).map(([name, { label, values }]) =>
@@ -106,7 +106,7 @@ function inPage({ ui, model, plan, trainer }) {
     : `${plan.words[name]} ${value}`.trim());
   const label = (values) => plan.knobs.map((name) => word(name, values[name])).join(", ") || plan.title;
 
-  const pick = (text, name, values) => [h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, text), name), values];
+  const pick = (text, box) => h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, text), box);
   const seeds = h("select", { "data-train": "seeds", ...quiet, onchange: () => show() },
     [1, 3, 5].map((n) => h("option", { value: n }, n)));
   const go = button("Train here", () => train(), { "data-action": "train" });
@@ -117,9 +117,10 @@ function inPage({ ui, model, plan, trainer }) {
   const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
   const lines = h("ul", { class: "train-runs" });
   const element = h("div", { class: "train-here", "data-state": "idle" },
-    h("div", { class: "cnn-controls" }, ranges.map(([, text, box]) => pick(text, box)[0]),
-      ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 6, 10, 15, 20, 30] }), pick("seeds", seeds)[0]),
-    h("div", { class: "cnn-row" }, go, pause, stop, clear, bar), status, lines);
+    h("div", { class: "cnn-controls" }, ranges.map(([, text, box]) => pick(text, box)),
+      ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 6, 10, 15, 20, 30] }), pick("seeds", seeds)),
+    h("div", { class: "cnn-row" }, go, pause, stop, clear, bar), status, lines,
+    plan.source < 0 && h("p", { class: "cnn-note" }, note));
 
   /** What the last training, or the state of all, is called. */
   const state = () => {

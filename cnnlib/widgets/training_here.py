@@ -1,5 +1,5 @@
-"""Training from a widget: in the reader's kernel in a thread that reports, stops at once and ends with the widget; on a page
-without a kernel in the page itself, see `trainer`."""
+"""Training from a widget: in the reader's kernel in a thread that reports, stops at once and ends with the widget; on a
+page without a kernel in the page itself, see `trainer`."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The trainer's engine, asked from Python: in Node where that is at hand, otherwise in Chromium, which the site's tests need."""
+"""The trainer's engine, asked from Python: in Node where that is at hand, else in Chromium, which pages need anyway."""
 
 import base64
 import json
@@ -6,18 +6,19 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 from cnnlib.widgets.trainer.compile import HERE
 
 # One job: a network, its weights, float pictures and labels, and what to do with them: see `JOBS` in ask.js.
-SOURCES = [HERE / "kernels.js", HERE / "engine.js", __file__.replace("engine.py", "ask.js")]
+SOURCES = [HERE / "kernels.js", HERE / "engine.js", Path(__file__).with_name("ask.js")]
 
 
 def script():
     """The engine and what the tests ask of it, as one script."""
-    return "\n".join(re.sub(r"^export ", "", open(path, encoding="utf-8").read(), flags=re.MULTILINE) for path in SOURCES)
+    return "\n".join(re.sub("^export ", "", Path(path).read_text(), flags=re.MULTILINE) for path in SOURCES)
 
 
 def ask(jobs):
@@ -29,9 +30,8 @@ def ask(jobs):
 
 
 def in_node(jobs):
-    run = 'const jobs = JSON.parse(require("fs").readFileSync(0, "utf8")); console.log(JSON.stringify(jobs.map(answer)));'
-    done = subprocess.run(["node", "--stack-size=4000", "-e", f"{script()}\n{run}"], input=json.dumps(jobs), text=True,
-                          capture_output=True)
+    run = 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).map(answer)));'
+    done = subprocess.run(["node", "-e", f"{script()}\n{run}"], input=json.dumps(jobs), text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

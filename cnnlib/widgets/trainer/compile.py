@@ -1,6 +1,6 @@
 """Make what the trainer loads: kernels.js from kernels.c, digits.js from the embedded digits. `make trainer` runs it.
 
-It needs clang and wasm-ld (lld) for WebAssembly and wasm-opt (binaryen): on Debian `apt-get install clang lld binaryen`.
+It needs clang and wasm-ld (lld) for WebAssembly and wasm-opt (binaryen), in Debian the packages clang, lld, binaryen.
 """
 
 import base64
@@ -15,8 +15,8 @@ import numpy as np
 from ... import data
 
 HERE = Path(__file__).parent
-CLANG = ["clang", "--target=wasm32", "-O3", "-msimd128", "-ffp-contract=off", "-fno-vectorize", "-fno-builtin", "-nostdlib",
-         "-c"]
+CLANG = ["clang", "--target=wasm32", "-O3", "-msimd128", "-ffp-contract=off", "-fno-vectorize", "-fno-builtin",
+         "-nostdlib", "-c"]
 LINK = ["wasm-ld", "--no-entry", "--import-memory", "-z", "stack-size=16384", "--strip-all", "--export=__heap_base"]
 OPTIMIZE = ["wasm-opt", "-O3", "--enable-simd", "--enable-mutable-globals", "--enable-bulk-memory", "--enable-sign-ext",
             "--enable-nontrapping-float-to-int"]
@@ -45,7 +45,8 @@ def compiled():
 def packed_digits():
     """All digits, first the training split: pixels as levels 0 to 16, then labels; gzipped."""
     digits = data.load("digits")
-    pixels, labels = (np.concatenate([getattr(split, part).numpy() for split in digits]) for part in ("images", "labels"))
+    pixels, labels = (np.concatenate([getattr(split, part).numpy() for split in digits])
+                      for part in ("images", "labels"))
     levels = (pixels * (16 / 255)).round().astype(np.uint8)
     return gzip.compress(levels.tobytes() + labels.astype(np.uint8).tobytes(), 9, mtime=0)
 

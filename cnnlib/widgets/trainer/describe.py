@@ -1,8 +1,8 @@
 """What the trainer in the page has to know of a network: the operations that it runs, found by watching it run.
 
-`describe(model)` sends a batch through a copy of the model on the meta device, where tensors have shapes and no numbers, and
-writes down what reaches PyTorch's dispatcher. So there is no second description of any network in JavaScript: `engine.js`
-knows operations, not families. What it does not know is refused with the reason.
+`describe(model)` sends a batch through a copy of the model on the meta device, where tensors have shapes and no
+numbers, and writes down what reaches PyTorch's dispatcher. So there is no second description of any network in
+JavaScript: `engine.js` knows operations, not families. What it does not know is refused with the reason.
 """
 
 import copy
@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...caching import remembered
 from ...models import create_model
+from ...models.sketch import undisturbed
 
 BATCH = 3                               # pictures of the watched batch; any number that no layer of a network has
 aten = torch.ops.aten
@@ -32,10 +33,10 @@ def describe(model, input_size=None):
         input_size: (C, H, W) of the pictures; None takes what the model says of itself.
 
     Returns:
-        a dict: `input` (C, H, W), `classes`, `macs` of one picture, `names` of the parameters in the order of their use,
-        `norms`, names of the BatchNorms, and `steps`. A step is a dict: `op`, and `of`, how many steps back its operands
-        were made (the pictures themselves are step 0); `w` and `b`, 1 where it has such parameters; and of kernel, stride,
-        padding, dilation, groups, momentum and eps whatever is not as usual.
+        a dict: `input` (C, H, W), `classes`, `macs` of one picture, `names` of the parameters in the order of their
+        use, `norms`, names of the BatchNorms, and `steps`. A step is a dict: `op`, and `of`, how many steps back its
+        operands were made (the pictures themselves are step 0); `w` and `b`, 1 where it has such parameters; and of
+        kernel, stride, padding, dilation, groups, momentum and eps whatever is not as usual.
 
     Raises:
         ValueError: what the network does cannot be trained in the page; the message says what it is.
@@ -66,25 +67,36 @@ def _describe(model, input_size):
 
 @remembered(512)
 def described(name, input_size=None, **options):
-    """`describe` of a network by its name, for a page: without names, with the beginning of every parameter in the place of
-    its 1 (["normal", deviation], ["uniform", bound] or ["constant", value]), and in `steps` [how often, steps] for what is
-    repeated. On the meta device, in milliseconds.
+    """`describe` of a network by its name, for a page: without names, with the beginning of every parameter in the place
+    of its 1, and in `steps` [how often, steps] for what is repeated. On the meta device, in milliseconds.
+
+    A beginning is ["constant", value], or ["normal", deviation] or ["uniform", bound], both times the square root of
+    the number of inputs of a unit, by which most networks choose them.
 
     Raises:
         ValueError: as `create_model` and `describe`; a parameter that begins in another way.
     """
     watch = _Beginnings()
-    with torch.device("meta"), watch:
-        model = create_model(name, **options)
-    description = _describe(model.train(), input_size)
-    found = {name: watch.found.get(id(parameter)) for name, parameter in model.named_parameters()}
-    if strange := [name for name, beginning in found.items() if beginning is None]:
-        raise ValueError(f"{name} fills {strange[0]} in a way of its own, allowed: normal, uniform, constant.")
-    names = iter(description.pop("names"))
+    with undisturbed():
+        with torch.device("meta"), watch:
+            model = create_model(name, **options)
+        description = _describe(model.train(), input_size)
+    parameters, names = dict(model.named_parameters()), iter(description.pop("names"))
     del description["norms"]
-    steps = [{key: found[next(names)] if key in ("w", "b") else value for key, value in step.items()}
-             for step in description.pop("steps")]
-    return {**description, "steps": repeats(steps)}
+
+    def begun(step):
+        """The step with the beginnings of its parameters."""
+        inputs = 1
+        for key in [key for key in step if key in ("w", "b")]:
+            parameter = parameters[own := next(names)]
+            if id(parameter) not in watch.found:
+                raise ValueError(f"{name} fills {own} in a way of its own, allowed: normal, uniform, constant.")
+            kind, number = watch.found[id(parameter)]
+            inputs = parameter[0].numel() if key == "w" else inputs
+            step[key] = [kind, float(f"{number if kind == 'constant' else number * inputs ** 0.5:.5g}")]
+        return step
+
+    return {**description, "steps": repeats([begun(step) for step in description.pop("steps")])}
 
 
 def repeats(steps, longest=40):
@@ -118,23 +130,24 @@ class _Beginnings(TorchDispatchMode):
         packet, target = op.overloadpacket, args[0] if args else None
         low, high = (*args[1:3], *(0.0, 1.0)[len(args[1:3]):])      # PyTorch leaves out what is usual
         if packet is aten.normal_ and low == 0:
-            fill = ["normal", float(f"{high:.6g}")]
+            fill = "normal", high
         elif packet is aten.uniform_ and low == -high:
-            fill = ["uniform", float(f"{high:.6g}")]
+            fill = "uniform", high
         elif packet in (aten.fill_, aten.zero_):
-            fill = ["constant", float(args[1]) if len(args) > 1 else 0.0]
+            fill = "constant", args[1] if len(args) > 1 else 0.0
         else:
             fill = None
         if fill:
             self.found[id(target)] = fill
             self.alive.append(target)
-        elif op.name().partition(".")[0].endswith("_"):
+            return target                                   # there are no numbers to fill
+        if op.name().partition(".")[0].endswith("_"):
             self.found.pop(id(target), None)
         return op(*args, **kwargs or {})
 
 
 class _Watch(TorchDispatchMode):
-    """Writes down the operations as `steps`, with absolute positions in `of`: step i makes value i, the pictures are 0."""
+    """Writes down the operations as `steps`, with absolute positions in `of`: step i makes value i, pictures are 0."""
 
     def __init__(self, model):
         super().__init__()
@@ -142,7 +155,7 @@ class _Watch(TorchDispatchMode):
         self.parameters = {id(parameter): i for i, parameter in enumerate(model.parameters())}
         self.buffers = {id(module.running_mean): name for name, module in model.named_modules()
                         if getattr(module, "running_mean", None) is not None}
-        self.turned, self.norms = {}, {}
+        self.turned, self.norms, self.concats = {}, {}, {}
 
     # A value is known by its place in memory: whoever writes into it makes all other views of it stale.
 
@@ -171,7 +184,8 @@ class _Watch(TorchDispatchMode):
         operands = args[0] if packet is aten.cat else args
         known = [self.find(x) for x in operands if isinstance(x, torch.Tensor)]
         writes = op.name().partition("::")[2].partition(".")[0].endswith("_")
-        if torch.Tag.nondeterministic_seeded in op.tags and not (packet is aten.bernoulli_ and id(args[0]) in self.masks):
+        masking = packet is aten.bernoulli_ and id(args[0]) in self.masks
+        if torch.Tag.nondeterministic_seeded in op.tags and not masking:
             raise ValueError(f"model draws random numbers of its own ({packet.__name__}), allowed: dropout.")
         out = _run(op, args, kwargs)
         first = out[0] if isinstance(out, (tuple, list)) else out
@@ -181,7 +195,7 @@ class _Watch(TorchDispatchMode):
         elif packet is aten.empty_like and known[0] is not None:
             self.masks[id(out)] = None
             self.alive.append(out)
-        elif packet is aten.bernoulli_ and id(args[0]) in self.masks:
+        elif masking:
             self.masks[id(args[0])] = 1 - (args[1] if len(args) > 1 else 0.5)
         elif writes and id(args[0]) in self.masks:
             pass                                        # dropout divides its mask by what it keeps
@@ -209,7 +223,7 @@ class _Watch(TorchDispatchMode):
         elif packet is aten.cat:
             if (args[1] if len(args) > 1 else 0) != 1:
                 raise ValueError(f"model concatenates {_shape(args[0][0])} along another axis, allowed: channels.")
-            self.step(out, "concat", *known)
+            self.concat(out, known)
         elif packet is aten.slice:
             self.every(out, known[0], *args)
         elif packet is aten.constant_pad_nd:
@@ -218,6 +232,15 @@ class _Watch(TorchDispatchMode):
             self.note(out, known[0])
         else:
             self.pooling(packet, out, args, known[0], name)
+
+    def concat(self, out, parts):
+        """Parts that begin as an earlier concatenation does are written as that one and the rest, so that the layers of
+        a dense block look equal."""
+        parts = tuple(parts)
+        known = max((n for n in range(2, len(parts)) if parts[:n] in self.concats), default=0)
+        of = (self.concats[parts[:known]], *parts[known:]) if known else parts
+        self.step(out, "concat", *of)
+        self.concats.setdefault(parts, len(self.steps))
 
     def convolution(self, out, x, weight, bias, stride, padding, dilation, transposed, _, groups, of):
         if transposed:
@@ -253,7 +276,8 @@ class _Watch(TorchDispatchMode):
             return self.step(out, "drop", known[0], rate=self.masks[id(b)])
         if len(known) == 2 and None not in known and a.ndim == 4 and b.shape == (*a.shape[:2], 1, 1):
             return self.step(out, "gate", *known)
-        raise ValueError(f"model multiplies {_shape(a)} with {_shape(b)}, allowed: channels with a gate each.")
+        raise ValueError(f"model multiplies {_shape(a)} with {_shape(b)}, as local response normalisation does; "
+                         "allowed: channels with a gate each.")
 
     def every(self, out, of, x, dim=0, start=0, end=None, step=1):
         """Every step-th row or column, from the first."""
@@ -272,13 +296,13 @@ class _Watch(TorchDispatchMode):
     def pooling(self, packet, out, args, of, name):
         if packet in (aten.avg_pool2d, aten.max_pool2d_with_indices):
             average = packet is aten.avg_pool2d
-            kernel, stride, padding, *more = [*args[1:], *([], [0, 0], *((False, True, None) if average else (1, False)))
-                                              [len(args) - 2:]]
+            usual = ([], [0, 0], *((False, True, None) if average else (1, False)))
+            kernel, stride, padding, *more = [*args[1:], *usual[len(args) - 2:]]
             kernel, stride, padding = (list(pair) * (3 - len(pair)) for pair in (kernel, stride or kernel, padding))
             windows = {"kernel": kernel, "stride": stride, "padding": padding, "size": list(out.shape[2:])}
             ceil, outside, divisor = more if average else (more[1], True, None)
             if average and (divisor is not None or (ceil and outside)) or not average and more[0] not in (1, [1, 1]):
-                raise ValueError(f"model has {name} with rules of its own for edges, divisor or dilation, allowed: without.")
+                raise ValueError(f"model has {name} with edges, divisor or dilation of its own, allowed: without.")
             return self.step(out, "average" if average else "largest", of, **windows,
                              **({"outside": True} if average and outside and any(padding) else {}))
         if packet is aten._adaptive_avg_pool2d or (packet is aten.mean and out.ndim == 4 and out.shape[2:] == (1, 1)):
@@ -294,8 +318,8 @@ def _run(op, args, kwargs):
     try:
         return op(*args, **kwargs)
     except (NotImplementedError, RuntimeError) as problem:
-        raise ValueError(f"model looks at numbers while it runs ({op.overloadpacket.__name__}), allowed: networks that do "
-                         "the same for every picture.") from problem
+        raise ValueError(f"model looks at numbers while it runs ({op.overloadpacket.__name__}), allowed: networks that "
+                         "do the same for every picture.") from problem
 
 
 def _number(value):

@@ -43,15 +43,15 @@ export class Network {
   claimParameters() {
     let at = 0;
     this.parameters = [];
-    const claim = (length, beginning) => {
-      this.parameters.push({ at, size: length, beginning });
+    const claim = (length, beginning, inputs) => {
+      this.parameters.push({ at, size: length, beginning, inputs });
       return (at += length) - length;
     };
     this.plans.forEach((step, i) => {
       const [x] = step.from, { C } = this.values[i + 1], { groups = 1, kernel: [kh, kw] = [1, 1] } = step;
       const length = { conv: (C * x.C * kh * kw) / groups, linear: C * x.C * x.P }[step.op] ?? C;
-      if (step.w) step.weight = 4 * claim(length, step.w);
-      if (step.b) step.bias = 4 * claim(C, step.b);
+      if (step.w) step.weight = 4 * claim(length, step.w, length / C);
+      if (step.b) step.bias = 4 * claim(C, step.b, length / C);
     });
     this.size = at;
     [this.w, this.g, this.m, this.v] = [0, 0, 0, 0].map(() => this.claim(4 * Math.ceil(at / 4) * 4));
@@ -228,10 +228,12 @@ export class Network {
   /** Draw every parameter as its description says; `random` gives numbers from 0 to 1. */
   begin(random) {
     const weights = this.weights();
-    const draw = { constant: (value) => value, uniform: (bound) => bound * (2 * random() - 1),
-      normal: (deviation) => deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) };
-    for (const { at, size: length, beginning: [kind, number] } of this.parameters)
-      for (let j = at; j < at + length; j++) weights[j] = draw[kind](number);
+    const draw = { constant: () => 1, uniform: () => 2 * random() - 1,
+      normal: () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()) };
+    for (const { at, size: length, beginning: [kind, number], inputs } of this.parameters) {
+      const scale = kind === "constant" ? number : number / Math.sqrt(inputs);
+      for (let j = at; j < at + length; j++) weights[j] = scale * draw[kind]();
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-"""What a widget gives its page, so that networks can be trained there: the recipe, and the descriptions of all networks."""
+"""What a widget gives its page to train networks there: the recipe, and the descriptions of all networks."""
 
 import base64
 import gzip
