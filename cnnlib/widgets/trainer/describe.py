@@ -67,7 +67,7 @@ def _describe(model, input_size):
 
 @remembered(512)
 def described(name, input_size=None, **options):
-    """`describe` of a network by its name, for a page: without names, with the beginning of every parameter in the place
+    """`describe` of a network by its name, for a page: without names, with the beginning of each parameter in the place
     of its 1, and in `steps` [how often, steps] for what is repeated. On the meta device, in milliseconds.
 
     A beginning is ["constant", value], or ["normal", deviation] or ["uniform", bound], both times the square root of
@@ -305,9 +305,9 @@ class _Watch(TorchDispatchMode):
                 raise ValueError(f"model has {name} with edges, divisor or dilation of its own, allowed: without.")
             return self.step(out, "average" if average else "largest", of, **windows,
                              **({"outside": True} if average and outside and any(padding) else {}))
-        if packet is aten._adaptive_avg_pool2d or (packet is aten.mean and out.ndim == 4 and out.shape[2:] == (1, 1)):
+        if packet is aten._adaptive_avg_pool2d:
             return self.step(out, "average", of, size=list(out.shape[2:]))
-        if packet is aten.mean and args[0].ndim == 4 and sorted(d % 4 for d in args[1]) == [2, 3]:
+        if packet is aten.mean and args[0].ndim == 4 and len(args) > 1 and sorted(d % 4 for d in args[1]) == [2, 3]:
             return self.step(out, "average", of, size=[1, 1])
         raise ValueError(f"model calls {name} on {_shape(args[0])}, which the trainer in the page does not know.")
 
