@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -10,15 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.widgets.trainer.compile import HERE
+from cnnlib.widgets.trainer.compile import script
 
-# One job: a network, its weights, float pictures and labels, and what to do with them: see `JOBS` in ask.js.
-SOURCES = [HERE / "kernels.js", HERE / "engine.js", Path(__file__).with_name("ask.js")]
-
-
-def script():
-    """The engine and what the tests ask of it, as one script."""
-    return "\n".join(re.sub("^export ", "", Path(path).read_text(), flags=re.MULTILINE) for path in SOURCES)
+ASKED = Path(__file__).with_name("ask.js")      # one job: a network, its weights, pictures, what to do with them
 
 
 def ask(jobs):
@@ -31,13 +24,14 @@ def ask(jobs):
 
 def in_node(jobs):
     run = 'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8")).map(answer)));'
-    done = subprocess.run(["node", "-e", f"{script()}\n{run}"], input=json.dumps(jobs), text=True, capture_output=True)
+    done = subprocess.run(["node", "-e", f"{script(ASKED)}\n{run}"], input=json.dumps(jobs), text=True,
+                          capture_output=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 
 
 def in_page(page, jobs):
-    return page.evaluate(f"(jobs) => {{ {script()}\n return jobs.map(answer); }}", jobs)
+    return page.evaluate(f"(jobs) => {{ {script(ASKED)}\n return jobs.map(answer); }}", jobs)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Random networks of every kind that the trainer knows, and their gradients in PyTorch's float64: the oracle."""
 
+import copy
 import random
 from typing import NamedTuple
 
@@ -69,8 +70,8 @@ class Odd(nn.Module):
         self.second = nn.Conv2d(a, b, 3, padding=1, bias=False)
         self.third = nn.Conv2d(a, b, 1)
         self.pool = chance.choice((nn.AvgPool2d(3, 2, padding=1), nn.AvgPool2d(2, 1, count_include_pad=False),
-                                   nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), nn.MaxPool2d(3, 2, padding=1),
-                                   nn.AdaptiveAvgPool2d((3, 2))))
+                                   nn.AvgPool2d(3, 2, padding=1, count_include_pad=False),
+                                   nn.MaxPool2d(3, 2, padding=1), nn.AdaptiveAvgPool2d((3, 2))))
         self.out = nn.Linear(2 * b + a, 5)
 
     def forward(self, x):
@@ -80,8 +81,8 @@ class Odd(nn.Module):
         return self.out(self.pool(both).mean((2, 3)))
 
 
-KINDS = {"resnet": (resnet, 8), "se": (se_resnet, 8), "densenet": (densenet, 8), "vgg": (vgg, 8), "alexnet": (alexnet, 16),
-         "lenet": (lenet, 28), "odd": (None, 9)}
+KINDS = {"resnet": (resnet, 8), "se": (se_resnet, 8), "densenet": (densenet, 8), "vgg": (vgg, 8),
+         "alexnet": (alexnet, 16), "lenet": (lenet, 28), "odd": (None, 9)}
 
 
 def random_case(number):
@@ -93,7 +94,8 @@ def random_case(number):
         return Case(f"odd {number}", lambda: Odd(random.Random(number)), (2, side, side - 1), batch)
     name, options = make(chance)
     variant = {"variant": "cifar"} if kind in ("resnet", "se", "vgg", "alexnet") else {}
-    return Case(f"{name} {options}", lambda: create_model(name, in_channels=1, **variant, **options), (1, side, side), batch)
+    return Case(f"{name} {options}", lambda: create_model(name, in_channels=1, **variant, **options), (1, side, side),
+                batch)
 
 
 class _Nearest(TorchDispatchMode):
@@ -108,8 +110,8 @@ class _Nearest(TorchDispatchMode):
         if op.overloadpacket in (aten.relu, aten.relu_):
             self.distance = min(self.distance, args[0].abs().min().item())
         if op.overloadpacket is aten.max_pool2d_with_indices:
-            x, kernel, stride, *padding = args
-            x = F.pad(x, [n for n in (padding[0] if padding else [0]) for _ in range(2)] * (1 if padding else 4), value=-1e9)
+            x, kernel, stride, (h, w) = (*args, (0, 0))[:4]
+            x = F.pad(x, (w, w, h, h), value=-1e9)
             windows = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1]).flatten(4)
             gap = windows.amax(-1, keepdim=True) - windows
             self.distance = min(self.distance, gap[gap > 0].min().item())
@@ -118,22 +120,16 @@ class _Nearest(TorchDispatchMode):
 
 def gradient(model, x, y, dtype=torch.float64):
     """(loss, gradients in the description's order, nearest fork)."""
-    twin = copy_as(model, dtype)
+    twin = copy.deepcopy(model).to(dtype).train()
     with _Nearest() as nearest:
         loss = F.cross_entropy(twin(x.to(dtype)), y)
     loss.backward()
     return loss.item(), lambda description: in_order(twin, description, lambda p: p.grad), nearest.distance
 
 
-def copy_as(model, dtype):
-    import copy
-
-    return copy.deepcopy(model).to(dtype).train()
-
-
 def job_of(case):
-    """(the job for the engine, loss and gradient in float64, those in float32), with the first seed that keeps away from
-    forks."""
+    """(the job for the engine, loss and gradient in float64, the gradient in float32), with the first seed that
+    keeps the network away from forks."""
     for seed in range(100):
         torch.manual_seed(seed)
         model = case.build()
@@ -147,5 +143,6 @@ def job_of(case):
         raise AssertionError(f"{case.label}: no seed keeps away from forks")
     single = gradient(model, x, y, torch.float32)[1](description)
     job = {"do": "gradient", "description": description, "weights": packed(in_order(model, description)),
-           "batch": max(case.batch, 64), "before": [64, 34][: case.batch >= 64], "x": packed(x), "labels": packed(y, "uint8")}
+           "batch": max(case.batch, 64), "before": [size for size in (64, 34) if size <= case.batch], "x": packed(x),
+           "labels": packed(y, "uint8")}
     return job, (loss, found(description)), single

@@ -18,10 +18,11 @@ from cnnlib.widgets.trainer import compile as made
 from cnnlib.widgets.trainer import describe, described, page_plan
 from cnnlib.widgets.trainer.describe import repeats
 
-from .engine import ask, in_order, unpacked
+from .engine import ask, unpacked
 
 HERE = made.HERE
-TRAINED = [("lenet5_modern", {"activation": "tanh"}, 28), ("resnet20", {"variant": "cifar", "width": 8, "in_channels": 1}, 8),
+TRAINED = [("lenet5_modern", {"activation": "tanh"}, 28),
+           ("resnet20", {"variant": "cifar", "width": 8, "in_channels": 1}, 8),
            ("resnet14", {"variant": "cifar", "shortcut": "B", "in_channels": 1}, 8),
            ("densenet_cifar", {"depth": 22, "growth_rate": 4, "in_channels": 1}, 8),
            ("vgg11_bn", {"variant": "cifar", "width": 0.125, "in_channels": 1}, 32),
@@ -51,8 +52,8 @@ def test_parameters_begin_as_in_pytorch(name, options, size):
     torch.manual_seed(0)
     model = create_model(name, **options)
     names = describe(model, (1, size, size))["names"]
-    begun = [unpacked(each["weights"]) for each in ask(
-        [{"do": "begin", "description": described(name, (1, size, size), **options), "batch": 16, "seed": s} for s in (0, 1)])]
+    job = {"do": "begin", "description": described(name, (1, size, size), **options), "batch": 16}
+    begun = [unpacked(each["weights"]) for each in ask([{**job, "seed": seed} for seed in (0, 1)])]
     assert begun[0].size == sum(p.numel() for p in model.parameters()) and not np.array_equal(*begun)
     at = 0
     for own in names:
@@ -129,7 +130,7 @@ def test_what_the_engine_does_not_know_is_refused_with_the_reason(build, reason)
 def test_repeats_are_written_once_and_nothing_is_lost(steps):
     parts = repeats(steps)
     assert flat(parts) == steps
-    assert len(repeats(list("ab") * 20)) == 1 and len(json.dumps(parts)) <= len(json.dumps([[1, steps]])) + 10 * len(steps)
+    assert repeats(list("ab") * 20) == [[20, ["a", "b"]]]
 
 
 # ---- what `make trainer` writes

@@ -142,8 +142,9 @@ def test_dropout_drops_by_its_seed_and_the_gradient_follows():
 def begun(name, options, size, recipe, data, seeds):
     """Runs as the page makes them: with weights and orders of its own."""
     description = described(name, (1, size, size), in_channels=1, **options)
-    return ask([{"do": "train", "description": description, "batch": recipe["batch_size"], "recipe": recipe, "begin": seed,
-                 "train": split(data.train), "test": split(data.test)} for seed in seeds])
+    job = {"do": "train", "description": description, "batch": recipe["batch_size"], "recipe": recipe,
+           "train": split(data.train), "test": split(data.test)}
+    return ask([{**job, "begin": seed} for seed in seeds])
 
 
 def errors(answers):
@@ -160,6 +161,7 @@ def test_the_page_finds_the_degradation_of_plain_networks(digits):
 
 
 def test_five_seeds_end_where_pytorch_ends(digits):
-    recorded = [run.column("test_error")[-1] for run in runs.load("digits-degradation") if run.model["name"] == "resnet20"]
+    recorded = [run.column("test_error")[-1] for run in runs.load("digits-degradation")
+                if run.model["name"] == "resnet20"]
     found = errors(begun("resnet20", {"variant": "cifar", "width": 8}, 8, RECIPE, digits[8], range(5)))
     assert min(recorded) - 0.01 < fmean(found) < max(recorded) + 0.01

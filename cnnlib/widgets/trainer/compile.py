@@ -6,6 +6,7 @@ It needs clang and wasm-ld (lld) for WebAssembly and wasm-opt (binaryen), in Deb
 import base64
 import gzip
 import hashlib
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -40,6 +41,12 @@ def compiled():
         for step in steps:
             subprocess.run(step, cwd=folder, check=True)
         return (Path(folder) / "kernels.wasm").read_bytes()
+
+
+def script(*more):
+    """Kernels and engine, and further files, as one script without modules: for a browser's console, or `node -e`."""
+    files = [HERE / "kernels.js", HERE / "engine.js", *more]
+    return "\n".join(re.sub("^export ", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in files)
 
 
 def packed_digits():
