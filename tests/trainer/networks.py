@@ -2,6 +2,7 @@
 
 import copy
 import random
+from itertools import count, product, repeat
 from typing import NamedTuple
 
 import torch
@@ -146,3 +147,37 @@ def job_of(case):
            "batch": max(case.batch, 64), "before": [size for size in (64, 34) if size <= case.batch], "x": packed(x),
            "labels": packed(y, "uint8")}
     return job, (loss, found(description)), single
+
+
+class _Forked(nn.Module):
+    """A ReLU whose inputs within NEAR of 0, where float32 may see the other side, go the way that `flips` says."""
+
+    def __init__(self, flips):
+        super().__init__()
+        self.flips = flips
+
+    def forward(self, x):
+        through = x > 0
+        for place in (x.abs() < NEAR).nonzero().tolist():
+            through[tuple(place)] ^= next(self.flips)
+        return x * through
+
+
+def gradients_at_forks(model, x, y, description):
+    """The gradients in float64 of all ways that the network can go where a ReLU's input is within NEAR of 0."""
+    near = count()
+    gradients = [_forked(model, x, y, description, (next(near) < 0 for _ in repeat(0)))]
+    forks = next(near)
+    for flips in product((False, True), repeat=forks):
+        gradients.append(_forked(model, x, y, description, iter(flips)))
+    return gradients
+
+
+def _forked(model, x, y, description, flips):
+    twin = copy.deepcopy(model).double().train()
+    for module in list(twin.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, _Forked(flips))
+    F.cross_entropy(twin(x.double()), y).backward()
+    return in_order(twin, description, lambda p: p.grad)

@@ -45,7 +45,7 @@ def compiled():
 
 def script(*more):
     """Kernels and engine, and further files, as one script without modules: for a browser's console, or `node -e`."""
-    files = [HERE / "kernels.js", HERE / "engine.js", *more]
+    files = [*(HERE / name for name in ("kernels.js", "engine.js", "run.js")), *more]
     return "\n".join(re.sub("^export ", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE) for path in files)
 
 

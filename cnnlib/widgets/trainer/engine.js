@@ -243,23 +243,20 @@ const LAYERS = {
   conv(net, step, x, y) {
     const { kernel: [kh, kw], groups = 1, weight, bias } = step, { kernels: K } = net, T = kh * kw;
     const [I, O] = [x.C / groups, y.C / groups], { out, back, taps } = net.windows(x, y, step);
-    const first = x.op === "input", biased = +(bias !== undefined);
+    const first = x.op === "input", biased = bias === undefined ? 0 : 1;
     const each = (f) => {                                   // a group sees its share of the channels
       for (let group = 0; group < groups; group++)
-        f(4 * group * I * x.P * LANES, 4 * group * O * y.P * LANES, weight + 4 * group * O * I * T);
+        f(4 * group * I * x.P * LANES, 4 * group * O * y.P * LANES, weight + 4 * group * O * I * T, 4 * group * O);
     };
     return {
-      forward(tiles) {
-        if (biased) K.bias(y.y, y.s, net.w + bias, tiles, y.C, y.P);
-        each((xAt, yAt, at) => K.gather(x.y + xAt, x.s, net.w + at, y.y + yAt, y.s, tiles, I, x.P, O, y.P, I * T, T,
-          ...out, biased));
-      },
+      forward: (tiles) => each((xAt, yAt, at, bAt) => K.gather(x.y + xAt, x.s, net.w + at, y.y + yAt, y.s, tiles, I, x.P,
+        O, y.P, I * T, T, ...out, biased && net.w + bias + bAt, 0)),
       backward(tiles, real, [add]) {
         if (biased) K.bias_back(y.d, y.s, net.g + bias, tiles, y.C, y.P);
         each((xAt, yAt, at) => {
           K.weights(x.y + xAt, x.s, y.d + yAt, y.s, net.g + at, tiles, I, x.P, O, y.P, I * T, T, T,
             ...taps);
-          if (!first) K.gather(y.d + yAt, y.s, net.w + at, x.d + xAt, x.s, tiles, O, y.P, I, x.P, T, I * T, ...back, add);
+          if (!first) K.gather(y.d + yAt, y.s, net.w + at, x.d + xAt, x.s, tiles, O, y.P, I, x.P, T, I * T, ...back, 0, add);
         });
       },
     };
@@ -377,53 +374,3 @@ function shapeOf({ op, from, channels, kernel = [1, 1], stride = [1, 1], padding
 }
 
 const range = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-
-// ---- a training run
-
-/** Numbers from 0 to 1 that follow from a seed (Mulberry32). */
-export function randomFrom(seed) {
-  let state = Math.imul(seed + 1, 0x9e3779b1);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** 0 .. n-1 in random order. */
-export function shuffled(n, random) {
-  const order = range(0, n);
-  for (let i = n - 1; i > 0; i--) { const j = Math.floor(random() * (i + 1)); [order[i], order[j]] = [order[j], order[i]]; }
-  return order;
-}
-
-/** Factor of the highest learning rate; see one_cycle in recipe.py. */
-export function oneCycle(step, steps) {
-  const low = 1 / 25, lowest = 1 / 25e4, top = 0.3 * steps - 1;
-  const wave = (a, b, done) => b + ((a - b) * (1 + Math.cos(Math.PI * done))) / 2;
-  return step <= top ? wave(low, 1, step / top) : wave(1, lowest, (step - top) / (steps - 1 - top));
-}
-const SCHEDULES = { "one-cycle": oneCycle, constant: () => 1,
-  step: (step, steps) => 0.1 ** ((2 * step >= steps) + (4 * step >= 3 * steps)) };
-
-/** Train by a `Recipe`'s fields, testing after every epoch; yields after each step { epoch, part, loss, wrong }, after each
- *  epoch { row } with the columns of `History`. `order(epoch)` are the numbers of the training pictures. */
-export function* train(net, { train: pictures, test }, recipe, order) {
-  const { epochs, batch_size: batch, lr, schedule = "one-cycle" } = recipe, per = Math.ceil(pictures.count / batch);
-  let count = 0;
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    const numbers = order(epoch);
-    let sum = 0, errors = 0, rate = 0;
-    for (let s = 0; s < per; s++, count++) {
-      rate = lr * SCHEDULES[schedule](count, epochs * per);
-      const { loss, wrong } = net.step(pictures, numbers.slice(s * batch, (s + 1) * batch), recipe, rate, count);
-      sum += loss;
-      errors += wrong;
-      yield { epoch, part: (s + 1) / per, loss: loss / Math.min(batch, pictures.count - s * batch), wrong };
-    }
-    const { loss, error } = net.evaluate(test);
-    yield { row: { epoch, lr: rate, train_loss: sum / pictures.count, train_error: errors / pictures.count, test_loss: loss,
-      test_error: error } };
-  }
-}

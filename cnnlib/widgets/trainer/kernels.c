@@ -24,22 +24,18 @@ typedef v128_t V;
 #define PUT(p, v, add) STORE(p, add ? ADD(LOAD(p), v) : v)
 enum { LANES = 16, CHUNK = 32 };                        // channels whose windows stay in the fast cache
 
-static float total(V v) {
-  return wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1) + wasm_f32x4_extract_lane(v, 2) +
-         wasm_f32x4_extract_lane(v, 3);
-}
+#define LANE(v, i) wasm_f32x4_extract_lane(v, i)
+static float total(V v) { return LANE(v, 0) + LANE(v, 1) + LANE(v, 2) + LANE(v, 3); }
 static int least(int a, int b) { return a < b ? a : b; }
-static V is_real(int lane, int real) {                  // all bits of the lanes that are pictures
-  return wasm_i32x4_lt(wasm_i32x4_make(lane, lane + 1, lane + 2, lane + 3), wasm_i32x4_splat(real));
+static V is_real(int i, int real) {                     // all bits of the lanes that are pictures
+  return wasm_i32x4_lt(wasm_i32x4_make(i, i + 1, i + 2, i + 3), wasm_i32x4_splat(real));
 }
 
-// ---- convolution and linear layer (a convolution of 1x1 on maps of one pixel)
-
-// y[o][q] = sum over channels i and the window of q of w[o*so + i*si + tap] * x[i][place]. Forward, and with the windows seen
-// from the input and the two steps in w exchanged, the gradient of the input. Two outputs at a time, of which an odd last
-// one is computed twice.
+// Convolution, and the linear layer, which is one of 1x1 on maps of one pixel: y[o][q] = bias[o] + sum over channels i and
+// the window of q of w[o*so + i*si + tap] * x[i][place]. Forward, and with the windows seen from the input and the two steps
+// in w exchanged, the gradient of the input. Two outputs at a time, of which an odd last one is computed twice.
 EXPORT(gather)(const float *x, int xs, const float *w, float *y, int ys, int tiles, int I, int P, int O, int Q, int so,
-               int si, const int *first, const int *place, const int *tap, int add) {
+               int si, const int *first, const int *place, const int *tap, const float *bias, int add) {
   for (int tile = 0; tile < tiles; tile++, x += xs, y += ys)
     for (int begin = 0; begin < I; begin += CHUNK) {
       int end = least(I, begin + CHUNK), more = add || begin;
@@ -47,7 +43,8 @@ EXPORT(gather)(const float *x, int xs, const float *w, float *y, int ys, int til
         for (int o = 0; o < O; o += 2) {
           int next = o + 1 < O;
           float *ya = y + (o * Q + q) * LANES, *yb = ya + next * Q * LANES;
-          V a0 = ALL(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+          V a0 = ALL(bias ? bias[o] : 0), a1 = a0, a2 = a0, a3 = a0;
+          V b0 = ALL(bias ? bias[o + next] : 0), b1 = b0, b2 = b0, b3 = b0;
           if (more) {
             a0 = LOAD(ya); a1 = LOAD(ya + 4); a2 = LOAD(ya + 8); a3 = LOAD(ya + 12);
             b0 = LOAD(yb); b1 = LOAD(yb + 4); b2 = LOAD(yb + 8); b3 = LOAD(yb + 12);
@@ -99,24 +96,18 @@ EXPORT(weights)(const float *x, int xs, const float *dy, int ds, float *dw, int 
       }
 }
 
-// The bias before the convolution is added to it: y[c][.] = b[c]. And its gradient, the sum of the map's.
-EXPORT(bias)(float *y, int ys, const float *b, int tiles, int C, int P) {
-  for (int tile = 0; tile < tiles; tile++, y += ys)
-    for (int j = 0; j < C * P * LANES; j += 4) STORE(y + j, EACH(b + j / (P * LANES)));
-}
+// Gradient of the bias, the sum of its map's.
 EXPORT(bias_back)(const float *dy, int ds, float *db, int tiles, int C, int P) {
-  for (int c = 0; c < C; c++) {
+  for (int c = 0; c < C; c++, dy += P * LANES) {
     double sum = 0;
-    for (int tile = 0; tile < tiles; tile++) {
-      V s = ALL(0);
-      for (int j = 0; j < P * LANES; j += 4) s = ADD(s, LOAD(dy + tile * ds + c * P * LANES + j));
-      sum += total(s);
-    }
+    for (int tile = 0; tile < tiles; tile++)
+      for (int p = 0; p < P; p++) {
+        const float *d = dy + tile * ds + p * LANES;
+        sum += total(ADD(ADD(LOAD(d), LOAD(d + 4)), ADD(LOAD(d + 8), LOAD(d + 12))));
+      }
     db[c] = sum;
   }
 }
-
-// ---- BatchNorm
 
 // y = (x - mean) / sqrt(variance + eps) * gain + shift, for each channel over all its pixels of all real pictures; in
 // training with the batch's mean and variance, of which `running` (means, then variances) keeps an average. `saved` has
@@ -170,8 +161,7 @@ EXPORT(norm_back)(const float *x, int xs, const float *dy, int ds, float *dx, in
           s = ADD(s, d);
           t = ADD(t, MUL(d, SUB(LOAD(x + tile * xs + j), centre)));
         }
-        sum += total(s);
-        product += total(t);
+        sum += total(s); product += total(t);
       }
     product *= saved[C + c];
     dshift[c] = sum; dgain[c] = product;
@@ -203,12 +193,9 @@ EXPORT(activate)(const float *x, int xs, float *y, int ys, int tiles, int size, 
   for (int tile = 0; tile < tiles; tile++, x += xs, y += ys)
     for (int j = 0; j < size; j += 4) {
       V v = LOAD(x + j);
-      if (kind == 0) v = wasm_f32x4_max(v, ALL(0));
-      else if (kind == 1) {
-        V e = exponential(MUL(ALL(-2), wasm_f32x4_abs(v)));
-        v = wasm_v128_or(DIV(SUB(one, e), ADD(one, e)), AND(v, sign));
-      } else v = DIV(one, ADD(one, exponential(wasm_f32x4_neg(v))));
-      STORE(y + j, v);
+      V e = kind ? exponential(kind == 1 ? MUL(ALL(-2), wasm_f32x4_abs(v)) : wasm_f32x4_neg(v)) : v;
+      STORE(y + j, kind == 0 ? wasm_f32x4_max(v, ALL(0)) : kind == 2 ? DIV(one, ADD(one, e))
+                   : wasm_v128_or(DIV(SUB(one, e), ADD(one, e)), AND(v, sign)));
     }
 }
 EXPORT(activate_back)(const float *y, int ys, const float *dy, int ds, float *dx, int dxs, int tiles, int size, int kind,
@@ -262,27 +249,24 @@ EXPORT(blend)(const float *x, int xs, float *y, int ys, int tiles, int size, flo
     for (int j = 0; j < size; j += 4) PUT(y + j, MUL(ALL(a), LOAD(x + j)), add);
 }
 
-// y[c][p] = x[c][p] * g[c], a gate for every channel of every picture; it also takes dy to dx. The gate's own gradient is
-// dg[c] = sum over p of x[c][p] * dy[c][p].
+// y[c][p] = x[c][p] * g[c], also for the gradient of x; that of the gate is dg[c] = sum over p of x[c][p] * dy[c][p].
 EXPORT(gate)(const float *x, int xs, const float *g, int gs, float *y, int ys, int tiles, int C, int P, int add) {
-  for (int tile = 0; tile < tiles; tile++)
+  for (int tile = 0; tile < tiles; tile++, x += xs, y += ys, g += gs)
     for (int j = 0; j < C * P * LANES; j += 4)
-      PUT(y + tile * ys + j, MUL(LOAD(x + tile * xs + j), LOAD(g + tile * gs + j / (P * LANES) * LANES + j % LANES)), add);
+      PUT(y + j, MUL(LOAD(x + j), LOAD(g + j / (P * LANES) * LANES + j % LANES)), add);
 }
 EXPORT(gate_back)(const float *x, int xs, const float *dy, int ds, float *dg, int gs, int tiles, int C, int P, int add) {
-  for (int tile = 0; tile < tiles; tile++)
+  for (int tile = 0; tile < tiles; tile++, x += xs, dy += ds, dg += gs)
     for (int j = 0; j < C * LANES; j += 4) {
       V s = ALL(0);
-      for (int p = 0; p < P; p++) {
-        int at = j / LANES * P * LANES + p * LANES + j % LANES;
-        s = ADD(s, MUL(LOAD(x + tile * xs + at), LOAD(dy + tile * ds + at)));
-      }
-      PUT(dg + tile * gs + j, s, add);
+      for (int p = 0, at = j / LANES * P * LANES + j % LANES; p < P; p++, at += LANES)
+        s = ADD(s, MUL(LOAD(x + at), LOAD(dy + at)));
+      PUT(dg + j, s, add);
     }
 }
 
-// y = x / keep where a number drawn for the place, from 0 to 1, is below keep, else 0. The way back is the same. The number
-// is a hash of the place and the seed (Wellons' lowbias32), so that no mask has to be kept.
+// y = x / keep where a number from 0 to 1, a hash of the place and the seed (Wellons' lowbias32), is below keep, else 0. The
+// way back is the same, and no mask has to be kept.
 EXPORT(drop)(const float *x, int xs, float *y, int ys, int tiles, int size, unsigned seed, float keep, int add) {
   for (int tile = 0; tile < tiles; tile++, x += xs, y += ys)
     for (int j = 0; j < size; j++) {
@@ -308,9 +292,8 @@ EXPORT(adam)(float *w, const float *g, float *m, float *v, int size, float lr, f
     V d = ADD(LOAD(g + j), MUL(ALL(decay), LOAD(w + j)));
     V mean = ADD(LOAD(m + j), MUL(ALL(0.1f), SUB(d, LOAD(m + j))));
     V square = ADD(MUL(ALL(0.999f), LOAD(v + j)), MUL(ALL(0.001f), MUL(d, d)));
-    STORE(m + j, mean);
-    STORE(v + j, square);
-    V root = ADD(DIV(wasm_f32x4_sqrt(square), ALL(unbias2)), ALL(1e-8f));
-    STORE(w + j, SUB(LOAD(w + j), DIV(MUL(ALL(lr / unbias1), mean), root)));
+    STORE(m + j, mean); STORE(v + j, square);
+    V root = ADD(DIV(wasm_f32x4_sqrt(square), ALL(unbias2)), ALL(1e-8f)), step = DIV(MUL(ALL(lr / unbias1), mean), root);
+    STORE(w + j, SUB(LOAD(w + j), step));
   }
 }

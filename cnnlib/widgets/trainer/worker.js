@@ -1,9 +1,10 @@
 // One training off the page's main thread. It is sent { description, recipe, size, seed, digits, watch } and then "pause" or
 // "go on"; to stop it, end the Worker. It tells { left }, the seconds that it will take, after a few steps; { epoch, part,
 // left, seen } several times a second, { row } after an epoch (see `train`), and at last { done: true } or { failed }.
-import { Network, randomFrom, shuffled, train } from "./engine.js";
+import { Network } from "./engine.js";
 import { KERNELS } from "./kernels.js";
 import { digits } from "./pictures.js";
+import { randomFrom, shuffled, train } from "./run.js";
 
 const TURN = 40, REPORT = 100, TRIAL = 4;                   // milliseconds without a look at messages, between reports; steps
 let paused = false, resume = () => {};
