@@ -24,7 +24,8 @@ from cnnlib.widgets.base import DIGITS, pack_answers
 
 HERE = Path(package.__file__).parent
 PAGE_BUDGET = 200_000            # bytes of one widget in a page, and in its notebook
-SCRIPT_BUDGETS = {"core.js": 20_000, "plot.js": 205_000, "digits.js": 61_000}         # bytes; a page's scripts together may have 450 KB
+# bytes; a page's scripts together may have 450 KB
+SCRIPT_BUDGETS = {"core.js": 20_000, "plot.js": 205_000, "digits.js": 61_000}
 
 
 @pytest.fixture(params=WIDGETS, ids=lambda widget: widget.__name__)
@@ -467,8 +468,8 @@ SCRIPTS = sorted(path.name for path in (DIST / "page").glob("*.js"))
 
 @pytest.mark.parametrize("name", ["live.mjs", *(f"page/{name}" for name in SCRIPTS)])
 def test_bundle_is_as_new_as_its_sources(name):
-    sources = sorted(path.relative_to(HERE).as_posix() for folder in (HERE, HERE / "trainer") for path in folder.iterdir()
-                     if path.suffix in {".js", ".mjs", ".json"})
+    sources = sorted(path.relative_to(HERE).as_posix() for folder in (HERE, HERE / "trainer")
+                     for path in folder.iterdir() if path.suffix in {".js", ".mjs", ".json"})
     digest = hashlib.sha256()
     for path in sources:
         digest.update(path.encode() + b"\0" + (HERE / path).read_bytes() + b"\0")

@@ -1,5 +1,6 @@
 // *Train here*. With a kernel it trains there: see training_here.py. On a page without one the trainer does, in a Worker
 // (trainer/page.js): any number of seeds, two networks at a time, and any value in range of the knobs that are numbers.
+import { drawnDigit, watching } from "./train_watch.js";
 import { button, h, number, quiet } from "./ui.js";
 
 const AT_ONCE = 2, USUAL = 8e9;                             // Workers; multiply-accumulates in a second on a common laptop
@@ -45,11 +46,13 @@ function inKernel({ ui, model, note }) {
 }
 
 /** The trainings of a widget: waiting, running, paused, done, stopped or failed; `trained` of the model has what the chart draws. */
-function trainings({ model, plan, trainer }) {
+function trainings({ model, plan, trainer, view }) {
   const all = [], networks = trainer.unpacked(plan.packed).then((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
   const bytes = trainer.unpacked(globalThis.cnnlib.digits);
-  const tell = () => model.set({ trained: all.map(({ handle, ...said }) => ({ ...said, curve: [...said.curve] })) });
+  const tell = () => model.set({ trained: all.map(({ handle, seen, ...said }) => ({ ...said, curve: [...said.curve] })) });
   const active = () => all.filter(({ state }) => state === "training" || state === "paused");
+
+  const watch = () => (view.open() ? { picture: drawnDigit() } : null);
 
   async function begin(job) {
     job.state = "training";
@@ -57,11 +60,12 @@ function trainings({ model, plan, trainer }) {
     if (job.state === "stopped") return;
     const description = list[job.place];
     job.handle = trainer.start({ description, recipe: { ...plan.recipe, epochs: job.epochs }, size: description.input[1],
-      seed: job.seed, digits, watch: { gradients: true } }, (said) => heard(job, said));
+      seed: job.seed, digits, watch: watch() }, (said) => heard(job, said));
   }
   function heard(job, { row, done, failed, ...said }) {
     if (job.state === "stopped") return;
     Object.assign(job, said);
+    if (said.seen) view.show(all);
     if (row) { job.curve.push(row); job.part = 0; }
     if (job.curve.length && job.state === "training")
       speed = (job.macs * (3 * PICTURES * job.curve.length)) / job.curve.at(-1).seconds;
@@ -89,7 +93,8 @@ function trainings({ model, plan, trainer }) {
       active().forEach((job) => finish(job, "stopped"));
       tell();
     },
-    clear() { all.splice(0); tell(); },
+    clear() { all.splice(0); view.show(all); tell(); },
+    look() { active().forEach(({ handle }) => handle?.watch(watch())); },
     all, active,
   };
 }
@@ -115,12 +120,12 @@ function inPage({ ui, model, plan, trainer, note }) {
   const clear = button("Clear", () => runs.clear(), { "data-action": "clear" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
   const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
-  const lines = h("ul", { class: "train-runs" });
+  const lines = h("ul", { class: "train-runs" }), view = watching({ ui, opened: () => runs?.look() });
   const element = h("div", { class: "train-here", "data-state": "idle" },
     h("div", { class: "cnn-controls" }, ranges.map(([, text, box]) => pick(text, box)),
       ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 6, 10, 15, 20, 30] }), pick("seeds", seeds)),
     h("div", { class: "cnn-row" }, go, pause, stop, clear, bar), status, lines,
-    plan.source < 0 && h("p", { class: "cnn-note" }, note));
+    view.element, plan.source < 0 && h("p", { class: "cnn-note" }, note));
 
   /** What the last training, or the state of all, is called. */
   const state = () => {
@@ -130,7 +135,7 @@ function inPage({ ui, model, plan, trainer, note }) {
   const cost = (macs) => (macs * model.get("train_epochs") * (3 * PICTURES + TESTED) * Number(seeds.value)) / (speed ?? USUAL);
 
   function train() {
-    runs ??= trainings({ model, plan, trainer });
+    runs ??= trainings({ model, plan, trainer, view });
     const values = choice(), macs = plan.networks[keyOf(values)], place = plan.order.indexOf(keyOf(values));
     const epochs = model.get("train_epochs"), name = label(values);
     if (plan.source >= 0 && model.get("source") !== plan.source) ui.ask({ source: plan.source });

@@ -19,5 +19,6 @@ export function start(job, tell) {
   worker.onmessage = ({ data }) => tell(data);
   worker.onerror = (problem) => tell({ failed: problem.message || "the browser refuses the Worker" });
   worker.postMessage(job);
-  return { pause: () => worker.postMessage("pause"), goOn: () => worker.postMessage("go on"), stop: () => worker.terminate() };
+  return { pause: () => worker.postMessage("pause"), goOn: () => worker.postMessage("go on"),
+    watch: (watch) => worker.postMessage({ watch }), stop: () => worker.terminate() };
 }

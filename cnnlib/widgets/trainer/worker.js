@@ -1,5 +1,5 @@
-// One training off the page's main thread. It is sent { description, recipe, size, seed, digits, watch } and then "pause" or
-// "go on"; to stop it, end the Worker. It tells { left }, the seconds that it will take, after a few steps; { epoch, part,
+// One training off the page's main thread. It is sent { description, recipe, size, seed, digits, watch } and then "pause",
+// "go on" or { watch }; to stop it, end the Worker. It tells { left }, the seconds that it will take, after a few steps; { epoch, part,
 // left, seen } several times a second, { row } after an epoch (see `train`), and at last { done: true } or { failed }.
 import { Network } from "./engine.js";
 import { KERNELS } from "./kernels.js";
@@ -7,11 +7,12 @@ import { digits } from "./pictures.js";
 import { randomFrom, shuffled, train } from "./run.js";
 
 const TURN = 40, REPORT = 100, TRIAL = 4;                   // milliseconds without a look at messages, between reports; steps
-let paused = false, resume = () => {};
+let paused = false, watched = null, resume = () => {};
 
 onmessage = ({ data }) => {
   if (data === "pause") paused = true;
   else if (data === "go on") { paused = false; resume(); }
+  else if ("watch" in data && !data.description) watched = data.watch;
   else run(data).catch((problem) => postMessage({ failed: problem.message }));
 };
 
@@ -22,6 +23,7 @@ const breathe = async () => {
 };
 
 async function run({ description, recipe, size, seed, digits: bytes, watch }) {
+  watched = watch;
   const pictures = digits(bytes, size), random = randomFrom(seed), { train: { count }, test } = pictures;
   const kernels = Uint8Array.from(atob(KERNELS), (letter) => letter.charCodeAt(0));
   const net = new Network(description, { bytes: kernels, batch: recipe.batch_size, seed });
@@ -43,36 +45,31 @@ async function run({ description, recipe, size, seed, digits: bytes, watch }) {
       if (done === TRIAL) postMessage(ending);
       if (!(said.loss < Infinity)) return postMessage({ failed: `the loss is no number any more, in epoch ${said.epoch}` });
       if (now - report > REPORT) {
-        postMessage({ ...ending, loss: said.loss, seen: watch && look(net, pictures, watch) });
+        postMessage({ ...ending, loss: said.loss, seen: watched && look(net, pictures, watched) });
         report = performance.now();
       }
     }
     if (performance.now() - turn > TURN) { await breathe(); turn = performance.now(); }
     begun = performance.now();
   }
-  postMessage({ done: true, left: 0, seen: watch && look(net, pictures, watch) });
+  postMessage({ done: true, left: 0, seen: look(net, pictures, watched ?? {}) });
 }
 
-/** What `watch` asks for: `gradients`, the root mean square of the gradient of each convolution's and dense layer's weights; and of
- *  a `picture` (pixels, 0 to 255) the first layer's kernels, its maps, and the probabilities of the classes. */
-function look(net, pictures, { gradients, picture }) {
-  const seen = {}, layers = net.plans.filter(({ op, w }) => w && op !== "norm");
-  if (gradients) {
-    const all = net.gradients();
-    seen.gradients = layers.map(({ weight }) => {
-      const { at, size } = net.parameters.find((parameter) => 4 * parameter.at === weight);
-      return Math.sqrt(all.subarray(at, at + size).reduce((sum, value) => sum + value * value, 0) / size);
-    });
-  }
-  if (picture) {
-    net.put({ ...pictures.train, value: (n, j) => pictures.train.levels[picture[j]] }, [0]);
-    net.forward(1, false);
-    const [first] = net.plans, { C, P, W, y } = net.values[net.plans[1]?.of[0] === 1 ? 2 : 1];
-    const maps = net.floats(y, C * P * 16), { at, size } = net.parameters[0];
-    const z = net.logits(0), top = Math.max(...z), exps = z.map((v) => Math.exp(v - top));
-    Object.assign(seen, { kernels: net.weights().slice(at, at + size), side: first.kernel[1], width: W,
-      maps: Float32Array.from({ length: C * P }, (_, j) => maps[16 * j]),
-      probabilities: exps.map((v) => v / exps.reduce((a, b) => a + b, 0)) });
-  }
-  return seen;
+/** What a watched training shows: `gradients`, the root mean square of the gradient of the weights of each convolution and
+ *  dense layer; the first layer's kernels (those of the first input), and of a picture its maps and the probabilities of the
+ *  classes. The picture is `picture` (pixels, 0 to 255) where it has the right size, otherwise the first test digit. */
+function look(net, { train: { levels }, test }, { picture }) {
+  const all = net.gradients(), layers = net.plans.filter(({ op, w }) => w && op !== "norm");
+  const gradients = layers.map(({ weight }) => {
+    const { at, size } = net.parameters.find((parameter) => 4 * parameter.at === weight);
+    return Math.sqrt(all.subarray(at, at + size).reduce((sum, value) => sum + value * value, 0) / size);
+  });
+  const [{ P: pixels }, { C, P, W, y }] = net.values, own = picture?.length === pixels ? picture : test.pixels;
+  net.put({ labels: test.labels, value: (n, j) => levels[own[j % pixels]] }, [0]);
+  net.forward(1, false);
+  const maps = net.floats(y, C * P * 16), { at, size } = net.parameters[0], [{ kernel: [high, side] }] = net.plans;
+  const z = net.logits(0), top = Math.max(...z), exps = z.map((v) => Math.exp(v - top));
+  return { gradients, count: C, side, width: W, maps: Float32Array.from({ length: C * P }, (_, j) => maps[16 * j]),
+    kernels: net.weights().slice(at, at + size).filter((_, j) => j % (size / C) < high * side),
+    probabilities: Array.from(exps, (v) => v / exps.reduce((a, b) => a + b, 0)) };
 }
