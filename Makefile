@@ -21,7 +21,7 @@ PIP    := -m pip install --quiet --disable-pip-version-check
 # notebooks run on one thread each, two at a time.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help book test steps test-matrix test-lowest test-colab test-luck notebooks stamp widgets clean
+.PHONY: help book test steps test-matrix test-lowest test-colab test-luck notebooks stamp trainer widgets clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make test-luck   run the library's tests 20 times in random order (ROUNDS=20)"
 	@echo "make notebooks   run the notebooks in order and store their results"
 	@echo "make stamp       write the book's address into the notebooks (URL=https://... sets it first)"
+	@echo "make trainer     compile the in-page trainer's kernels (needs clang, lld, binaryen), then bundle as make widgets does"
 	@echo "make widgets     bundle the widgets' JavaScript (needs Node; readers never do)"
 	@echo "make clean       remove what was built, keep the environment"
 
@@ -99,6 +100,10 @@ notebooks: $(READY)
 
 stamp: $(READY)
 	@$(BIN)/python tools/notebooks.py stamp $(URL)
+
+trainer: $(READY)
+	$(BIN)/python -m cnnlib.widgets.trainer.compile
+	$(MAKE) --no-print-directory widgets
 
 widgets:
 	npm --prefix cnnlib/widgets install --no-fund --no-audit

@@ -17,6 +17,7 @@ BENCHES = {
     "explorer": "from a network's name and options to its summary, against building it and torchinfo",
     "densenet": "memory and time of dense blocks against torchvision's, naive and memory-efficient",
     "training": "images per second in training, against the usual input pipeline",
+    "trainer": "the engine that trains in a page, against PyTorch on one thread",
 }
 
 

@@ -24,6 +24,8 @@ WIDGET_STYLE = PACKAGE / "widgets" / "widgets.css"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WIDGET_MARK = re.compile(r'<div class="cnnlib-widget" data-kind="(\w+)"')
 
+WIDGET_TRAINS = " data-trains>"              # the end of that tag where the widget trains in the page
+
 NEEDED_BY = {                   # script -> what in a page needs it
     "design-tabs.js": ("sd-tab-set",),
     "togglebutton.js": ("toggle", "dropdown"),
@@ -93,7 +95,9 @@ def widget_scripts(body):
     if unknown := [kind for kind in kinds if kind not in needs]:
         raise ExtensionError(f"no script draws the widget {', '.join(unknown)}: list it in widgets/renderers.js and "
                              "run `make widgets`")
-    return list(dict.fromkeys(script for kind in kinds for script in needs[kind]))
+    trains = needs["data-trains"] if WIDGET_TRAINS in body else []
+    first, *others = dict.fromkeys(script for kind in kinds for script in needs[kind]) or [None]
+    return [script for script in (first, *trains, *others) if script]
 
 
 def choose_scripts(app, pagename, templatename, context, doctree):

@@ -46,6 +46,7 @@ class BookWidget(anywidget.AnyWidget):
 
     inputs: dict[str, list] = {}
     page_origin = "computed"
+    page_marks = ""                   # further attributes of its element on a page
 
     widget_name = t.Unicode(help="which renderer of the bundle draws it").tag(sync=True)
     grid = t.Dict(help="the values of every input that a page answers").tag(sync=True)
@@ -148,7 +149,7 @@ class BookWidget(anywidget.AnyWidget):
     def to_html(self):
         """The widget as a piece of a page: its spec as JSON, and the table that the script replaces."""
         spec = json.dumps(self.static_spec(), separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
-        return (f'<div class="cnnlib-widget" data-kind="{self.widget_name}">'
+        return (f'<div class="cnnlib-widget" data-kind="{self.widget_name}"{self.page_marks}>'
                 f'<script type="application/json">{spec}</script>'
                 f'<div class="cnnlib-fallback">{self.fallback_html()}</div></div>')
 

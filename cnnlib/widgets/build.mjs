@@ -15,7 +15,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 process.chdir(here);
 
 const hash = createHash("sha256");
-for (const name of readdirSync(".").filter((name) => /\.(js|mjs|json)$/.test(name)).sort())
+const sources = [".", "trainer"].flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+for (const name of sources.filter((name) => /\.(js|mjs|json)$/.test(name)).sort())
   hash.update(`${name}\0`).update(readFileSync(name)).update("\0");
 const banner = `/*! cnnlib widgets, sources sha256:${hash.digest("hex")}. `
   + "Contains Observable Plot and D3 (ISC) and others: see LICENSES.txt. */";
@@ -33,10 +34,22 @@ const shared = (but) => ({
   },
 });
 
+/** `import text from "text:./file.js"`: the file, bundled as a script of its own, as text. */
+const asText = {
+  name: "as text",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^text:/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path.slice(5)), namespace: "text" }));
+    onLoad({ filter: /./, namespace: "text" }, async ({ path }) => {
+      const { outputFiles: [{ text }] } = await build({ ...options, banner: {}, entryPoints: [path], format: "iife", write: false });
+      return { contents: text, loader: "text" };
+    });
+  },
+};
+
 /** Write one script of a page; returns the shared modules that it needs. */
 async function script(name, contents, but) {
   const { metafile } = await build({ ...options, stdin: { contents, resolveDir: here }, format: "iife",
-    outfile: `dist/page/${name}.js`, plugins: [shared(but), leanPlot] });
+    outfile: `dist/page/${name}.js`, plugins: [shared(but), leanPlot, asText] });
   return SHARED.filter((other) => `shared:./${other}.js` in metafile.inputs);
 }
 
@@ -54,6 +67,9 @@ const scripts = await Promise.all(widgets.map(async ([, name, file]) => {
   const shared = down(await script(name, `import { render } from "${file}"; cnnlib.define("${name}", render);`));
   return [name, ["core", ...shared.filter((each) => each !== "ui"), name].map((each) => `${each}.js`)];
 }));
+await script("trainer", 'import * as all from "./trainer/page.js"; cnnlib.trainer = all;');
+await script("digits", 'import { DIGITS } from "./trainer/digits.js"; cnnlib.digits = DIGITS;');
+scripts.push(["data-trains", ["trainer.js", "digits.js"]]);      // what bears this attribute trains in the page
 writeFileSync("dist/page/scripts.json", `${JSON.stringify(Object.fromEntries(scripts), null, 1)}\n`);
 
 // The licence of every package of which at least one line is in the bundle.

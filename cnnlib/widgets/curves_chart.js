@@ -1,16 +1,17 @@
-// What the widgets with training curves share: the chart with its legend and its controls, and *Train here*.
+// What the widgets with training curves share: the chart with its legend and its controls.
 // A recorded curve is what `curve` of recorded_curves.py makes of the runs of one configuration.
 import { areaY, axisX, axisY, chart, dot, gridY, lineY } from "./plot.js";
-import { button, h, number, s } from "./ui.js";
+import { h, number, s } from "./ui.js";
 
 export const MEASURES = { test_error: "test error", train_error: "training error",
   test_loss: "test loss", train_loss: "training loss" };
 const LOOKS = {                                         // never colour alone: each has its dashes and its symbol
   chosen: { color: "var(--cnn-accent)", dash: null, symbol: "circle" },
   compare: { color: "var(--cnn-text)", dash: "7 4", symbol: "diamond" },
+  other: { color: "var(--cnn-other)", dash: "9 3 2 3", symbol: "triangle" },
   live: { color: "var(--cnn-live)", dash: "2 3", symbol: "square" },
 };
-const ORDER = ["faint", "compare", "chosen", "live"];   // the most important last, on top
+const ORDER = ["faint", "compare", "chosen", "other", "live"];     // the most important last, on top
 
 /** A value of the measure as text: errors in per cent. */
 export const showMeasure = (measure) => (value) => (measure.endsWith("error")
@@ -46,6 +47,11 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     const { curve = [], name } = model.get("training");
     if (curve.length) lines.push({ kind: "live", name: `${name}, trained here`,
       points: curve.map((row) => point(row.epoch, row.seconds, row[key], row[key], row[key])) });
+    for (const { curves, ...line } of trainedHere(model.get("trained") ?? []))
+      lines.push({ ...line, points: curves[0].map((row, e) => {
+        const values = curves.map((curve) => curve[e][key]), mean = values.reduce((a, b) => a + b) / values.length;
+        return point(row.epoch, row.seconds, mean, Math.min(...values), Math.max(...values));
+      }) });
     return lines.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
   }
 
@@ -96,7 +102,7 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   const draw = () => {
     const key = JSON.stringify([measure(), model.get("x_axis"), model.get("log_scale"),
       recorded().map(({ kind, curve }) => [kind, curve.name]), on(), model.get("training").curve?.length,
-      model.get("training").name]);
+      model.get("training").name, model.get("trained")?.map(({ name, curve }) => [name, curve.length])]);
     if (key === drawn) return;
     drawn = key;
     const all = series();
@@ -118,8 +124,25 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   return { controls, element, draw, describe, show };
 }
 
+/** The runs trained in the page, as lines: runs of one network and length are its seeds, of which a line shows the
+ *  epochs that all have done. The two trained last are drawn in colour. */
+function trainedHere(runs) {
+  const groups = new Map();
+  for (const run of runs.filter(({ curve }) => curve.length)) {
+    const key = `${run.epochs} ${run.name}`;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()].map((group, i, all) => {
+    const epochs = Math.min(...group.map(({ curve }) => curve.length)), seeds = group.map(({ seed }) => seed);
+    const said = `trained in this page, seed${seeds.length > 1 ? "s" : ""} ${seeds.join(", ")}`;
+    return { kind: ["live", "other"][all.length - 1 - i] ?? "faint", name: `${group[0].name}, ${said}`,
+      seeds: group.length > 1 ? group.length : 0, curves: group.map(({ curve }) => curve.slice(0, epochs)) };
+  });
+}
+
 function swatch({ color, dash, symbol }) {
-  const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z" };
+  const shapes = { circle: "M13,4a4,4 0 1,0 .01,0", diamond: "M13,3l5,5l-5,5l-5,-5z", square: "M9.5,4.5h7v7h-7z",
+    triangle: "M13,3l5,9h-10z" };
   return s("svg", { width: 26, height: 16, "aria-hidden": "true" },
     s("path", { d: "M0,8h26", style: `stroke:${color}`, "stroke-width": 2.25, "stroke-dasharray": dash }),
     s("path", { d: shapes[symbol], style: `fill:${color}` }));
@@ -132,29 +155,4 @@ function ticks(least, most) {
   for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
     found.push(...steps.map((step) => Number(`${step}e${power}`)));
   return found.slice(found.findLastIndex((value) => value <= least), found.findIndex((value) => value >= most) + 1);
-}
-
-/** *Train here*: see training_here.py. `note` says what it does. Without a kernel a sentence says how to get there. */
-export function trainer({ ui, model, note }) {
-  if (model.get("origin") !== "kernel")
-    return h("p", { class: "cnn-note" }, "Open this chapter as a notebook to train the chosen network here yourself.");
-  const running = () => model.get("training").running;
-  const go = button("Train here", () => model.send({ do: running() ? "stop" : "train" }));
-  const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
-  const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
-  ui.bound("training", () => {
-    const { name, curve = [], epochs: all = 1, part = 0, message } = model.get("training");
-    go.textContent = running() ? "Stop" : "Train here";
-    bar.hidden = !running();
-    bar.value = (curve.length + part) / all;
-    const last = curve.length
-      && `test error ${number(100 * curve.at(-1).test_error, { maximumFractionDigits: 2 })} %`;
-    const text = running() || message
-      ? [name, `epoch ${curve.length} of ${all}`, last, message].filter(Boolean).join(" · ") : note;
-    if (status.textContent !== text) status.textContent = text;
-    status.classList.toggle("curves-failed", /^\w+(Error|Exception|NotFound)/.test(message || ""));
-  });
-  ui.defer(() => running() && model.send({ do: "stop" }));         // the view is gone: so is who asked for it
-  return h("div", {}, h("div", { class: "cnn-row" },
-    ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 5, 10, 15, 20, 30] }), go, bar), status);
 }

@@ -1,9 +1,10 @@
 // Explorer: the knobs of a family of networks; what becomes of its diagram, its stages and its training curves.
 // All numbers come from Python; here they are drawn and formatted. A configuration that makes no network leaves the last
 // one standing.
-import { curvesChart, MEASURES, trainer } from "./curves_chart.js";
+import { curvesChart, MEASURES } from "./curves_chart.js";
 import { diagram, legend } from "./explorer_diagram.js";
 import { morphChildren } from "./morph.js";
+import { trainHere } from "./train_here.js";
 import { button, h, number, same, table, widget } from "./ui.js";
 
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
@@ -77,7 +78,7 @@ export function render({ model, el }) {
       sources.length > 1 && h("div", { class: "cnn-wide" }, ui.select("source", { label: "recorded on",
         options: sources.map(({ on, about }, i) => [i, on ? `${on}: ${about}` : about]) })),
       figure.controls),
-    unrecorded, figure.element, trainer({ ui, model, note }),
+    unrecorded, figure.element, trainHere({ ui, model, note }),
     ...(sources.length > 0 ? [everyCurve, h("details", {}, madeOn, origin.element)] : []));
 
   const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
@@ -196,6 +197,7 @@ export function render({ model, el }) {
   ui.on("change:error change:answered", accuse);
   ui.on("change:pinned", () => { drawFacts(); drawStrips(); drawCurves(); });
   ui.on("change:measure change:x_axis change:log_scale change:source change:training", drawCurves);
+  ui.on("change:trained", figure.draw);
   draw();
   return ui.cleanup;
 }

@@ -15,6 +15,7 @@ from ..records.grids import GRIDS, grid
 from .base import html_table
 from .families import FAMILIES, Knob, colour_of
 from .recorded_curves import MEASURES, by, curve, pictures, provenance
+from .trainer import page_plan
 from .training_here import TrainsHere
 
 PAGE_BUDGET = 200_000                                # bytes of a widget on a page
@@ -197,6 +198,53 @@ class Explorer(TrainsHere):
         load = {"size": height, "channels": None if channels == 1 else channels, **self._data}
         return self.answer["label"], (name, options), lambda: data.load(**load), self._recipe
 
+    def in_page(self):
+        """Networks of grey digits: as an experiment of `recorded` on digits had them and by its recipe, or if there is
+        none as large as the network takes them."""
+        on_digits = [i for i, source in enumerate(self.sources) if _on_digits(source["name"])]
+        at = on_digits[0] if on_digits else -1
+        declared = GRIDS[self.sources[at]["name"]] if on_digits else None
+        recipe = declared.recipe if declared else self._recipe
+        side = declared.data.get("size", 8) if declared else None
+
+        def networks():
+            for knobs in self._combinations():
+                try:
+                    name, options = self.plan(**knobs)
+                    channels, standard, _ = standard_input(name, **options)
+                except ValueError:
+                    continue                                # knobs that make no network
+                grey = {} if channels == 1 else {"in_channels": 1}
+                yield list(knobs.values()), name, {**options, **grey}, side or standard
+
+        names = {name: self.family.knobs[name].label for name in self.inputs if name not in NOT_OPTIONS}
+        ranges = {name: {"label": names[name], "values": values} for name, values in self._ranges().items()}
+        return page_plan(networks(), recipe, names, ranges, self.title, at)
+
+    def _ranges(self):
+        """Knob -> all whole numbers that it may be in the page's training, of knobs that are typed with a kernel."""
+        found = {}
+        for name, values in self.inputs.items():
+            live = self.family.knobs[name].live
+            if name not in NOT_OPTIONS and live and type(live[0]) is int:
+                found[name] = list(range(live[0], max(values) + 1))
+        return found
+
+    def _combinations(self):
+        """Knobs to train with: first the page's grid, then one number of a range at a time beside values of the grid,
+        those first that are like the widget as it opens in what is no number."""
+        grid = {name: values for name, values in self.inputs.items() if name not in NOT_OPTIONS}
+        everything = [grid, *({**grid, name: [n for n in values if n not in grid[name]]}
+                              for name, values in self._ranges().items())]
+        numbers = set(self._ranges())
+
+        def strange(knobs):
+            return sum(value != getattr(self, name) for name, value in knobs.items() if name not in numbers)
+
+        for place, choices in enumerate(everything):
+            combinations = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+            yield from sorted(combinations, key=strange) if place else combinations
+
     # ---------------------------------------------------------------- the page
 
     def fallback_html(self):
@@ -244,6 +292,12 @@ def _family(family, knobs):
             start = known[name].start
             known[name] = replace(known[name], values=tuple(given), default=start if start in given else given[0])
     return replace(family, knobs=known)
+
+
+def _on_digits(experiment):
+    """Did it train on the digits as they are split usually?"""
+    known = GRIDS.get(experiment)
+    return known is not None and known.data["name"] == "digits" and set(known.data) <= {"name", "size"}
 
 
 def _words(label, value):

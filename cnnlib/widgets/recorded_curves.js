@@ -1,5 +1,6 @@
 // Recorded curves: the chosen configuration with its spread, one to compare with, all others faint behind.
-import { curvesChart, MEASURES, trainer } from "./curves_chart.js";
+import { curvesChart, MEASURES } from "./curves_chart.js";
+import { trainHere } from "./train_here.js";
 import { h, number, table, widget } from "./ui.js";
 
 export function render({ model, el }) {
@@ -28,7 +29,7 @@ export function render({ model, el }) {
   origin.update(model.get("provenance"));
   const content = h("div", { class: "curves-content" },
     figure.element,
-    trainer({ ui, model, note: "Trains the chosen network on digits (1,797 small scans, enlarged), not on MNIST: "
+    trainHere({ ui, model, note: "Trains the chosen network on digits (1,797 small scans, enlarged), not on MNIST: "
       + "compare the shape of the curves, not their level." }),
     h("div", { class: "curves-tables" }, finals.element, layers.element),
     h("details", {}, h("summary", {}, "The numbers of the chosen curve"), epochs.element),
@@ -59,6 +60,7 @@ export function render({ model, el }) {
     ui.say(figure.describe());
   };
   ui.on("change:answer change:measure change:x_axis change:log_scale change:compare change:training", draw);
+  ui.on("change:trained", figure.draw);
   draw();
   return ui.cleanup;
 }

@@ -10,6 +10,7 @@ from ..models import create_model
 from ..records import runs
 from ..records.grids import GRIDS, grid
 from .base import html_table
+from .trainer import page_plan
 from .training_here import TrainsHere
 
 MEASURES = {"test_error": "test error", "train_error": "training error",
@@ -92,6 +93,15 @@ class RecordedCurves(TrainsHere):
         chosen = self.curves[self.answer["chosen"]]
         return (chosen["name"], (chosen["model"]["name"], chosen["model"]["options"]),
                 lambda: data.load("digits", size=self.input_size[-1]), {**self._recipe, "batch_size": 32})
+
+    def in_page(self):
+        """The recorded networks, on digits of the size that they take."""
+        networks = [([curve["model"]["options"][name] for name in self.inputs], curve["model"]["name"],
+                     curve["model"]["options"], self.input_size[-1]) for curve in self.curves]
+        if not networks:
+            return None
+        title = self.curves[0]["name"]
+        return page_plan(networks, {**self._recipe, "batch_size": 32}, dict.fromkeys(self.inputs, ""), title=title)
 
 
 def option_axes(recorded, experiment):

@@ -1,4 +1,5 @@
-"""Training in the reader's kernel, from a widget: in a thread that reports, stops at once and ends with the widget."""
+"""Training from a widget: in the reader's kernel in a thread that reports, stops at once and ends with the widget; on a
+page without a kernel in the page itself, see `trainer`."""
 
 import threading
 import time
@@ -37,6 +38,19 @@ class TrainsHere(BookWidget):
         """What to train now, None if nothing: (label, name and options of `create_model`, function -> data set,
         recipe of `fit`)."""
         raise NotImplementedError
+
+    def in_page(self):
+        """What a page without a kernel can train, see `trainer.page_plan`; None if nothing."""
+        return None
+
+    def static_spec(self):
+        """And what the page needs to train by itself; the number of epochs is then the recipe's."""
+        spec = super().static_spec()
+        plan = self.in_page()
+        self.page_marks = " data-trains" if plan else ""
+        if plan:
+            spec["state"] |= {"in_page": plan, "train_epochs": plan["recipe"]["epochs"]}
+        return spec
 
     def train(self):
         """Train in the background; `training` follows epoch by epoch, and `training["message"]` says how it ended.
