@@ -94,10 +94,10 @@ def test_the_bench_carries_the_pictures_and_not_each_answer_again(bench, photos)
 
 def test_the_bench_draws_what_the_library_computes(bench, photos):
     values, vectors = augmentation.colour_components(*photos.values())
-    draws = {"first": 0.3, "second": -0.3, "third": 0.0}
+    draws = {"first": 0.3, "second": -0.3}
     items = bench.compute(picture="flower", left=32, top=0, mirrored=True, **draws)["items"]
     matrix = [float(n) for n in re.search(r'values="([^"]+)"', items[1][2])[1].split()]
-    shift = augmentation.colour_shift(values, vectors, list(draws.values()))
+    shift = augmentation.colour_shift(values, vectors, [*draws.values(), 0.0])
     assert np.reshape(matrix, (4, 5))[:3, 4] == pytest.approx(shift.tolist(), abs=1e-4)
     assert np.reshape(matrix, (4, 5))[:, :4].tolist() == np.eye(4).tolist()
     drawing = items[2][2]

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from cnnlib.course import chapters, reading
 
 # One long notebook each, still. This list only gets shorter; once it is empty, it goes.
-IN_ONE_PIECE = ["anatomy", "alexnet", "vgg", "inception"]
+IN_ONE_PIECE = ["anatomy"]
 
 MOST_WORDS, MOST_MINUTES = 1800, 20
 WIDEST = 590                # pixels of a figure: a phone shows it at 342, and its letters of 10 points at 9 pixels

@@ -64,8 +64,8 @@ class Start:
     """The starting weights of a network, whose size can be changed without drawing them anew.
 
     Args:
-        model: biases become 0, weights normal numbers, of which those beyond two deviations are drawn again: what
-            TensorFlow calls a truncated normal. (Their own deviation is 0.88 of the one asked for.)
+        model: biases become 0, weights normal numbers, of which those beyond two deviations are drawn again. Whoever
+            asks for a truncated normal of deviation 1, as in TensorFlow, gets numbers of deviation TRUNCATED.
         seed: decides the numbers.
     """
 
@@ -85,9 +85,9 @@ class Start:
         self.stds = [1.0] * len(self.layers)
 
     def scale(self, std):
-        """Make `std` the standard deviation that is asked for: one number for all layers, or "he", the one that fits
-        each layer (not diminished by truncation). Returns the model."""
-        new = [he_std(layer) / self.TRUNCATED if std == "he" else std for layer in self.layers]
+        """Make `std` the standard deviation of the weights: one number for all layers, or "he", the one that fits
+        each layer. Returns the model."""
+        new = [(he_std(layer) if std == "he" else std) / self.TRUNCATED for layer in self.layers]
         with torch.no_grad():
             for layer, now, before in zip(self.layers, new, self.stds, strict=True):
                 layer.weight.mul_(now / before)

@@ -57,21 +57,6 @@ def towers(answer):
     return "Half the weights and half the work for the same maps."
 
 
-@exercise("crops")
-def crops(answer):
-    """number of different parts of 256×256 out of 300×260, each also mirrored"""
-    across, down = 300 - 256 + 1, 260 - 256 + 1
-    number(answer, 2 * across * down, "crops", {
-        2 * 44 * 4: "a window that fits exactly once has one place: + 1 in each direction.",
-        across * down: "each can also be mirrored.",
-        2 * across: "the window moves down, too.",
-        2 * across * across: "width and height are different.",
-        2 * (across + down): "for each place across there are all places down.",
-        4 * across * down: "each is mirrored one way only, left and right.",
-    })
-    return "The difference of the sizes is not the number of places; one more fits."
-
-
 @exercise("batch")
 def batch(answer):
     """largest batch on a card of 3 GiB with 50 million parameters and 10 MB a picture"""
@@ -87,25 +72,19 @@ def batch(answer):
     return "Weights are stored once, activations for every picture."
 
 
-@exercise("response-norm")
-def response_norm(answer):
-    """response_norm(n, k, alpha, beta) -> an nn.LocalResponseNorm that is the paper's formula"""
-    maps = 30 * torch.randn(2, 16, 3, 3)
-    for n, k, alpha, beta in ((5, 2.0, 1e-3, 0.5), (3, 3.0, 1e-4, 0.9), (7, 1.5, 2e-3, 1.0)):
-        layer = call(answer, n, k, alpha, beta)
-        if not isinstance(layer, nn.LocalResponseNorm):
-            raise Wrong(f"an nn.LocalResponseNorm is wanted, this returns {type(layer).__name__}.")
-        tensor(layer(maps), local_response_norm(n, alpha, beta, k)(maps), f"with n={n}, k={k}, alpha={alpha}, "
-               f"beta={beta} the result", {
-            "PyTorch divides its alpha by the size of the window: give it more.":
-                nn.LocalResponseNorm(n, alpha, beta, k)(maps),
-            "k is PyTorch's own, 1; the paper's is given.": nn.LocalResponseNorm(n, alpha * n, beta)(maps),
-            "only the window was passed on; the other three are PyTorch's own.": nn.LocalResponseNorm(n)(maps),
-            "alpha is divided by n once more; it must be multiplied.":
-                nn.LocalResponseNorm(n, alpha / n, beta, k)(maps),
-            "beta is PyTorch's own, 0.75; the given one is wanted.": nn.LocalResponseNorm(n, alpha * n, k=k)(maps),
-        })
-    return "The same numbers as the formula of section 3.3, for three choices of its constants."
+@exercise("spread")
+def spread(answer):
+    """mean_and_spread(seconds) -> (mean, standard deviation of the list itself)"""
+    given = call(answer, [0.1, 0.2, 0.6])
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise Wrong(f"two numbers are wanted, (mean, spread); this gives {given!r}.")
+    if abs(given[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
+        raise Wrong("divide by the length of the list, not by one less.")
+    checks = bugs.get("alexnet/same-spread").checks
+    for name, test in checks.items():
+        if problem := test(lambda seconds: call(answer, seconds)):
+            raise Wrong(f"{name}? No: {problem}")
+    return f"It passes the {len(checks)} checks of the exhibit."
 
 
 @exercise("collapse")
@@ -128,53 +107,6 @@ def collapse(answer):
                 right - offset + layers[-1].bias,
         })
     return "However many layers, one matrix and one bias are all that they are."
-
-
-@exercise("spread")
-def spread(answer):
-    """mean_and_spread(seconds) -> (mean, standard deviation of the list itself)"""
-    given = call(answer, [0.1, 0.2, 0.6])
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise Wrong(f"two numbers are wanted, (mean, spread); this gives {given!r}.")
-    if abs(given[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
-        raise Wrong("divide by the length of the list, not by one less.")
-    checks = bugs.get("alexnet/same-spread").checks
-    for name, test in checks.items():
-        if problem := test(lambda seconds: call(answer, seconds)):
-            raise Wrong(f"{name}? No: {problem}")
-    return f"It passes the {len(checks)} checks of the exhibit."
-
-
-@exercise("dropout")
-def dropout(answer):
-    """dropout(x, rate, training) as PyTorch has it"""
-    x = torch.linspace(1, 2, 100).expand(400, 100).contiguous()
-    same = call(answer, x.clone(), 0.5, False)
-    if not isinstance(same, torch.Tensor) or same.shape != x.shape:
-        raise Wrong("in evaluation it must return a tensor of the shape of x.")
-    if not torch.equal(same, x):
-        if torch.allclose(same, 0.5 * x):
-            raise Wrong("in evaluation nothing is scaled: PyTorch enlarges in training instead.")
-        raise Wrong("in evaluation nothing may change.")
-    for rate in (0.25, 0.8):
-        out = call(answer, x.clone(), rate, True)
-        if not isinstance(out, torch.Tensor) or out.shape != x.shape:
-            raise Wrong("in training it must return a tensor of the shape of x.")
-        zero = (out == 0).float().mean().item()
-        if zero == 0:
-            raise Wrong("in training nothing is switched off.")
-        if abs(zero - (1 - rate)) < 0.03 < abs(zero - rate):
-            raise Wrong(f"with rate {rate} it keeps that share of the units; the rate is the share that is dropped.")
-        if abs(zero - rate) > 0.03:
-            raise Wrong(f"with rate {rate} a share of {zero:.2f} of the units is switched off.")
-        on = (out / x)[out != 0]
-        if torch.allclose(on, torch.ones_like(on)):
-            raise Wrong("the units that stay on must be enlarged, so that the mean stays.")
-        if not torch.allclose(on, torch.full_like(on, 1 / (1 - rate)), rtol=1e-4):
-            raise Wrong(f"with rate {rate} what stays on is multiplied by {on.mean():.3f}; the mean must stay.")
-        if (out == 0).all(0).any() or (out == 0).all(1).any():
-            raise Wrong("whole rows or columns are switched off together; every number is drawn by itself.")
-    return "On average nothing changes, in training as in evaluation."
 
 
 @exercise("he-std")
@@ -209,6 +141,21 @@ def he_std(answer):
                 raise Wrong(f"{name}: {mistake}")
         raise Wrong(f"{name}: {given:.5f} is too {'large' if given > right else 'small'}.")
     return "It needs the shape of the weight, and nothing else."
+
+
+@exercise("crops")
+def crops(answer):
+    """number of different parts of 256×256 out of 300×260, each also mirrored"""
+    across, down = 300 - 256 + 1, 260 - 256 + 1
+    number(answer, 2 * across * down, "crops", {
+        2 * 44 * 4: "a window that fits exactly once has one place: + 1 in each direction.",
+        across * down: "each can also be mirrored.",
+        2 * across: "the window moves down, too.",
+        2 * across * across: "width and height are different.",
+        2 * (across + down): "for each place across there are all places down.",
+        4 * across * down: "each is mirrored one way only, left and right.",
+    })
+    return "The difference of the sizes is not the number of places; one more fits."
 
 
 @exercise("colour-noise")
@@ -284,3 +231,71 @@ def ten_crop(answer):
         if model.training != mode or any(m.training != mode for m in model.modules()):
             raise Wrong("the model is left in another mode than it had; put it back.")
     return "Ten looks at each picture, and a model that has not noticed."
+
+
+@exercise("dropout")
+def dropout(answer):
+    """dropout(x, rate, training) as PyTorch has it"""
+    x = torch.linspace(1, 2, 100).expand(400, 100).contiguous()
+    same = call(answer, x.clone(), 0.5, False)
+    if not isinstance(same, torch.Tensor) or same.shape != x.shape:
+        raise Wrong("in evaluation it must return a tensor of the shape of x.")
+    if not torch.equal(same, x):
+        if torch.allclose(same, 0.5 * x):
+            raise Wrong("in evaluation nothing is scaled: PyTorch enlarges in training instead.")
+        raise Wrong("in evaluation nothing may change.")
+    for rate in (0.25, 0.8):
+        out = call(answer, x.clone(), rate, True)
+        if not isinstance(out, torch.Tensor) or out.shape != x.shape:
+            raise Wrong("in training it must return a tensor of the shape of x.")
+        zero = (out == 0).float().mean().item()
+        if zero == 0:
+            raise Wrong("in training nothing is switched off.")
+        if abs(zero - (1 - rate)) < 0.03 < abs(zero - rate):
+            raise Wrong(f"with rate {rate} it keeps that share of the units; the rate is the share that is dropped.")
+        if abs(zero - rate) > 0.03:
+            raise Wrong(f"with rate {rate} a share of {zero:.2f} of the units is switched off.")
+        on = (out / x)[out != 0]
+        if torch.allclose(on, torch.ones_like(on)):
+            raise Wrong("the units that stay on must be enlarged, so that the mean stays.")
+        if not torch.allclose(on, torch.full_like(on, 1 / (1 - rate)), rtol=1e-4):
+            raise Wrong(f"with rate {rate} what stays on is multiplied by {on.mean():.3f}; the mean must stay.")
+        if (out == 0).all(0).any() or (out == 0).all(1).any():
+            raise Wrong("whole rows or columns are switched off together; every number is drawn by itself.")
+    return "On average nothing changes, in training as in evaluation."
+
+
+@exercise("response-norm")
+def response_norm(answer):
+    """response_norm(n, k, alpha, beta) -> an nn.LocalResponseNorm that is the paper's formula"""
+    maps = 30 * torch.randn(2, 16, 3, 3)
+    for n, k, alpha, beta in ((5, 2.0, 1e-3, 0.5), (3, 3.0, 1e-4, 0.9), (7, 1.5, 2e-3, 1.0)):
+        layer = call(answer, n, k, alpha, beta)
+        if not isinstance(layer, nn.LocalResponseNorm):
+            raise Wrong(f"an nn.LocalResponseNorm is wanted, this returns {type(layer).__name__}.")
+        tensor(layer(maps), local_response_norm(n, alpha, beta, k)(maps), f"with n={n}, k={k}, alpha={alpha}, "
+               f"beta={beta} the result", {
+            "PyTorch divides its alpha by the size of the window: give it more.":
+                nn.LocalResponseNorm(n, alpha, beta, k)(maps),
+            "k is PyTorch's own, 1; the paper's is given.": nn.LocalResponseNorm(n, alpha * n, beta)(maps),
+            "only the window was passed on; the other three are PyTorch's own.": nn.LocalResponseNorm(n)(maps),
+            "alpha is divided by n once more; it must be multiplied.":
+                nn.LocalResponseNorm(n, alpha / n, beta, k)(maps),
+            "beta is PyTorch's own, 0.75; the given one is wanted.": nn.LocalResponseNorm(n, alpha * n, k=k)(maps),
+        })
+    return "The same numbers as the formula of section 3.3, for three choices of its constants."
+
+
+@exercise("overlap")
+def overlap(answer):
+    """(outputs of windows of 3 with step 2 on 55 numbers, numbers in two of them, numbers that windows of 2 leave out)"""
+    outputs = summary(nn.MaxPool1d(3, 2), (1, 1, 55)).rows[0].output_shape[-1]
+    right = (outputs, outputs - 1, 55 - 2 * (55 // 2))
+    numbers(answer, right, ("outputs", "in two windows", "in no window"), {
+        (28, 27, 1): "a window that hangs over the end is no output: round down, then add 1.",
+        (26, 25, 1): "you forgot the + 1: a window that fits exactly once has one place.",
+        (27, 27, 1): "only neighbours share a number, and 27 windows in a row have 26 pairs of neighbours.",
+        (27, 54, 1): "neighbours share one number, not two: a window of 3 moves by 2.",
+        (27, 26, 0): "windows of 2 lie side by side, and 55 is odd.",
+    })
+    return "Windows of three see every number of an odd row, and every second one but the ends twice."

@@ -26,6 +26,42 @@ def stack(answer):
     return "A little more than a third of the weights, and five ReLUs in place of one."
 
 
+@exercise("letter-c")
+def letter_c(answer):
+    """parameters that configuration D has more than C"""
+    right = of("vgg16").total_params - of("vgg16_1x1").total_params
+    number(answer, right, "parameters", {
+        -right: "the right number with the wrong sign: D is the larger one.",
+        right * 9 // 8: "those are all weights of the three 3×3; the 1×1 in their place have some, too.",
+        right // 8: "those are the weights of the three 1×1.",
+        8 * 512**2 * 3: "not all three have 512 maps.",
+        8 * (256 + 512 + 512): "a convolution has a kernel for every pair of an input and an output map.",
+        8 * (256**2 + 512**2): "there are three such convolutions, two of them with 512 maps.",
+    })
+    return "Eight weights more for every pair of maps; the biases are the same."
+
+
+@exercise("merge")
+def merge(answer):
+    """merge(first, second): kernels (M, C, 3, 3) and (K, M, 3, 3) -> (K, C, 5, 5), both in one step without a ReLU"""
+    first, second = torch.randn(4, 2, 3, 3), torch.randn(3, 4, 3, 3)
+    impulse = torch.zeros(2, 2, 9, 9)
+    impulse[[0, 1], [0, 1], 4, 4] = 1
+    seen = F.conv2d(F.conv2d(impulse, first), second)          # (C, K, 5, 5), turned over, as an impulse sees a kernel
+    right = seen.transpose(0, 1).flip(2, 3)
+    tensor(call(answer, first.clone(), second.clone()), right, "the kernel", {
+        "it is turned over: the answer to a single bright pixel is the kernel upside down.": right.flip(2, 3),
+        "the first two axes are exchanged.": right.transpose(0, 1),
+        "one of the two kernels must be turned over.":
+            F.conv2d(first.transpose(0, 1), second, padding=2).transpose(0, 1),
+    })
+    x = torch.randn(1, 2, 12, 12)
+    apart = (F.conv2d(F.conv2d(x, first), second) - F.conv2d(x, right)).abs().max().item()
+    if apart > 1e-3:
+        raise Wrong(f"the two ways differ by {apart:.2g}.")
+    return "Without a ReLU between them, two 3×3 are one 5×5; the ReLU is what makes them two layers."
+
+
 @exercise("string")
 def string(answer):
     """(parameters, side of the last maps) of the convolutions "8 M 16 16 M" on grey pictures of 28×28"""
@@ -43,19 +79,22 @@ def string(answer):
     return "Words for convolutions add parameters, each M halves and adds none."
 
 
-@exercise("letter-c")
-def letter_c(answer):
-    """parameters that configuration D has more than C"""
-    right = of("vgg16").total_params - of("vgg16_1x1").total_params
-    number(answer, right, "parameters", {
-        -right: "the right number with the wrong sign: D is the larger one.",
-        right * 9 // 8: "those are all weights of the three 3×3; the 1×1 in their place have some, too.",
-        right // 8: "those are the weights of the three 1×1.",
-        8 * 512**2 * 3: "not all three have 512 maps.",
-        8 * (256 + 512 + 512): "a convolution has a kernel for every pair of an input and an output map.",
-        8 * (256**2 + 512**2): "there are three such convolutions, two of them with 512 maps.",
+@exercise("field")
+def field(answer):
+    """receptive fields of a unit after the last pooling in configurations (A, C, E)"""
+    def behind_the_last(name, kind):
+        return [row.receptive_field for row in of(name).rows if row.type == kind][-1]
+
+    names = ("vgg11", "vgg16_1x1", "vgg19")
+    right = tuple(behind_the_last(name, "MaxPool2d") for name in names)
+    numbers(answer, right, ("A", "C", "E"), {
+        tuple(behind_the_last(name, "Conv2d") for name in names):
+            "those are the fields of the last convolution; its pooling looks at two by two of its units.",
+        (27, 31, 43): "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
+        (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
+        tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
     })
-    return "Eight weights more for every pair of maps; the biases are the same."
+    return "Most of a field is made by the last stages: their windows lie on maps of few, distant units."
 
 
 @exercise("average-pooling")
@@ -72,39 +111,6 @@ def average_pooling(answer):
         of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
     })
     return f"That is {right / whole:.0%} of VGG-19, with every convolution in place."
-
-
-@exercise("picture-size")
-def picture_size(answer):
-    """(smallest, largest) side of a square picture whose last maps are 7×7 in VGG-16"""
-    sides = [side for side in range(200, 280) if side // 32 == 7]
-    numbers(answer, (sides[0], sides[-1]), ("smallest", "largest"), {
-        (sides[-1], sides[0]): "the right numbers in the wrong order.",
-        (224, 224): "a pooling rounds down: the last column of an odd map is dropped.",
-        (224, 256): "256 is halved five times without a remainder, and leaves 8.",
-        (224, 239): "the remainders of all five halvings count, not only that of the last.",
-        (193, 224): "poolings round down, not up.",
-        (224, 225): "225 is not the end: 113 rounds down, too.",
-    })
-    return "All of them run without an error, so nothing says which one was meant."
-
-
-@exercise("field")
-def field(answer):
-    """receptive fields of a unit after the last pooling in configurations (A, D, E)"""
-    def behind_the_last(name, kind):
-        return [row.receptive_field for row in of(name).rows if row.type == kind][-1]
-
-    names = ("vgg11", "vgg16", "vgg19")
-    right = tuple(behind_the_last(name, "MaxPool2d") for name in names)
-    numbers(answer, right, ("A", "D", "E"), {
-        tuple(behind_the_last(name, "Conv2d") for name in names):
-            "those are the fields of the last convolution; its pooling looks at two by two of its units.",
-        (27, 37, 43): "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
-        (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
-        tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
-    })
-    return "Most of a field is made by the last stages: their windows lie on maps of few, distant units."
 
 
 @exercise("count")
@@ -134,52 +140,6 @@ def _counted(text, channels, bias=1, kernel=None, keeps=False):
             total += rest[1] * (maps * (kernel or rest[0]) ** 2 + bias)
             maps = channels if keeps else rest[1]
     return total
-
-
-@exercise("merge")
-def merge(answer):
-    """merge(first, second): kernels (M, C, 3, 3) and (K, M, 3, 3) -> (K, C, 5, 5), both in one step without a ReLU"""
-    first, second = torch.randn(4, 2, 3, 3), torch.randn(3, 4, 3, 3)
-    impulse = torch.zeros(2, 2, 9, 9)
-    impulse[[0, 1], [0, 1], 4, 4] = 1
-    seen = F.conv2d(F.conv2d(impulse, first), second)          # (C, K, 5, 5), turned over, as an impulse sees a kernel
-    right = seen.transpose(0, 1).flip(2, 3)
-    tensor(call(answer, first.clone(), second.clone()), right, "the kernel", {
-        "it is turned over: the answer to a single bright pixel is the kernel upside down.": right.flip(2, 3),
-        "the first two axes are exchanged.": right.transpose(0, 1),
-        "one of the two kernels must be turned over.":
-            F.conv2d(first.transpose(0, 1), second, padding=2).transpose(0, 1),
-    })
-    x = torch.randn(1, 2, 12, 12)
-    apart = (F.conv2d(F.conv2d(x, first), second) - F.conv2d(x, right)).abs().max().item()
-    if apart > 1e-3:
-        raise Wrong(f"the two ways differ by {apart:.2g}.")
-    return "Without a ReLU between them, two 3×3 are one 5×5; the ReLU is what makes them two layers."
-
-
-@exercise("as-convolution")
-def as_convolution(answer):
-    """as_convolution(linear, maps, side): Linear(maps·side², units) -> Conv2d(maps, units, side), the same function"""
-    linear, x = nn.Linear(4 * 3 * 3, 5), torch.randn(2, 4, 3, 3)
-    given = call(answer, copy.deepcopy(linear), 4, 3)
-    if not isinstance(given, nn.Conv2d):
-        raise Wrong(f"a torch.nn.Conv2d is wanted, this is a {type(given).__name__}.")
-    if tuple(given.weight.shape) != (5, 4, 3, 3):
-        raise Wrong(f"its weight has the shape {tuple(given.weight.shape)}, (5, 4, 3, 3) is wanted.")
-    if given.bias is None or not torch.equal(given.bias, linear.bias):
-        raise Wrong("the bias is not copied.")
-    w = linear.weight
-
-    def conv(weight):
-        return F.conv2d(x, weight, linear.bias)
-
-    tensor(call(given, x), conv(w.view(5, 4, 3, 3)), "its output", {
-        "flatten runs through maps first, then rows, then columns; so must the weights.":
-            conv(w.view(5, 3, 3, 4).permute(0, 3, 1, 2)),
-        "rows and columns are exchanged.": conv(w.view(5, 4, 3, 3).transpose(2, 3)),
-    })
-    larger = call(given, torch.randn(1, 4, 8, 6)).shape
-    return f"On maps of 8×6 it answers at {larger[2]}×{larger[3]} places at once; the linear layer would stop."
 
 
 @exercise("start")
@@ -240,6 +200,46 @@ def likeness(answer):
     if abs(given - right) > 1e-4:
         raise Wrong(f"{given:.4f} is too {'large' if given > right else 'small'}.")
     return "Now try it with more layers, and with BatchNorm between them."
+
+
+@exercise("picture-size")
+def picture_size(answer):
+    """(smallest, largest) side of a square picture whose last maps are 7×7 in VGG-16"""
+    sides = [side for side in range(200, 280) if side // 32 == 7]
+    numbers(answer, (sides[0], sides[-1]), ("smallest", "largest"), {
+        (sides[-1], sides[0]): "the right numbers in the wrong order.",
+        (224, 224): "a pooling rounds down: the last column of an odd map is dropped.",
+        (224, 256): "256 is halved five times without a remainder, and leaves 8.",
+        (224, 239): "the remainders of all five halvings count, not only that of the last.",
+        (193, 224): "poolings round down, not up.",
+        (224, 225): "225 is not the end: 113 rounds down, too.",
+    })
+    return "All of them run without an error, so nothing says which one was meant."
+
+
+@exercise("as-convolution")
+def as_convolution(answer):
+    """as_convolution(linear, maps, side): Linear(maps·side², units) -> Conv2d(maps, units, side), the same function"""
+    linear, x = nn.Linear(4 * 3 * 3, 5), torch.randn(2, 4, 3, 3)
+    given = call(answer, copy.deepcopy(linear), 4, 3)
+    if not isinstance(given, nn.Conv2d):
+        raise Wrong(f"a torch.nn.Conv2d is wanted, this is a {type(given).__name__}.")
+    if tuple(given.weight.shape) != (5, 4, 3, 3):
+        raise Wrong(f"its weight has the shape {tuple(given.weight.shape)}, (5, 4, 3, 3) is wanted.")
+    if given.bias is None or not torch.equal(given.bias, linear.bias):
+        raise Wrong("the bias is not copied.")
+    w = linear.weight
+
+    def conv(weight):
+        return F.conv2d(x, weight, linear.bias)
+
+    tensor(call(given, x), conv(w.view(5, 4, 3, 3)), "its output", {
+        "flatten runs through maps first, then rows, then columns; so must the weights.":
+            conv(w.view(5, 3, 3, 4).permute(0, 3, 1, 2)),
+        "rows and columns are exchanged.": conv(w.view(5, 4, 3, 3).transpose(2, 3)),
+    })
+    larger = call(given, torch.randn(1, 4, 8, 6)).shape
+    return f"On maps of 8×6 it answers at {larger[2]}×{larger[3]} places at once; the linear layer would stop."
 
 
 @exercise("extractor")
