@@ -69,10 +69,13 @@ def test_the_numbers_of_the_sources_are_on_the_page(block, channels, weights):
 @pytest.mark.parametrize("collection, block", BLOCKS, ids=NAMES)
 def test_bytes_kept_are_those_that_autograd_keeps(collection, block):
     cin, cout = channels_of(block, 1, 1)
-    found = card(collection, block, cin, cout, 8, expansion=4)
+    found = card(collection, block, cin, cout, 8, expansion=4)["kept"]
     options = {"expansion": 4} if "expansion" in COLLECTIONS[collection][block].options else {}
-    assert found["kept"] == kept_bytes(build(collection, block, cin, cout, **options).train(),
-                                       torch.randn(1, cin, 8, 8)) or block == "drop_path"
+    measured = kept_bytes(build(collection, block, cin, cout, **options).train(), torch.randn(1, cin, 8, 8))
+    if block == "drop_path":                        # in training its draw comes on top; a card shows a block in use
+        assert found < measured
+    else:
+        assert found == measured
 
 
 def test_a_stride_is_refused_where_there_is_none_and_divides_elsewhere():
