@@ -1,6 +1,7 @@
 // Which module draws which widget, by the name of its Python class: one line a widget. build.mjs reads them, too.
 export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
+export { render as Learning } from "./learning.js";
 export { render as LesionBench } from "./lesion_bench.js";
 export { render as PathLab } from "./path_lab.js";
 export { render as Predict } from "./predict.js";
