@@ -11,8 +11,8 @@ const percent = (value) => `${number(100 * value, { minimumFractionDigits: 2, ma
 const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `${Math.round(seconds)} s`
   : `${Math.round(seconds / 60)} minutes`);
 
-/** The button with all that belongs to it. `note` says on what it trains. */
-export function trainHere({ ui, model, note }) {
+/** The button with all that belongs to it. `note` says on what it trains; `unfolded`: its inside is seen at once. */
+export function trainHere({ ui, model, note, unfolded = false }) {
   if (model.get("origin") === "kernel") return inKernel({ ui, model, note });
   const plan = model.get("in_page"), trainer = globalThis.cnnlib?.trainer;
   const elsewhere = "Open this chapter as a notebook to train the chosen network here yourself.";
@@ -20,7 +20,7 @@ export function trainHere({ ui, model, note }) {
   if (trainer.missing())
     return h("p", { class: "cnn-note", "data-state": "missing" }, `This browser lacks ${trainer.missing()}, so nothing can be `
       + `trained in this page; the recorded curves are all here. ${elsewhere}`);
-  return inPage({ ui, model, plan, trainer, note });
+  return inPage({ ui, model, plan, trainer, note, unfolded });
 }
 
 function inKernel({ ui, model, note }) {
@@ -99,7 +99,7 @@ function trainings({ model, plan, trainer, view }) {
   };
 }
 
-function inPage({ ui, model, plan, trainer, note }) {
+function inPage({ ui, model, plan, trainer, note, unfolded }) {
   let runs;                                                 // made when the reader asks for the first
   const inputs = Object.keys(model.get("grid")).filter((name) => plan.knobs.includes(name));
   const ranges = Object.entries(plan.ranges).map(([name, { label, values }]) =>
@@ -120,7 +120,7 @@ function inPage({ ui, model, plan, trainer, note }) {
   const clear = button("Clear", () => runs.clear(), { "data-action": "clear" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
   const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
-  const lines = h("ul", { class: "train-runs" }), view = watching({ ui, opened: () => runs?.look() });
+  const lines = h("ul", { class: "train-runs" }), view = watching({ ui, unfolded, opened: () => runs?.look() });
   const element = h("div", { class: "train-here", "data-state": "idle" },
     h("div", { class: "cnn-controls" }, ranges.map(([, text, box]) => pick(text, box)),
       ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 6, 10, 15, 20, 30] }), pick("seeds", seeds)),

@@ -15,7 +15,7 @@ export const drawnDigit = () => {
 };
 
 /** Its element, `show(jobs)`, and whether anybody looks; `opened` is called when that changes. */
-export function watching({ ui, opened }) {
+export function watching({ ui, unfolded, opened }) {
   let lines = [], timer;
   const gradients = chart({ options: plotOptions, describe });
   ui.defer(() => { gradients.stop(); clearTimeout(timer); });
@@ -26,7 +26,7 @@ export function watching({ ui, opened }) {
     h("p", { class: "curves-axis" }, "kernels of the first layer: blue adds, orange takes away"), kernels,
     h("p", { class: "curves-axis" }, "what they find in a digit"), maps, answer);
   const hint = h("p", { class: "cnn-note" }, "Train a network to see it change here.");
-  const element = h("details", { class: "train-watch", ontoggle: () => { opened(element.open); draw(); } },
+  const element = h("details", { class: "train-watch", open: unfolded, ontoggle: () => { opened(element.open); draw(); } },
     h("summary", {}, "Watch it learn: gradients, kernels and maps"), hint, content);
 
   function plotOptions(width) {
@@ -35,12 +35,13 @@ export function watching({ ui, opened }) {
     const powers = points.map(({ value }) => Math.log10(value));
     const [low, high] = [Math.floor(Math.min(...powers)), Math.ceil(Math.max(...powers) + 1e-9)];
     const ticks = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
+    const last = Math.max(...lines.map(({ seen }) => seen.gradients.length)), every = Math.ceil((last * 40) / width);
     return { height: Math.round(Math.min(260, Math.max(200, width * 0.35))), marginLeft: 56, marginBottom: 36,
-      x: { domain: [1, Math.max(2, ...points.map(({ layer }) => layer))] },
+      x: { domain: [1, Math.max(2, last)] },
       y: { type: "log", domain: [ticks[0], ticks.at(-1)] },
       marks: [gridY({ ticks, stroke: "currentColor", strokeOpacity: 0.12 }),
-        axisX({ label: "layer, first to last", labelAnchor: "center", labelArrow: "none", ticks: width / 60,
-          tickFormat: (value) => (value % 1 ? "" : String(value)) }),
+        axisX({ label: "layer, first to last", labelAnchor: "center", labelArrow: "none", tickFormat: String,
+          ticks: Array.from({ length: last }, (_, i) => i + 1).filter((layer) => layer % every === last % every) }),
         axisY({ label: null, ticks, tickSize: 0, text: (value) => number(value, { maximumSignificantDigits: 1 }) }),
         ...lines.flatMap((_, i) => {
           const own = points.filter((point) => point.i === i);
