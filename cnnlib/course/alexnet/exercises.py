@@ -288,7 +288,7 @@ def response_norm(answer):
 
 @exercise("overlap")
 def overlap(answer):
-    """(outputs of windows of 3 with step 2 on 55 numbers, numbers in two of them, numbers that windows of 2 leave out)"""
+    """(outputs of windows of 3, step 2, on 55 numbers; numbers in two of them; numbers that windows of 2 leave out)"""
     outputs = summary(nn.MaxPool1d(3, 2), (1, 1, 55)).rows[0].output_shape[-1]
     right = (outputs, outputs - 1, 55 - 2 * (55 // 2))
     numbers(answer, right, ("outputs", "in two windows", "in no window"), {
