@@ -169,7 +169,7 @@ NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 millio
 WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
     "googlenet": ("googlenet", {**SLIM, "width": 0.5}),
     "vgg-parameters": vgg_of(73), "vgg-macs": vgg_of(52),
-    "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet20", {"width": 25}),
+    "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet14", {"width": 32}),
     "densenet-parameters": densenet_of(34, 40), "densenet-macs": densenet_of(34, 16),
 }
 

@@ -4,10 +4,10 @@ It is filtered by radio buttons and a style sheet: no script, so that it works w
 """
 
 import html
+import json
 import os
 import re
 
-import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
@@ -31,8 +31,8 @@ def places(root):
     """{chapter: the page that shows its claims with what settles them}, such as book/lenet/sources."""
     found = {}
     for path in chapters.notebooks(root=root):
-        for cell in nbformat.read(path, 4).cells:
-            if shown := SHOWN.search(cell.source):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if shown := SHOWN.search("".join(cell["source"])):
                 found[shown[1]] = f"book/{chapters.page(path)}"
     return found
 
