@@ -292,6 +292,15 @@ def test_files_of_other_programs(tmp_path, change):
     assert [mark[0] for mark in graded(path).values()] == ["correct"] * 3
 
 
+def test_half_an_emoji_is_no_reason_to_lose_a_notebook(tmp_path):
+    path = hand_in(tmp_path / "jon.ipynb", THREE, RIGHT)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"].append({**notebook["cells"][-1], "source": "'\ud83d'"})
+    path.write_bytes(json.dumps(notebook, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    given = grading.read(path)
+    assert given.problem is None and given.programs[-1] == "'\ud83d'"
+
+
 BROKEN = {"empty": b"", "list": b"[]", "text": "Grüße".encode(), "latin": "Grüße".encode("latin-1"), "word": b"PK\3\4",
           "deep": b"[" * 100_000, "null": b'{"cells": null}', "cell": b'{"cells": [1]}', "zip": bytes(range(256)),
           "source": b'{"cells": [{"cell_type": "code", "source": 7}]}', "metadata": b'{"cells": [], "metadata": 7}'}

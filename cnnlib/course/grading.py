@@ -42,7 +42,7 @@ class Submission(NamedTuple):
 def read(path):
     """The `Submission` in a file, whatever it holds: nbformat 3 or 4, with a byte order mark or without."""
     try:
-        notebook = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        notebook = json.loads(Path(path).read_text("utf-8-sig", errors="surrogatepass"))     # half an emoji, too
         sheets = [notebook] if "cells" in notebook else notebook["worksheets"]
         cells = [cell for sheet in sheets for cell in sheet["cells"] if cell["cell_type"] == "code"]
         programs = ["".join(cell["source"] if "source" in cell else cell["input"]) for cell in cells]
