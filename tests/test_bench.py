@@ -5,7 +5,7 @@ import pytest
 from cnnlib import bench, cli
 
 
-@pytest.mark.parametrize("name", ["models", "explorer", "densenet"])
+@pytest.mark.parametrize("name", ["models", "explorer", "densenet", "trainer"])
 def test_runs_quickly(name, capsys):
     results = bench.main(name, quick=True)
     printed = capsys.readouterr().out

@@ -54,7 +54,8 @@ def test_no_request_leaves_the_page_and_no_error_is_logged(seen, page_path):
 
 def test_scripts_stay_within_their_budget(seen, page_path):
     files = {Path(unquote(urlsplit(url).path)) for url in seen(page_path)["scripts"] if url.startswith("file:")}
-    sizes = {str(path): path.stat().st_size for path in files if "mathjax" not in path.parts}
+    sizes = {str(path): path.stat().st_size for path in files          # the digits are data: 61 kB, see test_widgets.py
+             if "mathjax" not in path.parts and path.name != "digits.js"}
     assert sizes, "no script seen: the count itself is broken"
     assert sum(sizes.values()) <= SCRIPT_BUDGET, sizes
 

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import threading
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cnnlib.site import extension as sphinx_ext
-from cnnlib.widgets import Explorer, RecordedCurves, SizeRule
+from cnnlib.widgets import Explorer, Learning, RecordedCurves, SizeRule
 
 from ..trainer.engine import in_page, unpacked
 from ..trainer.networks import job_of, random_case
@@ -123,6 +124,24 @@ def test_lenet_trains_and_works_on_a_phone(staged):
         assert root.get_attribute("data-state") == "done" and 0 < error(root) < 80
         drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_its_inside_is_seen_while_it_learns(staged):
+    """Six kernels and maps, the gradient of every layer, and what is read; kernels change with the training."""
+    with staged(Learning("lenet5_modern", {"activation": ["relu", "tanh"]})) as page:
+        page.evaluate("document.querySelector('[data-input=train_epochs]').value = 1")
+        page.locator("[data-input=train_epochs]").dispatch_event("input")
+        train(page)
+        expect(page.locator(".watch-tiles canvas")).to_have_count(12)
+        gradients = page.locator(".watch-content .cnn-chart")
+        expect(gradients).to_have_attribute("aria-label", re.compile("in the first layer"))
+        expect(page.locator("[data-value=reads]")).to_contain_text("reads it as")
+        first = page.locator(".watch-tiles canvas").first
+        seen = first.evaluate("canvas => canvas.toDataURL()")
+        train(page)
+        page.wait_for_function("([canvas, before]) => canvas.toDataURL() !== before",
+                               arg=[first.element_handle(), seen])
+        assert page.errors == [] and page.workers == []
 
 
 def test_without_simd_it_is_said_and_the_curves_remain(browser, explorer, tmp_path):
