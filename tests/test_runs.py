@@ -240,7 +240,7 @@ def test_spoilt_files_are_refused(tiny, tmp_path, spoil, message):
 def pending_without_gpu(plan):
     """Grids on photographs wait for a GPU, or a patient CPU: what is there of them is checked, what is missing is not
     asked for."""
-    return plan.data["name"] in ("cifar10", "flowers")
+    return plan.data["name"] == "cifar10"
 
 
 @pytest.mark.parametrize("experiment", sorted(grids.GRIDS))

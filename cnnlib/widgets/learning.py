@@ -5,9 +5,13 @@ from itertools import product
 import traitlets as t
 
 from .. import data
+from ..anatomy import summary
+from ..models import create_model
 from .recorded_curves import MEASURES
 from .trainer import page_plan
 from .training_here import TrainsHere
+
+LENET = {"activation": ["relu", "tanh", "sigmoid"], "pooling": ["max", "avg"]}
 
 
 class Learning(TrainsHere):
@@ -18,7 +22,8 @@ class Learning(TrainsHere):
 
     Args:
         network: name of `create_model`.
-        choices: options that the reader chooses: name -> values, the first of which the widget opens with.
+        choices: options that the reader chooses: name -> values, the first of which the widget opens with. None takes
+            LeNet's activation and pooling.
         size: pixels of the digits.
         recipe: arguments of `cnnlib.training.fit`.
         title: heads the widget.
@@ -36,13 +41,18 @@ class Learning(TrainsHere):
     def __init__(self, network="lenet5_modern", choices=None, *, size=28, recipe=None, title="Watch it learn",
                  **values):
         self.network, self.size = network, size
-        self.inputs = {name: list(allowed) for name, allowed in (choices or {}).items()}
+        self.inputs = {name: list(allowed) for name, allowed in (LENET if choices is None else choices).items()}
         self._recipe = {"epochs": 6, "batch_size": 32, "optimizer": "adam", "lr": 0.003, **(recipe or {})}
         self.add_traits(**{name: t.Enum(allowed, allowed[0]).tag(sync=True) for name, allowed in self.inputs.items()})
         super().__init__(title=title, train_epochs=self._recipe["epochs"], **values)
 
     def compute(self, **options):
-        return {"label": ", ".join([self.network, *map(str, options.values())])}
+        """The network of these options: its name, how it is made, its parameters and the MACs of a picture."""
+        parts = summary(create_model(self.network, **options), (1, 1, self.size, self.size))
+        arguments = "".join(f", {name}={value!r}" for name, value in options.items())
+        return {"label": ", ".join([self.network, *map(str, options.values())]),
+                "code": f'cnnlib.create_model("{self.network}"{arguments})',
+                "parameters": parts.total_params, "macs": parts.total_macs}
 
     def in_page(self):
         networks = [(values, self.network, dict(zip(self.inputs, values, strict=True)), self.size)
