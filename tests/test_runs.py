@@ -181,7 +181,7 @@ def test_a_network_is_used_again(monkeypatch, tmp_path):
     """A case with a new head begins with the weights that it names, is trained again from its file alone, and is no run
     of the bare network."""
     case = grids.Case("reused", "resnet20", {"in_channels": 1, "width": 8},
-                      {"weights": "digits-resnet20.safetensors", "hidden": False})
+                      transfer={"weights": "digits-resnet20.safetensors", "hidden": False})
     plan = grids.Grid("a new head", [case], {"name": "digits"}, {"epochs": 2, "optimizer": "adam", "lr": 0.01})
     monkeypatch.setitem(grids.GRIDS, "tiny", plan)
     run = recording.record_one("tiny", case, 0, device="cpu", root=tmp_path, progress=False)

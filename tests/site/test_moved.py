@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize("landing, fragment, page", [
-    ("book/resnet/index.html", "the-block", "block.html"),
+    ("book/resnet/index.html", "the-block", "residual.html"),
     ("book/resnet/index.html", "fig-resnet-many", "lesions.html"),
     ("book/resnet/index.html", "a-puzzle-more-layers-worse-training", "degradation.html"),
     ("book/resnet/index.html", "how-many", "lesions.html"),
