@@ -219,7 +219,7 @@ def test_the_whole_has_a_limit(tmp_path):
 def test_a_copy_of_the_process_judges_nothing(tmp_path):
     path = hand_in(tmp_path / "hal.ipynb", THREE[:2], {
         "vgg/stack": 'import os\n\nchild = os.fork() == 0\ncheck("vgg/stack", 1 if child else (5, 45, 121))',
-        "vgg/string": "import time\n\ntime.sleep(1)\n" + RIGHT["vgg/string"]})
+        "vgg/letter-c": "import time\n\ntime.sleep(1)\n" + RIGHT["vgg/letter-c"]})
     expected = exercises.judge("vgg/stack", (5, 45, 121)).status
     assert [mark[0] for mark in graded(path).values()] == [expected, "correct"]
 

@@ -147,7 +147,7 @@ def again(path, *, data_root=None, device=None, progress=True, say=print):
     """
     old = runs.read(path)
     plan = Grid("", [], old.load_options, old.recipe)
-    case = Case(old.case, old.model["name"], old.model["options"], old.model.get("transfer", {}))
+    case = Case(old.case, old.model["name"], old.model["options"], transfer=old.model.get("transfer", {}))
     new, _, dataset = train(old.experiment, plan, case, old.seed, data_root=data_root, device=device, progress=progress)
     seeds = [run.final["test_error"] for run in map(runs.read, sorted(Path(path).parent.glob("*.json")))
              if (run.model, run.recipe, run.data) == (old.model, old.recipe, old.data)]

@@ -1,7 +1,7 @@
 """Old addresses: an #anchor of a chapter that was one long page leads to the section in which it stands now.
 
-Whoever opens `book/resnet/index.html#the-block` is sent on to `book/resnet/residual.html#the-block`. Where a heading has a
-new name, a target of the old name stands above it in the section: `(a-puzzle)=`.
+Whoever opens `book/resnet/index.html#the-block` is sent on to `residual.html#the-block` beside it. Where a heading has
+a new name, a target of the old name stands above it in the section: `(a-puzzle)=`.
 """
 
 import json
