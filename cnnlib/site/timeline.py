@@ -13,7 +13,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 from ..course.timeline import SOURCE, measure, read
-from .minutes import sections_of
+from .minutes import pages, sections_of
 
 
 class Timeline(Directive):
@@ -26,14 +26,27 @@ class Timeline(Directive):
         items = nodes.enumerated_list(classes=["timeline"])
         for entry in read(path):
             items += self.item(entry, entry["chapter"] in env.found_docs)
-        return [items]
+        told = {entry["chapter"] for entry in read(path)}
+        return [items, *self.others([name for name in pages(Path(env.srcdir)) if name.endswith("/index")
+                                     and name not in told])]
+
+    def others(self, landings):
+        """The chapters on no single network, each with its sections, as paragraphs."""
+        box = nodes.Element()
+        lines = [f"{{doc}}`/{name}`: {self.sections(name)}\n" for name in landings]
+        self.state.nested_parse(StringList("\n".join(lines).split("\n"), SOURCE), self.content_offset, box)
+        return box.children
+
+    def sections(self, landing):
+        """The sections of a chapter with their minutes."""
+        found = sections_of(landing, Path(self.state.document.settings.env.srcdir))
+        return " · ".join(f"{{doc}}`{page.title} </{name}>` {page.minutes} min" for name, page in found.items())
 
     def item(self, entry, written):
         """One network as a list item; `entry` as in the YAML file, `written`: its chapter is in the book."""
         name = f"{{doc}}`{entry['name']} </{entry['chapter']}>`" if written else f"{entry['name']} *(in preparation)*"
         item = nodes.list_item(classes=[f"family-{entry['family']}"])
-        found = sections_of(entry["chapter"], Path(self.state.document.settings.env.srcdir)) if written else {}
-        sections = " · ".join(f"{{doc}}`{page.title} </{name}>` {page.minutes} min" for name, page in found.items())
+        sections = self.sections(entry["chapter"]) if written else ""
         for part, text in [("year", entry["year"]), ("name", name), ("new", entry["new"]),
                            ("grew", f"Grew into {entry['grew']}"), *[("sections", sections)] * bool(sections)]:
             box = nodes.Element()

@@ -179,7 +179,8 @@ function picture(answer, { slabs, stages, width, height, high }, long) {
   }
   for (const { first: i, last, folded, dense, gap, x, y, w, h: tall, middle } of slabs) {
     const right = x + w, kind = folded ? "ex-folded" : answer.unit_params[i] ? "ex-weights" : "ex-plain";
-    drawn.push(s("g", { class: `ex-block ${kind}`, role: "option", "aria-label": answer.unit_name[i], ...quiet },
+    drawn.push(s("g", { class: `ex-block ${kind}`, role: "option", ...quiet,
+      "aria-label": folded ? `${answer.unit_name[i]} ×${number(last - i + 1)}` : answer.unit_name[i] },
       s("rect", { class: "ex-target", x: x - gap / 2, y: middle - Math.max(tall, 28) / 2, width: w + gap,
         height: Math.max(tall, 28) }),
       folded ? s("text", { class: "ex-times", x: x + w / 2, y: middle + 4, "text-anchor": "middle" }, `×${number(last - i + 1)}`)

@@ -228,7 +228,7 @@ def test_500_random_steps_show_nothing_stale(staged):
         assert refused > 30
         told = page.locator("[aria-live]")                              # once things are quiet
         expect(told.nth(1)).to_have_text(hosts[1].locator("[data-value='items.0.2']").text_content())
-        expect(told.nth(3)).to_have_text(hosts[3].locator(".cnn-chart").get_attribute("aria-label"))
+        expect(told.nth(3)).to_have_text(hosts[3].locator(".cnn-chart").first.get_attribute("aria-label"))
         assert page.errors == []
 
 

@@ -174,7 +174,7 @@ def test_pin_compare_show_and_clear(staged):
         assert "MNIST" in host.locator(".ex-training details").last.text_content()
         assert host.locator("[data-value=recorded-on]").text_content() == "recorded on MNIST, 28×28"
         host.locator("summary", has_text="last value").click()
-        rows = host.locator(".ex-training details").first.locator("tbody tr")
+        rows = host.locator(".ex-training details", has_text="last value").locator("tbody tr")
         rows.first.wait_for()
         finals = rows.all_inner_texts()
         assert len(finals) == len(widget.curves)
