@@ -299,8 +299,7 @@ def measured_steps():
 
 def main():
     """Measure the steps of all races and write them, with where and how."""
-    about = {key: value for key, value in runs.environment("cpu").items()} | {
-        "threads": 1, "command": "python -m cnnlib.experiments.race"}
+    about = runs.environment("cpu") | {"threads": 1, "command": "python -m cnnlib.experiments.race"}
     seconds = {experiment: step_seconds(experiment) for experiment in RACES}
     STEPS.parent.mkdir(exist_ok=True)
     with whole(STEPS) as scratch:

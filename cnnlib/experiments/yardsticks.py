@@ -6,7 +6,6 @@ measured once on one thread of a CPU: `python -m cnnlib.experiments.yardsticks` 
 
 import itertools
 import json
-import time
 from functools import cache
 
 import torch
@@ -19,7 +18,7 @@ from ..checks import at_least, one_of
 from ..files import DATA, whole
 from ..models import create_model
 from ..records import runs
-from .layer_times import one_thread
+from .layer_times import one_thread, shortest
 
 FLOAT = 4               # bytes of a float32
 # Family -> {member: options}. As in torchvision where it has them, without auxiliary heads.
@@ -155,16 +154,8 @@ def seconds(member, size, repeats=2):
         model.zero_grad()
         F.cross_entropy(model(x), y).backward()
 
-    found = []
     with one_thread():
-        for work in (classify, train):
-            times = []
-            for _ in range(repeats + 1):
-                start = time.thread_time()
-                work()
-                times.append(time.thread_time() - start)
-            found.append(min(times[1:]))
-    return found
+        return [shortest(work, repeats) for work in (classify, train)]
 
 
 def main():

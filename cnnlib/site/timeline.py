@@ -24,17 +24,18 @@ class Timeline(Directive):
         path = Path(env.srcdir, SOURCE)
         env.note_dependency(str(path))
         items = nodes.enumerated_list(classes=["timeline"])
-        for entry in read(path):
+        entries = read(path)
+        for entry in entries:
             items += self.item(entry, entry["chapter"] in env.found_docs)
-        told = {entry["chapter"] for entry in read(path)}
+        told = {entry["chapter"] for entry in entries}
         return [items, *self.others([name for name in pages(Path(env.srcdir)) if name.endswith("/index")
                                      and name not in told])]
 
     def others(self, landings):
         """The chapters on no single network, each with its sections, as paragraphs."""
         box = nodes.Element()
-        lines = [f"{{doc}}`/{name}`: {self.sections(name)}\n" for name in landings]
-        self.state.nested_parse(StringList("\n".join(lines).split("\n"), SOURCE), self.content_offset, box)
+        lines = [line for name in landings for line in (f"{{doc}}`/{name}`: {self.sections(name)}", "")]
+        self.state.nested_parse(StringList(lines, SOURCE), self.content_offset, box)
         return box.children
 
     def sections(self, landing):
