@@ -1,11 +1,13 @@
 """The summary against torchinfo, torchvision's tables and autograd."""
 
 import csv
+import gc
 import io
 import json
 import re
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -17,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnlib
-from cnnlib import models
-from cnnlib.anatomy import watch
+from cnnlib import anatomy, models
+from cnnlib.anatomy import joints, watch
 from cnnlib.models.sketch import sketching
 from tests.models.test_zoo import light, small_input
 from tests.test_models import INPUTS
@@ -580,6 +582,18 @@ def test_text_and_html_show_every_row_and_the_totals():
 def test_bad_arguments(model, size, message):
     with pytest.raises(ValueError, match=message):
         cnnlib.summary(model, size)
+
+
+@pytest.mark.parametrize("look", [lambda model: cnnlib.summary(model, (1, 3, 32, 32)),
+                                  joints.find,
+                                  lambda model: anatomy.kept_bytes(model, torch.ones(1, 3, 32, 32))])
+def test_what_was_looked_at_is_let_go(look):
+    """Its weights are freed once the reader drops it; a loop over large networks needs the memory of one."""
+    model = models.create_model("resnet20")
+    seen, result = weakref.ref(model), look(model)
+    del model
+    gc.collect()
+    assert seen() is None and result is not None
 
 
 def test_import_needs_neither_torchvision_nor_jupyter():

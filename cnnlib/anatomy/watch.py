@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import math
 import types
+import weakref
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -107,7 +108,8 @@ class Watch:
             self.note(tensor, Trace(Reach.of_picture(tensor.shape) if tensor.ndim == 4 else None))
         self.top = self.base
         refused = "forward asks for a gradient, and a summary has none"
-        with torch.enable_grad(), saved_tensors_hooks(self.pack, lambda _: _refuse(refused)), \
+        pack = weakref.WeakMethod(self.pack)            # autograd's graph keeps its hooks, and the watch that graph
+        with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(refused)), \
                 _Functions(self), _Operations(self):
             return self.root(*args, **kwargs)
 
