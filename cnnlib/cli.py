@@ -650,8 +650,8 @@ themselves and reach no network, and look into what seems too good. With an imag
     asked.add_argument("--like", metavar="FILE", help="the notebook that you gave to the students: what it asks")
     p.add_argument("--csv", metavar="FILE", help="write a table of all marks here, over what was there")
     p.add_argument("--feedback", metavar="FOLDER", help="write a page for each student here, to hand back")
-    p.add_argument("--seconds", type=int, default=120, help="limit for one cell")
-    p.add_argument("--total-seconds", type=int, default=600, help="limit for all cells of a notebook")
+    p.add_argument("--seconds", type=int, default=120, help="limit for one cell, of work; 4 times that by the clock")
+    p.add_argument("--total-seconds", type=int, default=600, help="limit for all cells of a notebook, by the clock")
     p.add_argument("--jobs", type=int, default=1, help="notebooks at the same time; as many as you have cores")
     p.set_defaults(run=_grade)
 

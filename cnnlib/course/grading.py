@@ -94,8 +94,9 @@ def grade(path, keys=None, seconds=120, total_seconds=600, stop=None):
 
     Args:
         keys: the exercises asked; None takes those that the notebook names, see `asked`.
-        seconds, total_seconds: limits for a cell and for all of them. Imports, and cells that only set up, do not
-            count.
+        seconds: of work, the limit for a cell; four times that by the clock, so that neither a busy machine nor a cell
+            that sleeps is waited for too short or too long. Imports, and cells that only set up, do not count.
+        total_seconds: by the clock, the limit for all of these cells.
         stop: a `threading.Event` that ends it.
 
     Raises:

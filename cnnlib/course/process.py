@@ -17,6 +17,7 @@ from .exercises import Verdict
 from .submission import line
 
 START = SETUP = 300     # seconds for Python to start; for imports and cells that set up: not the student's time
+SLACK = 4               # a cell may take so many times its seconds by the clock: it waits, or the machine is busy
 PATIENCE = 10           # seconds to wait for a cell that was interrupted
 POLL = 0.05             # seconds between two looks into the journal
 MARKER = "CNNLIB_SUBMISSION"        # environment variable by which the processes of a submission are found
@@ -33,7 +34,9 @@ class Run:
 
     Args:
         cells: programs.
-        seconds, total: limits for each cell that does more than set up, and for all of these together.
+        seconds: of work (of the processor), the limit for a cell that does more than set up; `SLACK` times that by the
+            clock.
+        total: seconds by the clock, the limit for all of these cells together.
         folder: scratch.
 
     Attributes:
@@ -62,8 +65,8 @@ class Run:
         (place / "empty").mkdir()
         (place / "journal").touch()
         (place / "job").write_text(json.dumps({
-            "cells": self.cells, "seconds": self.seconds, "setup": self.setup, "start": self.start,
-            "skip": self.killers, "journal": str(place / "journal")}), encoding="utf-8")
+            "cells": self.cells, "seconds": (self.seconds, SLACK * self.seconds), "setup": (self.setup, self.setup),
+            "start": self.start, "skip": self.killers, "journal": str(place / "journal")}), encoding="utf-8")
         paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]
         environment = {
             "OMP_NUM_THREADS": "1", **os.environ, MARKER: marker, "PYTHONPATH": os.pathsep.join(filter(None, paths)),
@@ -110,7 +113,7 @@ class Run:
         if student and self.spent + late > self.total:
             self._give_up(f"the notebook takes longer than {self.total} seconds.")
             return True
-        limit = START if self.cell is None else self.seconds if student else self.setup
+        limit = START if self.cell is None else SLACK * self.seconds if student else self.setup
         if not dead and late <= limit + PATIENCE:
             return False
         if self.cell is None:

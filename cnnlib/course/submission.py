@@ -66,7 +66,7 @@ def main(job):
         _import_all(statements)                 # imports, too, are not the student's time
         sets_up = _sets_up(source, statements)
         note("began", sets_up)
-        error = run(partial(_failure, shell, source), job["setup" if sets_up else "seconds"])
+        error = run(partial(_failure, shell, source), *job["setup" if sets_up else "seconds"])
         if os.getpid() != own:
             os._exit(0)                         # a copy that the cell made of this process
         sys.stdout, sys.stderr = streams
@@ -113,28 +113,30 @@ def _failure(shell, source):
 
 
 def _timer():
-    """A function that runs a program for so many seconds at most, and returns what it returns or why it stopped."""
-    running = False
+    """A function that runs a program for so many seconds of work, and so many by the clock, at most; it returns what
+    the program returns or why it stopped."""
+    limits, work, clock = None, time.process_time, time.monotonic
     alarm = hasattr(signal, "setitimer")        # elsewhere `process` kills the process when its time is over
 
+    def is_late():
+        return limits is not None and (work() >= limits[0] or clock() >= limits[1])
+
     def ring(*_):
-        if running:
+        if is_late():
             raise TooLate
 
-    def run(program, seconds):
-        nonlocal running
-        running = True
+    def run(program, seconds, by_the_clock):
+        nonlocal limits
+        limits = work() + seconds, clock() + by_the_clock
         try:
             if alarm:
                 signal.signal(signal.SIGALRM, ring)
-                signal.setitimer(signal.ITIMER_REAL, seconds, 1)        # and every second again
+                signal.setitimer(signal.ITIMER_REAL, 1, 1)
             return program()
-        except TooLate:
-            return f"takes longer than {seconds} seconds."
-        except BaseException as error:          # such as one that cannot be shown
-            return f"{type(error).__name__}."
+        except BaseException as error:          # TooLate, or what it became on its way, or one that cannot be shown
+            return f"takes longer than {seconds} seconds." if is_late() else f"{type(error).__name__}."
         finally:
-            running = False
+            limits = None
             if alarm:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
