@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
-# Two workers, a notebook or a test file each: what a file shares is made once, and cells stay in order.
+# Two workers, a notebook or a test file each: what a file shares is made once, and cells stay in order. Pages share
+# little; there a worker that has nothing left takes over tests of the other.
 UNITS  := -q -p no:cacheprovider -n 2 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(UNITS)
 CELLS  := book --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=400
@@ -62,7 +63,7 @@ steps:
 	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) $(LIBRARY)
 	@$(STEP) "notebooks: run again and compared" $(NBVAL)
 	@$(STEP) "book: jupyter-book" $(BOOK)
-	@$(STEP) "pages in a browser" $(PYTEST) tests/site
+	@$(STEP) "pages in a browser" $(PYTEST) --dist worksteal tests/site
 
 test-matrix: $(READY)
 	@$(STEP) "library and notebooks as on other machines" $(BIN)/python tools/matrix.py $(UNITS) \

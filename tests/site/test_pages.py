@@ -1,6 +1,5 @@
 """What holds for every page: alone, without errors, light enough, readable by everyone, whole on a phone."""
 
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -31,57 +30,40 @@ SEEN = """() => ({
 })"""
 
 
-@pytest.fixture(scope="module")
-def seen(visit):
-    """What one visit of a page shows, `seen(page_path, theme)`; each page is visited once in each theme."""
-
-    @cache
-    def look(path, theme="light"):
-        with visit(path, theme) as page:
-            shown = {**page.evaluate(SEEN), "refused": [*page.refused], "errors": [*page.errors],
-                     "scripts": [*page.scripts]}        # before axe: it asks for style sheets, which files may not
-            page.evaluate(AXE)
-            found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)
-            return {**shown, "barriers": found["violations"]}
-
-    return look
-
-
-def test_no_request_leaves_the_page_and_no_error_is_logged(seen, page_path):
-    assert seen(page_path)["refused"] == []
-    assert seen(page_path)["errors"] == []
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_page_is_whole_and_shuts_nobody_out(visit, page_path, theme):
+    with visit(page_path, theme) as page:
+        seen = page.evaluate(SEEN)
+        faults = {"errors": [*page.errors], "requests that leave the page": [*page.refused]}    # before axe: it asks
+        page.evaluate(AXE)                                          # for style sheets, which files may not
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+    assert seen["theme"] == theme
+    assert {fault: places for fault, places in {
+        **faults,
+        "images without words": [src for src, alt in seen["images"]
+                                 if alt is None or alt.lower().endswith((".png", ".svg", ".jpg"))],
+        "icons without a rule in book/assets/icons.css": seen["blankIcons"],
+        "formulas not set": max(seen["formulas"] - seen["formulasSet"], 0) + seen["formulasWrong"],
+        "barriers": list(barriers(found)),
+        "scripts over their budget": over_budget(page.scripts),
+    }.items() if places} == {}
 
 
-def test_scripts_stay_within_their_budget(seen, page_path):
-    files = {Path(unquote(urlsplit(url).path)) for url in seen(page_path)["scripts"] if url.startswith("file:")}
+def barriers(violations):
+    """What axe found but for the theme's own."""
+    for violation in violations:
+        for node in violation["nodes"]:
+            if not any(mark in node["html"] for mark in THEMES_OWN.get(violation["id"], ())):
+                yield f"{violation['id']}: {node['target']} {node['html'][:120]}"
+
+
+def over_budget(scripts):
+    """{script: bytes} of the files among these addresses, if together they are too many."""
+    files = {Path(unquote(urlsplit(url).path)) for url in scripts if url.startswith("file:")}
     sizes = {str(path): path.stat().st_size for path in files          # the digits are data: 61 kB, see test_widgets.py
              if "mathjax" not in path.parts and path.name != "digits.js"}
     assert sizes, "no script seen: the count itself is broken"
-    assert sum(sizes.values()) <= SCRIPT_BUDGET, sizes
-
-
-def test_every_image_says_what_it_shows(seen, page_path):
-    nameless = [src for src, alt in seen(page_path)["images"]
-                if alt is None or alt.lower().endswith((".png", ".svg", ".jpg"))]
-    assert nameless == []
-
-
-def test_every_icon_is_drawn(seen, page_path):
-    assert seen(page_path)["blankIcons"] == [], "each needs a rule in book/assets/icons.css"
-
-
-def test_formulas_are_set(seen, page_path):
-    assert seen(page_path)["formulasSet"] >= seen(page_path)["formulas"]
-    assert seen(page_path)["formulasWrong"] == 0
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_but_the_themes_own(seen, page_path, theme):
-    assert seen(page_path, theme)["theme"] == theme
-    ours = [f"{violation['id']}: {node['target']} {node['html'][:120]}"
-            for violation in seen(page_path, theme)["barriers"] for node in violation["nodes"]
-            if not any(mark in node["html"] for mark in THEMES_OWN.get(violation["id"], ()))]
-    assert ours == []
+    return sizes if sum(sizes.values()) > SCRIPT_BUDGET else {}
 
 
 def test_a_phone_shows_the_page_without_sideways_scrolling(visit, page_path):
