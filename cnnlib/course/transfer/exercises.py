@@ -49,8 +49,8 @@ def filled(answer):
     if any(not torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()):
         raise Wrong("the model has changed: look only, load nothing.")
     if call(answer, model, model.state_dict()) != 1:
-        raise Wrong("the network's own state dict fills it, 1.0; yours says something else. Divide by the numbers of this "
-                    "network's parameters, not by those of the state dict.")
+        raise Wrong("the network's own state dict fills it, 1.0; yours says something else. Divide by the numbers of "
+                    "its parameters, not by those of the state dict.")
     return "In the six runs it was 0.1 % of the DenseNet's frozen part."
 
 
@@ -289,7 +289,8 @@ def leaked(answer):
         raise Wrong("a picture is counted whose rows are in another order: compare the pixels, not their sum.")
     if not torch.equal(given, right):
         i = (given != right).nonzero()[0].item()
-        raise Wrong(f"{int((given != right).sum())} of 8 test pictures are judged wrongly, among them number {i}, which is "
+        wrong = int((given != right).sum())
+        raise Wrong(f"{wrong} of 8 test pictures are judged wrongly, among them number {i}: it is "
                     f"{'' if right[i] else 'not '}in train. Compare all of its pixels with each picture there.")
     return "Pixel by pixel is the least that can be asked; copies that were saved anew escape it."
 

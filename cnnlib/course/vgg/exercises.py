@@ -154,8 +154,8 @@ def count(answer):
                 _counted(text, channels, kernel=3): "all is counted as 3×3"
                     + (f"; the kernel of {', '.join(sorted(kernels))} stands before the x." if kernels else "."),
                 _counted(text, channels, keeps=True): "a convolution sees the maps of the one before it.",
-            }, "Go word by word and remember how many maps there are: a convolution has k · k · maps weights and a bias "
-               "for each new map, M and LRN have none.")
+            }, "Go word by word and remember how many maps there are: a convolution has k · k · maps weights and a "
+               "bias for each new map, M and LRN have none.")
     return f"It agrees with the networks of {len(strings)} strings."
 
 
