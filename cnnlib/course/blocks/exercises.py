@@ -28,10 +28,10 @@ def through_the_neck():
             256 * 9: "each new map reads all 256 maps.", direct + 256: "biases are not counted here.",
         }, "How many pairs of an old and a new map are there, and how many weights has each pair?"),
         Part("bottleneck", through, {
-            9 * 64 * 64: "that is the 3×3 in the middle; two 1×1 lead into the narrow and out of it.",
+            9 * 64 * 64: "that is the 3×3 in the middle alone, or three 1×1. A 1×1 leads into the narrow, a 3×3 works "
+                         "there, a 1×1 leads out.",
             256 * 64 + 9 * 64 * 64: "the 1×1 that leads out again is missing.",
             9 * (2 * 256 * 64 + 64 * 64): "the first and the last convolution are 1×1.",
-            2 * 256 * 64 + 64 * 64: "its middle convolution is a 3×3, with nine weights for each pair.",
             direct // 4: "a narrow 3×3 has fewer maps in and fewer maps out; and two 1×1 come to it.",
         }, "Three convolutions: 1×1 from 256 to a quarter of them, 3×3 between these, 1×1 back to 256."),
         why=f"{direct / through:.2f} times fewer; nearly half of what is left is in the two 1×1.")

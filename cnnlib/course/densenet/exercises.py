@@ -57,9 +57,9 @@ def ledger():
             24: "that is what a layer makes, not what it reads.",
         }, "The first layer reads the 48 that enter; each further one reads 24 more."),
         Part("the block hands on", hands_on, {
-            reads: "what the last layer makes is handed on, too.",
             hands_on + 24: "there are nine layers, not ten.",
-            10 * 24: entered, 9 * 24: entered, 48: "the old maps stay and the new ones come to them.",
+            10 * 24: "either what enters the block is missing, or what its last layer makes.",
+            9 * 24: entered, 48: "the old maps stay and the new ones come to them.",
             24: "a layer makes 24 maps, the block hands on all that it has.",
         }, "It hands on the 48 that entered and the 24 of each of its nine layers."),
         together={(hands_on, hands_on + 24): "layer 9 reads: the first layer reads what enters the block and nothing "

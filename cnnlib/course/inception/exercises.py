@@ -170,8 +170,7 @@ def break_even():
             right + 1: "with that many the pair has more weights.",
             64: "with 64 between it pays; how far can one go?",
             64 * n: "the n×1 has weights, too: add both halves.",
-            192 * n: "the 1×n reads the m maps, but the n×1 makes them; add both halves.",
-            192: "the 1×n has weights, too: add both halves.", 448: "the 1×n has weights, too: add both halves.",
+            192 * n: "the 1×n has weights, too: add both halves.",
         }, "With m maps between, the pair has n·64·m + n·m·192 weights; set that equal to those of the n×n.")
 
     return Numbers(part(3), part(7), why="The larger the window, the more maps the pair may have.")

@@ -301,10 +301,10 @@ def bottleneck():
         narrow, wide = weights(Bottleneck(512, 128)), weights(BasicBlock(512, 512))
     return Numbers(
         Part("the bottleneck", narrow, {
-            narrow - 128 * 128 * 9 + 128 * 128: "its middle convolution is a 3×3, not a 1×1.",
             9 * (2 * 512 * 128 + 128 * 128): "the first and the last convolution are 1×1.",
             narrow - 512 * 128: "it has three convolutions; one of the 1×1 is missing.",
-            128 * 128 * 9: "that is its 3×3; two 1×1 lead into the narrow and out of it.",
+            128 * 128 * 9: "that is its 3×3 alone, or three 1×1. A 1×1 leads into the narrow, a 3×3 works there, a 1×1 "
+                           "leads out.",
             narrow + 2 * (128 + 128 + 512): "that counts BatchNorm, too; weights of the convolutions are wanted.",
         }, "Three convolutions: 1×1 from 512 to 128, 3×3 from 128 to 128, 1×1 from 128 to 512."),
         Part("two 3×3", wide, {
