@@ -62,4 +62,4 @@ def load_script(app, pagename, templatename, context, doctree):
 def setup(app):
     app.connect("builder-inited", copy_script)
     app.connect("doctree-read", add_boxes)
-    app.connect("html-page-context", load_script, priority=600)
+    app.connect("html-page-context", load_script)           # before `choose_scripts`, which makes the final list
