@@ -128,9 +128,9 @@ def _must_be_answered(value):
 
 
 def _is_begun(answer):
-    """Is a part of an answer more than dots? A function counts as none: it is not yet answered, or it is judged."""
+    """Is a part of an answer more than dots?"""
     values = answer if isinstance(answer, (tuple, list)) else [answer]
-    return any(part is not None and part is not ... and not callable(part) for part in values)
+    return any(part is not None and part is not ... and not _is_stub(part) for part in values)
 
 
 def call(function, *args):
@@ -151,8 +151,9 @@ def call(function, *args):
 
 
 def _is_stub(function):
-    """Does a function, or what a module does with its input, consist of dots alone?"""
-    written = type(function).forward if isinstance(function, nn.Module) else function
+    """Does a function, or what a module or its class does with its input, consist of dots alone?"""
+    kind = function if isinstance(function, type) else type(function)
+    written = kind.forward if issubclass(kind, nn.Module) else function
     code = getattr(inspect.unwrap(written), "__code__", None)
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
     return code is not None and all(step.opname in idle for step in dis.get_instructions(code))

@@ -69,9 +69,13 @@ def test_the_stub_is_not_answered_and_prints_nothing(key, capsys):
     assert CHECKED[key].status == "open"
 
 
-def test_half_an_answer_is_told_what_is_missing(capsys):
-    check("lenet/sharing", (150, ...))
-    assert capsys.readouterr().out == "… lenet/sharing: not answered yet; replace the dots.\n"
+@pytest.mark.parametrize(("key", "half"), [
+    ("lenet/sharing", (150, ...)),
+    ("blocks/one-kernel", (lambda depthwise, pointwise: pointwise * depthwise.transpose(0, 1), lambda *_: ...)),
+])
+def test_half_an_answer_is_told_that_dots_are_left(key, half, capsys):
+    check(key, half)
+    assert capsys.readouterr().out == f"… {key}: not answered yet; replace the dots.\n"
 
 
 @pytest.mark.parametrize("key", list_exercises())
