@@ -18,14 +18,14 @@ from cnnlib.course import chapters
 ROOT = Path(__file__).resolve().parents[1]
 
 EXERCISES = '''
-from ..exercises import exercise, number
+from ..exercises import Numbers, Part, exercise
 
 
 @exercise("heads")
-def heads(answer):
+def heads():
     """How many heads?"""
-    number(answer, 8, "heads")
-    return "Eight see more than one."
+    return Numbers(Part("heads", 8, {1: "that is one; there are several."}, "Count them in the figure."),
+                   why="Eight see more than one.")
 '''
 BUGS = '''
 from ..bugs import Exhibit

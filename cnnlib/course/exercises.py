@@ -4,38 +4,35 @@
     >>> check("lenet/sharing", (150, ...))
     … lenet/sharing: not answered yet; replace the dots.
 
-Each chapter has a file with one judge an exercise, in the order of the book:
+Each chapter has a file with one judge an exercise, in the order of the book. A judge is a program or data:
 
-    @exercise("sharing")                # in lenet/exercises.py: the exercise `lenet/sharing`
-    def sharing(answer):                # says why an answer is right, or raises `Wrong`
+    @exercise("out-size")               # in lenet/exercises.py: the exercise `lenet/out-size`
+    def out_size(answer):               # says why an answer is right, or raises `Wrong`
         ...
+
+    @exercise("stack")
+    def stack():                        # takes no answer: what it returns judges, in `check` and on the page
+        return Numbers(Part("layers", 5, {4: "four see 9 pixels."}, "What does the first see?"), why="...")
 
 Right values come from the library, and no message gives them away.
 """
 
 import dis
+import functools
 import inspect
-import operator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from .answers import Choice, NotAnswered, Numbers, Part, Wrong
 from .chapters import parts
 
-__all__ = ["Verdict", "Wrong", "call", "check", "exercise", "judge", "list_exercises", "must_be_correct", "number",
-           "numbers", "tensor"]
+__all__ = ["Choice", "Numbers", "Part", "Verdict", "Wrong", "asked", "call", "check", "exercise", "judge",
+           "list_exercises", "must_be_correct", "number", "tensor"]
 
 JUDGES = {}         # chapter -> {name: judge}, filled by `exercise`
 CHECKED = {}        # key -> what the last `check` said of it
-
-
-class Wrong(Exception):
-    """The answer is wrong; the message says how."""
-
-
-class NotAnswered(Exception):
-    """The answer is still the stub."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +71,13 @@ def list_exercises():
     return list(_judges())
 
 
+@functools.cache
+def asked(key):
+    """The `Numbers` or the `Choice` that judges an exercise; None where a program does."""
+    judge = _judges()[key]
+    return None if inspect.signature(judge).parameters else judge()
+
+
 def judge(key, answer):
     """Judge an answer: a number, a tuple, a function or a class, as the exercise asks. Returns a `Verdict`.
 
@@ -88,7 +92,8 @@ def judge(key, answer):
         torch.manual_seed(0)
         try:
             _must_be_answered(answer)
-            return Verdict("correct", f"{key}: correct. {_judges()[key](answer)}")
+            told = _judges()[key](answer) if asked(key) is None else asked(key).judge(answer)
+            return Verdict("correct", f"{key}: correct. {told}")
         except NotAnswered:
             return Verdict("open", f"{key}: not answered yet; replace the dots.")
         except Wrong as wrong:
@@ -96,9 +101,10 @@ def judge(key, answer):
 
 
 def check(key, answer):
-    """Print what `judge` says of an answer, in one line."""
+    """Print what `judge` says of an answer, in one line; nothing while all of it is still dots."""
     CHECKED[key] = judge(key, answer)
-    print(CHECKED[key])
+    if CHECKED[key].status != "open" or _is_begun(answer):
+        print(CHECKED[key])
 
 
 def must_be_correct(key):
@@ -121,6 +127,12 @@ def _must_be_answered(value):
         raise NotAnswered
 
 
+def _is_begun(answer):
+    """Is a part of an answer more than dots?"""
+    values = answer if isinstance(answer, (tuple, list)) else [answer]
+    return any(part is not None and part is not ... and not _is_stub(part) for part in values)
+
+
 def call(function, *args):
     """Call what the reader wrote. A stub counts as no answer yet, an exception in it as a wrong one."""
     name = getattr(function, "__name__", type(function).__name__)
@@ -139,34 +151,19 @@ def call(function, *args):
 
 
 def _is_stub(function):
-    """Does a function, or what a module does with its input, consist of dots alone?"""
-    written = type(function).forward if isinstance(function, nn.Module) else function
+    """Does a function, or what a module or its class does with its input, consist of dots alone?"""
+    kind = function if isinstance(function, type) else type(function)
+    written = kind.forward if issubclass(kind, nn.Module) else function
     code = getattr(inspect.unwrap(written), "__code__", None)
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
     return code is not None and all(step.opname in idle for step in dis.get_instructions(code))
 
 
-def number(answer, right, what, mistakes=None):
-    """Compare a whole number with the right one; `mistakes` maps wrong values to what led to them."""
-    try:
-        given = operator.index(int(answer) if isinstance(answer, float) and answer.is_integer() else answer)
-    except TypeError:
-        raise Wrong(f"{what}: a whole number is wanted, this is {answer!r}.") from None
-    if given == right:
-        return
-    if given in (mistakes or {}):
-        raise Wrong(f"{what}: {mistakes[given]}")
-    raise Wrong(f"{what}: {given:,} is too {'many' if given > right else 'few'}.")
-
-
-def numbers(answer, right, names, mistakes=None):
-    """Compare a tuple of whole numbers, one by one; `mistakes` maps wrong tuples to what led to them."""
-    if not isinstance(answer, (tuple, list)) or len(answer) != len(right):
-        raise Wrong(f"{len(right)} numbers are wanted ({'; '.join(names)}), this is {answer!r}.")
-    if tuple(answer) in (mistakes or {}):
-        raise Wrong(mistakes[tuple(answer)])
-    for value, expected, name in zip(answer, right, names, strict=True):
-        number(value, expected, name)
+def number(value, right, what, mistakes, hint):
+    """Compare a whole number that a reader's function gives with the right one; see `Part`."""
+    part = Part(what, right, mistakes, hint)
+    if told := part.told(part.whole(value)):
+        raise Wrong(told)
 
 
 def tensor(value, right, what, mistakes=None):
@@ -179,5 +176,7 @@ def tensor(value, right, what, mistakes=None):
     if value.shape != right.shape:
         raise Wrong(f"{what} has shape {tuple(value.shape)}, {tuple(right.shape)} is wanted.")
     if not torch.allclose(value, right, atol=1e-5):
-        far = (value - right).abs().max().item()
-        raise Wrong(f"{what} has the right shape, but differs from ours by up to {far:.3g}.")
+        far = (value - right).abs()
+        place = tuple((~(far <= 1e-5)).nonzero()[0].tolist())             # NaN is far, too
+        raise Wrong(f"{what} has the right shape, but differs from ours by up to {far.max().item():.3g}. Begin with "
+                    f"place {place}, where it has {value[place].item():.4g} and {right[place].item():.4g} is right.")

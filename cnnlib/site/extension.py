@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: its widgets on static pages, its address, its time line and its status page.
+"""Sphinx extension of the book: its widgets and answer boxes on static pages, its address, time line and status page.
 
 Nothing here reaches for the network: a built page must work from a file, alone.
 """
@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import minutes, moved
+from . import answers, minutes, moved
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -146,6 +146,7 @@ def setup(app):
     app.connect("html-page-context", choose_scripts, priority=600)
     app.connect("html-page-context", mend_names)
     app.connect("build-finished", drop_icon_script)
+    answers.setup(app)
     minutes.setup(app)
     moved.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -61,7 +61,7 @@ MUTANTS = [
     ("reductions", (344832, 1566720), "the pooling branch has a 1×1 convolution"),
     ("reductions", (375552, 1597440), "no convolution there"),
     ("reductions", (363264, 1566720), "windows of 5×5"),
-    ("reductions", (729600, 1566720), "reads what the 1×1 makes"),
+    ("reductions", (729600, 1566720), "the large window what the 1×1 makes"),
     ("growth", (256, 480), "the published form"),
     ("growth", (224, 416), "the pooling is a branch as well"),
     ("growth", (416, 608), "not what entered it"),

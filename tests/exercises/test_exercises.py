@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import cnnlib
 from cnnlib.course import chapters
-from cnnlib.course.exercises import check, exercise, judge, list_exercises
+from cnnlib.course.exercises import CHECKED, check, exercise, judge, list_exercises
 
 CHAPTERS = list(chapters.parts("exercises"))
 
@@ -63,8 +63,19 @@ def test_a_name_is_taken_once():
 
 
 @pytest.mark.parametrize("key", list_exercises())
-def test_the_stub_is_not_answered(key, capsys):
-    assert run(cells(key.split("/")[0])[0][key], capsys).startswith(f"… {key}: not answered yet")
+def test_the_stub_is_not_answered_and_prints_nothing(key, capsys):
+    CHECKED.pop(key, None)
+    assert run(cells(key.split("/")[0])[0][key], capsys) == ""
+    assert CHECKED[key].status == "open"
+
+
+@pytest.mark.parametrize(("key", "half"), [
+    ("lenet/sharing", (150, ...)),
+    ("blocks/one-kernel", (lambda depthwise, pointwise: pointwise * depthwise.transpose(0, 1), lambda *_: ...)),
+])
+def test_half_an_answer_is_told_that_dots_are_left(key, half, capsys):
+    check(key, half)
+    assert capsys.readouterr().out == f"… {key}: not answered yet; replace the dots.\n"
 
 
 @pytest.mark.parametrize("key", list_exercises())

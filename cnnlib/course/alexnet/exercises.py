@@ -11,65 +11,75 @@ from ...experiments.augmentation import colour_shift, crop_scores, places
 from ...experiments.signal import he_std as he
 from ...models.alexnet import local_response_norm
 from .. import bugs
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 
 @exercise("first-layer")
-def first_layer(answer):
+def first_layer():
     """(places of a window of 11, step 4, on 227 pixels, the same on 224, pixels of the 224 in no window)"""
     conv = nn.Conv2d(3, 1, 11, stride=4)
     on_227, on_224 = (summary(conv, (1, 3, side, side)).rows[0].output_shape[-1] for side in (227, 224))
-    unseen = 224 - (11 + 4 * (on_224 - 1))
-    numbers(answer, (on_227, on_224, unseen), ("on 227", "on 224", "never seen"), {
-        (54, 53, 1): "you forgot the + 1: a window that fits exactly once has one place.",
-        (55, 55, 0): "224: the window hangs over the edge in the last place; round down.",
-        (55, 54, 0): "never seen: where does the last window on 224 pixels end?",
-        (on_224, on_227, unseen): "the right numbers in the wrong order: 227 comes first.",
-        (56, 56, 0): "that is the size with padding; here there is none.",
-    })
-    return "The 55 of the paper's later layers needs 227."
+    forgot = "you forgot the + 1: a window that fits exactly once has one place."
+    padded = "that is the size with padding; here there is none."
+    hint = "Where may the first pixel of the window lie? From 0 on, every fourth pixel, as long as the window fits."
+    return Numbers(
+        Part("on 227", on_227, {on_227 - 1: forgot, on_227 + 1: padded, 217: "the window moves by 4, not by 1."}, hint),
+        Part("on 224", on_224, {on_224 - 1: forgot, on_224 + 2: padded,
+                                on_224 + 1: "the window hangs over the edge in the last place; round down.",
+                                214: "the window moves by 4, not by 1."}, hint),
+        Part("never seen", 224 - (11 + 4 * (on_224 - 1)), {
+            0: "where does the last window on 224 pixels end?",
+            3: "that is what 224 lacks to 227; where does the last window on 224 pixels end?"},
+            "Find the first pixel of the last window on 224 pixels, and then its last one."),
+        why="The 55 of the paper's later layers needs 227.")
 
 
 @exercise("towers")
-def towers(answer):
+def towers():
     """(parameters of conv4 in two towers, its MACs for a picture, its parameters in one tower)"""
     conv4 = [row for row in of("alexnet").rows if row.type == "Conv2d"][3]
     joined = [row for row in of("alexnet", groups=1).rows if row.type == "Conv2d"][3].params
-    if not isinstance(answer, (tuple, list)) or len(answer) != 3:
-        raise Wrong(f"3 numbers are wanted, (parameters, MACs, in one tower); this is {answer!r}.")
     maps, places_ = conv4.output_shape[1], conv4.output_shape[2] * conv4.output_shape[3]
     quarter = (conv4.params - maps) // 2
-    number(answer[0], conv4.params, "parameters", {
-        conv4.params - maps: "you forgot the biases, one for each map.",
-        joined: "that is one tower; with two a kernel sees only its own half of the maps.",
-        quarter + maps: "all 384 kernels exist; only what each of them sees is halved.",
-        quarter + maps // 2: "that is one of the two towers.",
-    })
-    number(answer[1], conv4.macs, "MACs", {
-        conv4.params * places_: "a bias is added once; MACs count the products with weights.",
-        2 * conv4.macs: "that is without the towers; or a MAC was counted as two operations.",
-        conv4.params - maps: "every weight is used at each of the places.",
-    })
-    number(answer[2], joined, "in one tower", {
-        joined - maps: "you forgot the biases.",
-        2 * conv4.params: "weights double, biases do not.",
-    })
-    return "Half the weights and half the work for the same maps."
+    return Numbers(
+        Part("parameters", conv4.params, {
+            conv4.params - maps: "you forgot the biases, one for each map.",
+            joined: "that is one tower; with two a kernel sees only its own half of the maps.",
+            joined - maps: "that is one tower, without biases; with two a kernel sees only its own half of the maps.",
+            quarter + maps: "all 384 kernels exist; only what each of them sees is halved.",
+            quarter: "all 384 kernels exist; only what each of them sees is halved. And each has a bias.",
+            quarter + maps // 2: "that is one of the two towers.",
+        }, "How many maps does one kernel see in its tower? Count its weights and its bias, then all 384."),
+        Part("MACs", conv4.macs, {
+            conv4.params * places_: "a bias is added once; MACs count the products with weights.",
+            2 * conv4.macs: "that is without the towers; or a MAC was counted as two operations.",
+            conv4.macs // 2: "both towers work for the same picture.",
+            conv4.params - maps: "every weight is used at each of the places.",
+            (conv4.params - maps) * 13: "a map has 13 rows and 13 columns.",
+        }, "Every weight, without the biases, is used once at each of the 13×13 places."),
+        Part("in one tower", joined, {
+            joined - maps: "you forgot the biases.",
+            2 * conv4.params: "weights double, biases do not.",
+            conv4.params: "that is two towers; in one a kernel sees all 384 maps.",
+        }, "In one tower a kernel sees all 384 maps; the biases stay as many."),
+        why="Half the weights and half the work for the same maps.")
 
 
 @exercise("batch")
-def batch(answer):
+def batch():
     """largest batch on a card of 3 GiB with 50 million parameters and 10 MB a picture"""
     card, weights, each = 3 * 2**30, 4 * 50_000_000, 10_000_000
-    number(answer, (card - 3 * weights) // each, "batch", {
-        (card - weights) // each: "training holds three numbers for each parameter.",
-        (card - 2 * weights) // each: "the momentum needs memory, too.",
-        (3 * 10**9 - 3 * weights) // each: "a GiB has 2**30 bytes.",
-        card // each: "the parameters need memory, too.",
-        -(-(card - 3 * weights) // each): "the last picture does not fit any more: round down.",
-        (card - 3 * weights // 4) // each: "a number takes four bytes.",
-    })
-    return "Weights are stored once, activations for every picture."
+    right = (card - 3 * weights) // each
+    return Numbers(
+        Part("batch", right, {
+            (card - weights) // each: "training holds three numbers for each parameter.",
+            (card - 2 * weights) // each: "the momentum needs memory, too.",
+            (3 * 10**9 - 3 * weights) // each: "a GiB has 2**30 bytes.",
+            card // each: "the parameters need memory, too.",
+            right + 1: "the last picture does not fit any more: round down.",
+            (card - 3 * weights // 4) // each: "a number takes four bytes.",
+        }, "Take from the card what parameters, gradients and momenta fill, in bytes; what is left is for pictures."),
+        why="Weights are stored once, activations for every picture.")
 
 
 @exercise("spread")
@@ -139,23 +149,26 @@ def he_std(answer):
         for mistake, value in wrong.items():
             if abs(given - value) < 1e-6:
                 raise Wrong(f"{name}: {mistake}")
-        raise Wrong(f"{name}: {given:.5f} is too {'large' if given > right else 'small'}.")
+        raise Wrong(f"{name}: {given:.5f} is too {'large' if given > right else 'small'}. How many products does one "
+                    "unit add up? layer.weight[0] has one for each.")
     return "It needs the shape of the weight, and nothing else."
 
 
 @exercise("crops")
-def crops(answer):
+def crops():
     """number of different parts of 256×256 out of 300×260, each also mirrored"""
     across, down = 300 - 256 + 1, 260 - 256 + 1
-    number(answer, 2 * across * down, "crops", {
-        2 * 44 * 4: "a window that fits exactly once has one place: + 1 in each direction.",
-        across * down: "each can also be mirrored.",
-        2 * across: "the window moves down, too.",
-        2 * across * across: "width and height are different.",
-        2 * (across + down): "for each place across there are all places down.",
-        4 * across * down: "each is mirrored one way only, left and right.",
-    })
-    return "The difference of the sizes is not the number of places; one more fits."
+    return Numbers(
+        Part("crops", 2 * across * down, {
+            2 * 44 * 4: "a window that fits exactly once has one place: + 1 in each direction.",
+            44 * 4: "a window that fits exactly once has one place: + 1 in each direction. And each can be mirrored.",
+            across * down: "each can also be mirrored.",
+            2 * across: "the window moves down, too.",
+            2 * across * across: "width and height are different.",
+            2 * (across + down): "for each place across there are all places down.",
+            4 * across * down: "each is mirrored one way only, left and right.",
+        }, "Count the places across, and the places down, of a window of 256; then the mirror images."),
+        why="The difference of the sizes is not the number of places; one more fits.")
 
 
 @exercise("colour-noise")
@@ -287,15 +300,23 @@ def response_norm(answer):
 
 
 @exercise("overlap")
-def overlap(answer):
+def overlap():
     """(outputs of windows of 3, step 2, on 55 numbers; numbers in two of them; numbers that windows of 2 leave out)"""
     outputs = summary(nn.MaxPool1d(3, 2), (1, 1, 55)).rows[0].output_shape[-1]
-    right = (outputs, outputs - 1, 55 - 2 * (55 // 2))
-    numbers(answer, right, ("outputs", "in two windows", "in no window"), {
-        (28, 27, 1): "a window that hangs over the end is no output: round down, then add 1.",
-        (26, 25, 1): "you forgot the + 1: a window that fits exactly once has one place.",
-        (27, 27, 1): "only neighbours share a number, and 27 windows in a row have 26 pairs of neighbours.",
-        (27, 54, 1): "neighbours share one number, not two: a window of 3 moves by 2.",
-        (27, 26, 0): "windows of 2 lie side by side, and 55 is odd.",
-    })
-    return "Windows of three see every number of an odd row, and every second one but the ends twice."
+    return Numbers(
+        Part("outputs", outputs, {
+            outputs + 1: "a window that hangs over the end is no output: round down, then add 1.",
+            outputs - 1: "you forgot the + 1: a window that fits exactly once has one place.",
+            53: "the windows move by 2, not by 1.",
+            18: "the windows overlap: they move by 2, not by 3.",
+        }, "Where may a window of 3 begin? At 0, 2, 4, … as long as it fits on 55 numbers."),
+        Part("in two windows", outputs - 1, {
+            outputs: f"only neighbours share a number, and {outputs} windows in a row have one pair fewer.",
+            2 * outputs: "neighbours share one number, not two: a window of 3 moves by 2.",
+            0: "windows of 3 that move by 2 overlap.",
+        }, "How many numbers do two neighbouring windows share, and how many pairs of neighbours are there?"),
+        Part("in no window", 55 - 2 * (55 // 2), {
+            0: "windows of 2 lie side by side, and 55 is odd.",
+            27: "that is the number of windows; which numbers lie in none?",
+        }, "Lay windows of 2 side by side; what is left at the end?"),
+        why="Windows of three see every number of an odd row, and every second one but the ends twice.")

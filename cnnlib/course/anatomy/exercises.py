@@ -8,60 +8,83 @@ from torch import nn
 
 from ...anatomy import summary
 from ...models import create_model
-from ..exercises import Wrong, call, exercise, number, numbers
+from ..exercises import Numbers, Part, Wrong, call, exercise
 
 
 @exercise("strides")
-def strides(answer):
+def strides():
     """Steps in memory of a batch (8, 3, 32, 48) from a number to its right, lower and next-channel neighbour: NCHW
     and channels-last"""
     batch = torch.empty(8, 3, 32, 48)
     steps = [x.stride()[axis] for x in (batch, batch.to(memory_format=torch.channels_last)) for axis in (3, 2, 1)]
-    names = [f"{where}, {way}" for way in ("NCHW", "channels-last") for where in ("to the right", "down", "channel")]
-    numbers(answer, steps, names, {
-        tuple(steps[3:] + steps[:3]): "the right steps, but the two layouts are exchanged.",
-        (1, 32, 32 * 48, 3, 3 * 32, 1): "a row is as long as the picture is wide: 48, not 32.",
-        (1, 48, 32 * 48, 1, 48, 32 * 48): "in channels-last the channels of one pixel are neighbours.",
-        (3, 144, 1, 3, 144, 1): "a fresh tensor is NCHW: the numbers of one row are neighbours.",
-        (1, 48, 32 * 48, 3, 48, 1): "in channels-last a row holds all channels of its 48 pixels.",
-    })
-    return "The shape is (8, 3, 32, 48) both times; only the steps differ."
+    right, down, channel, right_last, down_last, channel_last = steps
+    usual = "NCHW writes a channel row by row, then the next channel."
+    last = "Channels-last writes all channels of a pixel side by side, then the next pixel of the row."
+    return Numbers(
+        Part("to the right, NCHW", right, {3: "a fresh tensor is NCHW: the numbers of one row are neighbours."}, usual),
+        Part("down, NCHW", down, {32: "a row is as long as the picture is wide: 48, not 32.",
+                                  3 * 48: "that is a row of all three channels; NCHW keeps them apart."}, usual),
+        Part("channel, NCHW", channel, {32: "that is the height; a channel has a number for every pixel.",
+                                        48: "that is a row; a channel has 32 of them.",
+                                        1: "in NCHW a channel is written whole before the next one begins."}, usual),
+        Part("to the right, channels-last", right_last, {
+            1: "in channels-last the channels of one pixel are neighbours.",
+            8: "the batch comes first in memory, too; between two pixels lie only channels."}, last),
+        Part("down, channels-last", down_last, {
+            48: "in channels-last a row holds all channels of its 48 pixels.",
+            3 * 32: "a row is as long as the picture is wide: 48, not 32."}, last),
+        Part("channel, channels-last", channel_last, {
+            32 * 48: "that is the step of NCHW; here the channels of one pixel are neighbours."}, last),
+        together={
+            tuple(steps[3:] + steps[:3]): "the right steps, but the two layouts are exchanged.",
+            (1, 32, 32 * 48, 3, 3 * 32, 1): "a row is as long as the picture is wide: 48, not 32.",
+            (1, 48, 32 * 48, 1, 48, 32 * 48): "in channels-last the channels of one pixel are neighbours.",
+            (3, 144, 1, 3, 144, 1): "a fresh tensor is NCHW: the numbers of one row are neighbours.",
+        },
+        why="The shape is (8, 3, 32, 48) both times; only the steps differ.")
 
 
 @exercise("cost")
-def cost(answer):
+def cost():
     """(parameters, MACs) of Conv2d(64, 128, 3, stride=2, padding=1, groups=8) on 64 maps of 56×56"""
     row = summary(nn.Conv2d(64, 128, 3, stride=2, padding=1, groups=8), (1, 64, 56, 56)).rows[0]
     weights, places = row.params - 128, row.macs // (row.params - 128)
-    numbers(answer, (row.params, row.macs), ("parameters", "MACs"), {
-        (row.macs, row.params): "the right numbers in the wrong order: parameters come first.",
-        (weights, row.macs): "parameters: each of the 128 maps has a bias.",
-        (8 * weights + 128, 8 * row.macs): "that is the layer without groups; a kernel sees 64/8 channels.",
-        (8 * weights + 128, row.macs): "parameters: a kernel sees only the channels of its group, 64/8.",
-        (row.params, 8 * row.macs): "MACs: a kernel sees only the channels of its group, 64/8.",
-        (weights // 8 + 128, row.macs // 8):
-            "groups share out the inputs and the outputs: 8 groups of 128/8 kernels, that is still 128 kernels.",
-        (row.params, 4 * places * weights): "MACs: the stride of 2 leaves a quarter of the places.",
-        (row.params, places * row.params): "MACs: adding the bias is no multiplication; only weights count.",
-    })
-    return f"Each of the {weights:,} weights is used at {places} places."
+    shared = "groups share out the inputs and the outputs: 8 groups of 128/8 kernels, that is still 128 kernels."
+    return Numbers(
+        Part("parameters", row.params, {
+            weights: "each of the 128 maps has a bias.",
+            8 * weights + 128: "a kernel sees only the channels of its group, 64/8.",
+            8 * weights: "a kernel sees only the channels of its group, 64/8; and each of the 128 maps has a bias.",
+            weights // 8 + 128: shared,
+        }, "How many channels does one kernel see? How many kernels are there, each with a bias?"),
+        Part("MACs", row.macs, {
+            8 * row.macs: "a kernel sees only the channels of its group, 64/8.",
+            row.macs // 8: shared,
+            4 * places * weights: "the stride of 2 leaves a quarter of the places.",
+            places * row.params: "adding the bias is no multiplication; only weights count.",
+            2 * row.macs: "a multiplication with its addition counts once.",
+        }, "Each weight is used once at every place of the new maps. How large are these with stride 2?"),
+        together={(8 * weights + 128, 8 * row.macs): "that is the layer without groups; a kernel sees 64/8 channels."},
+        why=f"Each of the {weights:,} weights is used at {places} places.")
 
 
 @exercise("throughput")
-def throughput(answer):
+def throughput():
     """Pictures a second at 25 % of 8 TFLOPS, one GMAC a picture"""
     right = round(8e12 * 0.25 / 2e9)
-    number(answer, right, "pictures a second", {
-        2 * right: "a MAC is two operations, a multiplication and an addition.",
-        4 * right: "the processor reaches only a quarter of what it could do.",
-        8 * right: "a MAC is two operations, and the processor reaches only a quarter of what it could do.",
-        right // 2: "two operations a MAC, not four.",
-    })
-    return "Work divided by speed is a time, if the speed is the one that the network really reaches."
+    return Numbers(
+        Part("pictures a second", right, {
+            2 * right: "a MAC is two operations, a multiplication and an addition.",
+            4 * right: "the processor reaches only a quarter of what it could do.",
+            8 * right: "a MAC is two operations, and the processor reaches only a quarter of what it could do.",
+            right // 2: "two operations a MAC, not four.",
+            1: "that is a thousandth; a GMAC has 10⁹, a TFLOPS 10¹² operations.",
+        }, "Divide the operations that the processor really does in a second by those that a picture takes."),
+        why="Work divided by speed is a time, if the speed is the one that the network really reaches.")
 
 
 @exercise("scaling")
-def scaling(answer):
+def scaling():
     """Factors of (parameters, MACs, kept activations): twice the channels in every layer; twice the resolution"""
     def costs(channels, size):
         net = nn.Sequential(*(nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(3)))
@@ -70,20 +93,26 @@ def scaling(answer):
 
     before = costs(8, 8)
     factors = [after // old for case in (costs(16, 8), costs(8, 16)) for after, old in zip(case, before, strict=True)]
+    deeper = "with twice the channels a layer has twice the kernels, and each is twice as deep."
+    square = "resolution counts in both directions: twice as high and twice as wide."
+    hints = ("Write the number of weights as kernels × channels × 9, and double what doubles.",
+             "Each weight works once at every place: ask what becomes of the weights, and what of the places.",
+             "A layer's maps have channels × height × width numbers.")
+    mistakes = ({2: deeper, 8: "a kernel keeps its 3×3."}, {2: deeper, 8: "the places are as many as before."},
+                {4: "twice the maps are twice the numbers."},
+                {4: "shared weights do not care how large the picture is.",
+                 2: "shared weights do not care how large the picture is."}, {2: square, 1: "there are more places."},
+                {2: square, 1: "there are more places."})
     names = [f"{what}, {change}" for change in ("channels doubled", "resolution doubled")
              for what in ("parameters", "MACs", "activations")]
-    numbers(answer, factors, names, {
-        (2, 2, 2, 1, 4, 4): "with twice the channels a layer has twice the kernels, and each is twice as deep.",
-        (4, 4, 4, 1, 4, 4): "activations: twice the maps are twice the numbers.",
-        (4, 4, 2, 1, 2, 2): "resolution counts in both directions: twice as high and twice as wide.",
-        (4, 4, 2, 4, 4, 4): "shared weights do not care how large the picture is.",
-        (1, 4, 4, 4, 4, 2): "the right factors, but the two changes are exchanged.",
-    })
-    return "Channels cost in parameters and work, pixels in work and memory."
+    return Numbers(
+        *map(Part, names, factors, mistakes, hints * 2),
+        together={(1, 4, 4, 4, 4, 2): "the right factors, but the two changes are exchanged."},
+        why="Channels cost in parameters and work, pixels in work and memory.")
 
 
 @exercise("kept")
-def kept(answer):
+def kept():
     """Numbers kept for backward by two rounds of convolution, BatchNorm, ReLU on a picture (1, 3, 32, 32)"""
     net = nn.Sequential(*(layer for inputs in (3, 16) for layer in
                           (nn.Conv2d(inputs, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())))
@@ -98,31 +127,38 @@ def kept(answer):
         alive = net(torch.randn(1, 3, 32, 32))
     right, pixels = sum(tensor.numel() for tensor in seen.values()), 32 * 32
     del alive
-    number(answer, right, "numbers kept", {
-        right - 3 * pixels: "the picture is kept too: the first convolution needs it for the gradient of its weights.",
-        right + 16 * pixels: "the output of a ReLU is kept once, also where the next convolution needs it again.",
-        right - 2 * 16 * pixels: "BatchNorm needs its input, the output of the convolution before it.",
-        4 * right: "that is the bytes; the question is for numbers.",
-        right - 16 * pixels: "one map too few: what does the last ReLU need?",
-        (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own output, not its input.",
-    })
-    return "A layer keeps what its gradient needs, and no tensor is kept twice."
+    return Numbers(
+        Part("numbers kept", right, {
+            right - 3 * pixels: "the picture is kept too: the first convolution needs it for the gradient of its "
+                                "weights.",
+            right + 16 * pixels: "the output of a ReLU is kept once, also where the next convolution needs it again.",
+            right - 2 * 16 * pixels: "BatchNorm needs its input, the output of the convolution before it.",
+            4 * right: "that is the bytes; the question is for numbers.",
+            right - 16 * pixels: "one map too few: what does the last ReLU need?",
+            (3 + 6 * 16) * pixels: "not every output is kept: ReLU needs its own output, not its input.",
+        }, "Ask each layer what its gradient needs: its input or its output? What two layers need counts once."),
+        why="A layer keeps what its gradient needs, and no tensor is kept twice.")
 
 
 @exercise("field")
-def field(answer):
+def field():
     """(receptive field, jump) of conv 7/2, pool 3/2, conv 3, conv 3/2, conv 3 with dilation 2"""
     net = nn.Sequential(nn.Conv2d(1, 1, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(1, 1, 3, padding=1),
                         nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.Conv2d(1, 1, 3, padding=2, dilation=2))
     row = summary(net, (1, 1, 224, 224)).rows[-1]
-    numbers(answer, (row.receptive_field, row.jump), ("receptive field", "jump"), {
-        (row.jump, row.receptive_field): "the right numbers in the wrong order.",
-        (row.receptive_field - 16, row.jump): "with dilation 2 the three weights of the last layer span five places.",
-        (77, row.jump): "a layer steps by the jump before it; its own stride counts only from the next layer on.",
-        (17, row.jump): "the windows lie on maps whose neighbours are several input pixels apart.",
-        (row.receptive_field, 2): "the strides multiply along the way.",
-    })
-    return "Strides early in a network widen every window that comes after them."
+    return Numbers(
+        Part("receptive field", row.receptive_field, {
+            row.receptive_field - 16: "with dilation 2 the three weights of the last layer span five places.",
+            77: "a layer steps by the jump before it; its own stride counts only from the next layer on.",
+            17: "the windows lie on maps whose neighbours are several input pixels apart.",
+            27: "that is before the last layer.",
+        }, "Layer by layer: add (window − 1) · dilation · jump, and multiply the jump by the stride afterwards."),
+        Part("jump", row.jump, {
+            2: "the strides multiply along the way.", 6: "the strides multiply along the way; they do not add up.",
+            4: "the pooling has a stride, too: go through all five layers.",
+            16: "the dilation widens a window; it does not move it further.",
+        }, "The jump is the product of all strides up to here."),
+        why="Strides early in a network widen every window that comes after them.")
 
 
 @exercise("receptive-field")
@@ -166,22 +202,25 @@ def _walk(layers, step):
 
 
 @exercise("units")
-def units(answer):
+def units():
     """Outputs of all convolutions and linear layers of the AlexNet of 1 × 3 × 227 × 227 pictures"""
     with torch.device("meta"):
         net = create_model("alexnet")
     found = summary(net, (1, 3, 227, 227))
     sizes = [(row.type, math.prod(row.output_shape)) for row in found.rows]
     right = sum(size for kind, size in sizes if kind in ("Conv2d", "Linear"))
-    number(answer, right, "units", {
-        sum(size for _, size in sizes): "a ReLU, a pooling or a dropout has no units of its own here: take the "
-                                        "layers with weights.",
-        sum(size for kind, size in sizes if kind == "Conv2d"): "the linear layers have units, too.",
-        right - 1000: "the thousand outputs are units, too.",
-        found.total_params: "those are the parameters; the question is for outputs.",
-        622312: "that is the sum of the numbers in the paper's figure; its first one fits no size of the map.",
-    })
-    return "The paper says 650,000 neurons."
+    return Numbers(
+        Part("units", right, {
+            sum(size for _, size in sizes): "a ReLU, a pooling or a dropout has no units of its own here: take the "
+                                            "layers with weights.",
+            sum(size for kind, size in sizes if kind == "Conv2d"): "the linear layers have units, too.",
+            right - 1000: "the thousand outputs are units, too.",
+            found.total_params: "those are the parameters; the question is for outputs.",
+            650_000: "that is the paper's round number; count.",
+            622_312: "that is the sum of the numbers in the paper's figure; its first one fits no size of the map.",
+        }, "Eight layers have weights, five convolutions and three linear ones. Multiply the output shape of each, and "
+           "add up; the first gives 96 · 55 · 55."),
+        why="The paper says 650,000 neurons.")
 
 
 @exercise("top-k")

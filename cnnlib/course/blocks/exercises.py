@@ -8,13 +8,13 @@ from ...anatomy import summary
 from ...experiments.descendants import Attention
 from ...models import InvertedResidual, SeparableConv2d, SqueezeExcite, blueprint
 from ...models.blocks import create_block
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, number, tensor
 
 # ---------------------------------------------------------------- gallery
 
 
 @exercise("through-the-neck")
-def through_the_neck(answer):
+def through_the_neck():
     """(weights of a 3×3 from 256 to 256 maps, of a bottleneck between the same through 64)"""
     def weights(name):
         with torch.device("meta"):
@@ -22,14 +22,19 @@ def through_the_neck(answer):
         return sum(layer.weight.numel() for layer in block.modules() if isinstance(layer, nn.Conv2d))
 
     direct, through = weights("convolution"), weights("bottleneck")
-    numbers(answer, (direct, through), ("3×3", "bottleneck"), {
-        (through, direct): "the right numbers in the wrong order: the 3×3 comes first.",
-        (256 * 256, through): "a 3×3 has nine weights for each pair of maps.",
-        (direct, 9 * 64 * 64): "that is the 3×3 in the middle; two 1×1 lead into the narrow and out of it.",
-        (direct, 256 * 64 + 9 * 64 * 64): "the 1×1 that leads out again is missing.",
-        (direct, 9 * (2 * 256 * 64 + 64 * 64)): "the first and the last convolution are 1×1.",
-    })
-    return f"{direct / through:.2f} times fewer; nearly half of what is left is in the two 1×1."
+    return Numbers(
+        Part("3×3", direct, {
+            256 * 256: "a 3×3 has nine weights for each pair of maps.",
+            256 * 9: "each new map reads all 256 maps.", direct + 256: "biases are not counted here.",
+        }, "How many pairs of an old and a new map are there, and how many weights has each pair?"),
+        Part("bottleneck", through, {
+            9 * 64 * 64: "that is the 3×3 in the middle alone, or three 1×1. A 1×1 leads into the narrow, a 3×3 works "
+                         "there, a 1×1 leads out.",
+            256 * 64 + 9 * 64 * 64: "the 1×1 that leads out again is missing.",
+            9 * (2 * 256 * 64 + 64 * 64): "the first and the last convolution are 1×1.",
+            direct // 4: "a narrow 3×3 has fewer maps in and fewer maps out; and two 1×1 come to it.",
+        }, "Three convolutions: 1×1 from 256 to a quarter of them, 3×3 between these, 1×1 back to 256."),
+        why=f"{direct / through:.2f} times fewer; nearly half of what is left is in the two 1×1.")
 
 
 @exercise("shuffle")
@@ -65,7 +70,8 @@ def how_wide(answer):
             4: "two 1×1 alone would allow 4; the filters of 3×3 weigh, too, and most where there are few maps.",
             right + 1: "with one more the block has more weights than the 3×3, or as many.",
             right - 1: "one more still has fewer weights than the 3×3.",
-        })
+            6: "that is the paper's expansion; its block has more weights than the 3×3.",
+        }, "Count both: 2 · t · C² for the two 1×1 and 9 · t · C for the filters, against 9 · C² of the 3×3.")
     return "The paper's 6 is more than that: its block weighs more than a 3×3, and filters six times as many maps."
 
 
@@ -80,17 +86,19 @@ def times_fewer(maps, kernel):
 
 
 @exercise("eight-of-nine")
-def eight_of_nine(answer):
+def eight_of_nine():
     """(output maps for a factor of 8 with a 3×3, output maps for a factor of 20 with a 5×5), the fewest"""
-    right = tuple(next(maps for maps in range(1, 1000) if times_fewer(maps, kernel) >= factor - 1e-9)
-                  for kernel, factor in ((3, 8), (5, 20)))
-    numbers(answer, right, ("output maps with a 3×3", "output maps with a 5×5"), {
-        right[::-1]: "the right numbers in the wrong order: the 3×3 comes first.",
-        (8, 20): "1/N alone is not the share that is left; 1/k² comes on top of it.",
-        (right[0] + 1, right[1] + 1): "one map fewer reaches the factor already.",
-        (right[0] - 1, right[1] - 1): "nearly: put your numbers into 1/N + 1/k².",
-    })
-    return "Below these the 1/N counts; far above them nearly nothing is gained any more."
+    def part(name, kernel, factor):
+        right = next(maps for maps in range(1, 1000) if times_fewer(maps, kernel) >= factor - 1e-9)
+        return Part(name, right, {
+            factor: "1/N alone is not the share that is left; 1/k² comes on top of it.",
+            kernel**2: "with as many maps as weights in a kernel the factor is only half of that.",
+            right + 1: "one map fewer reaches the factor already.",
+            right - 1: "nearly: put your number into 1/N + 1/k².",
+        }, f"The share that is left is 1/N + 1/k². For which N is it 1/{factor}?")
+
+    return Numbers(part("output maps with a 3×3", 3, 8), part("output maps with a 5×5", 5, 20),
+                   why="Below these the 1/N counts; far above them nearly nothing is gained any more.")
 
 
 @exercise("one-kernel")
@@ -141,7 +149,7 @@ def inverted_weights(answer):
                 right - wide * new_maps: "the last 1×1 is missing.",
                 right - (maps * wide if t > 1 else 0): "the first 1×1 is missing.",
                 k * k * maps + maps * new_maps: "that is a separable convolution; where is the wide middle?",
-            })
+            }, "Add up: a 1×1 to t · maps (none with t = 1), a k×k filter for each of these, a 1×1 to the new maps.")
     return "The wide middle costs little, since it filters map by map."
 
 
@@ -149,24 +157,25 @@ def inverted_weights(answer):
 
 
 @exercise("gates-by-stage")
-def gates_by_stage(answer):
+def gates_by_stage():
     """Weights without biases that SE with r = 16 adds to each of the four stages of ResNet-101"""
     network = blueprint("se_resnet101")
-    parts = [[part for part in network.get_submodule(f"layer{stage}").modules() if isinstance(part, SqueezeExcite)]
-             for stage in range(1, 5)]
-    right = tuple(sum(part.fc1.weight.numel() + part.fc2.weight.numel() for part in stage) for stage in parts)
-    biases = tuple(sum(part.fc1.bias.numel() + part.fc2.bias.numel() for part in stage) for stage in parts)
-    each = tuple(total // len(stage) for total, stage in zip(right, parts, strict=True))
-    names = tuple(f"stage {stage}" for stage in range(1, 5))
-    numbers(answer, right, names, {
-        each: "that is one block of each stage; how many has it?",
-        tuple(total // 2 for total in right): "there are two dense layers, down and up again.",
-        tuple(map(sum, zip(right, biases, strict=True))): "the biases are not asked for.",
-        tuple(total // 16 for total in right):
-            "those are gates of the narrow 3×3, of width C/4; they stand at the block's end.",
-        tuple(16 * total for total in right): "divide by the reduction: the hidden layer has C/16 units.",
-    })
-    return f"{sum(right) / 1e6:.1f} million in all; the third stage, with 23 blocks, has the most."
+
+    def part(stage):
+        gates = [part for part in network.get_submodule(f"layer{stage}").modules() if isinstance(part, SqueezeExcite)]
+        right = sum(part.fc1.weight.numel() + part.fc2.weight.numel() for part in gates)
+        biases = sum(part.fc1.bias.numel() + part.fc2.bias.numel() for part in gates)
+        return Part(f"stage {stage}", right, {
+            right // len(gates): "that is one block of the stage; how many has it?",
+            right // 2: "there are two dense layers, down and up again.",
+            right + biases: "the biases are not asked for.",
+            right // 16: "those are gates of the narrow 3×3, of width C/4; they stand at the block's end.",
+            16 * right: "divide by the reduction: the hidden layer has C/16 units.",
+        }, "One block first: a dense layer from C to C/16 units, and one back. Then all blocks of the stage.")
+
+    parts = [part(stage) for stage in range(1, 5)]
+    return Numbers(*parts, why=f"{sum(part.right for part in parts) / 1e6:.1f} million in all; the third stage, with "
+                               "23 blocks, has the most.")
 
 
 @exercise("excite")
@@ -237,7 +246,7 @@ def same_padding(answer):
                 field - 1: "padding is added on both sides.",
                 rate * kernel // 2: "k weights have k − 1 gaps between them.",
                 rate: "that is right for 3×3 only.",
-            })
+            }, "With its gaps the filter spans 1 + rate · (k − 1) pixels: how many of them hang over on each side?")
     return "For a 3×3 it is the rate itself."
 
 
@@ -265,13 +274,13 @@ def pixels_read(answer):
             1 + sum(rates): "a layer reaches by its rate to both sides.",
             side - 1: "the pixel in the middle counts, too.",
             2 * len(rates) + 1: "the rates do not count there; a layer of rate d adds 2d pixels.",
-        })
+        }, "A layer of rate d reaches d pixels further to each side.")
         number(given[1], read, f"pixels read for rates {rates}", {
             side**2: "that is the whole field; are all of its pixels read?",
             round(read**0.5): "that is one direction; the pixels lie in a square.",
             9 ** len(rates): "those are the paths; several lead to the same pixel.",
             3 ** len(rates): "those are paths in one direction; several lead to the same place.",
-        })
+        }, "In one direction a layer steps by −d, 0 or d: collect all different sums of one step a layer, and square.")
     return "Autograd, which follows every path, finds the same pixels."
 
 
@@ -285,9 +294,11 @@ def rates_without_holes(answer):
             raise Wrong(f"a rate is a whole number from 1 to 30, this is {rate!r}.")
     side, read = reads(answer)
     if read < side**2:
-        raise Wrong(f"a field of {side}×{side}, but only {read:,} of its {side**2:,} pixels are read.")
+        raise Wrong(f"a field of {side}×{side}, but only {read:,} of its {side**2:,} pixels are read. "
+                    "Along one side: which sums of −d, 0 or d, one for each layer, are missing?")
     if side < 3**3:
-        raise Wrong(f"no hole in {side}×{side}, but a larger field without holes is possible.")
+        raise Wrong(f"no hole in {side}×{side}, but a larger field without holes is possible: some pixels are "
+                    "read along several paths. Choose rates with which no two sums of −d, 0 or d are equal.")
     return f"All {read:,} pixels of {side}×{side}, and not one of them twice."
 
 
@@ -320,7 +331,7 @@ def drop_path(answer):
 
 
 @exercise("compound")
-def compound(answer):
+def compound():
     """(times the MACs, times the weights) of a network twice as deep and wide, on pictures 3/2 as high and wide"""
     def cost(depth, width, side):
         with torch.device("meta"):
@@ -329,16 +340,20 @@ def compound(answer):
         return weights * side**2, weights
 
     small, large = cost(2, 8, 8), cost(4, 16, 12)
-    right = tuple(b // a for a, b in zip(small, large, strict=True))
-    numbers(answer, right, ("MACs", "weights"), {
-        right[::-1]: "the right numbers in the wrong order: MACs come first.",
-        (6, 4): "a layer twice as wide takes twice as many maps and gives twice as many; a picture grows in both "
-                "directions.",
-        (12, 8): "the weights are right; a picture that is 3/2 as high is also 3/2 as wide.",
-        (9, 4): "a layer twice as wide has four times the weights: twice the maps it takes, twice the maps it gives.",
-        (right[0], right[0]): "weights do not care how large the picture is.",
-    })
-    return "α·β²·γ² is what EfficientNet keeps near 2 for each step of its scale."
+    macs, weights = (b // a for a, b in zip(small, large, strict=True))
+    wide = "a layer twice as wide has four times the weights: twice the maps it takes, twice the maps it gives."
+    return Numbers(
+        Part("MACs", macs, {
+            6: "a layer twice as wide takes twice as many maps and gives twice as many; a picture grows in both "
+               "directions.",
+            12: "a picture that is 3/2 as high is also 3/2 as wide.", 9: wide,
+            8: "the pictures grow, too, in both directions.",
+        }, "Multiply three factors: of the depth, of the width (maps in, maps out), of the places of a map."),
+        Part("weights", weights, {
+            4: wide, macs: "weights do not care how large the picture is.",
+            2: "twice as deep doubles them; the width comes to it.", 16: "a 3×3 stays a 3×3.",
+        }, "Twice as many layers; and what becomes of the weights of one that is twice as wide?"),
+        why="α·β²·γ² is what EfficientNet keeps near 2 for each step of its scale.")
 
 
 def costlier(side, channels):
@@ -359,5 +374,6 @@ def places_squared(answer):
             right - 1: "there they cost no more than as much; one more is needed.",
             next(side for side in range(1, 100) if side**2 > channels):
                 "each product costs channels × places², each 1×1 channels² × places: count how many there are of both.",
-        })
+        }, "Two products of channels × places² against four 1×1 of channels² × places: from how many places on, and "
+           "what side has that many?")
     return "Twice the side is four times the places, and sixteen times the products."

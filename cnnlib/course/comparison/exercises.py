@@ -9,7 +9,7 @@ from scipy import stats
 from ...anatomy import of
 from ...experiments import race
 from ...experiments.yardsticks import NAMES, OPTIONS
-from ..exercises import Wrong, call, exercise, number
+from ..exercises import Choice, Numbers, Part, Wrong, call, exercise
 
 COSTS = {"A": (3, 9.0), "B": (5, 4.0), "C": (4, 6.0), "D": (9, 3.0), "E": (5, 4.0), "F": (6, 7.0)}
 
@@ -28,7 +28,7 @@ def agree(function, cases, right, mistakes, what, read=lambda value: value):
         if all(same(value, formula(*case)) for value, case in zip(given, cases, strict=True)):
             raise Wrong(told)
     value, case = next((value, case) for value, case in zip(given, cases, strict=True) if not same(value, right(*case)))
-    raise Wrong(f"{what.format(*case)} gives {value!r}, which is not right.")
+    raise Wrong(f"{what.format(*case)} gives {value!r}, {right(*case)!r} is right. Follow this case by hand.")
 
 
 # ---------------------------------------------------------------- yardsticks
@@ -50,7 +50,7 @@ def training_bytes(answer):
 
 
 @exercise("where-they-cross")
-def where_they_cross(answer):
+def where_they_cross():
     """the smallest batch with which DenseNet-121 needs more memory than VGG-16, trained by Adam at 224"""
     vgg, dense = (of(name, (1, 3, 224, 224)) for name in ("vgg16", "densenet121"))
 
@@ -58,13 +58,16 @@ def where_they_cross(answer):
         return (4 * times * (vgg.total_params - dense.total_params)
                 // (dense.total_kept_bytes - vgg.total_kept_bytes)) + 1
 
-    number(answer, crossing(4), "batch", {
-        crossing(1): "that is right for weights alone; training has gradients, and Adam two more numbers a weight.",
-        crossing(2): "that is right for weights and gradients; Adam keeps two more numbers a weight.",
-        crossing(3): "that is SGD with momentum; Adam keeps two more numbers a weight, not one.",
-        crossing(4) - 1: "with that batch VGG still needs more.",
-    })
-    return "With fewer pictures VGG's weights weigh more, with more pictures DenseNet's maps do."
+    return Numbers(
+        Part("batch", crossing(4), {
+            crossing(1): "that is right for weights alone; training has gradients, and Adam two more numbers a weight.",
+            crossing(2): "that is right for weights and gradients; Adam keeps two more numbers a weight.",
+            crossing(3): "that is SGD with momentum; Adam keeps two more numbers a weight, not one.",
+            crossing(4) - 1: "with that batch VGG still needs more.",
+            crossing(4) + 1: "DenseNet needs more before that already.",
+        }, "VGG has more parameters, paid once, with four numbers of four bytes each; DenseNet keeps more bytes for "
+           "each picture. Divide the first difference by the second."),
+        why="With fewer pictures VGG's weights weigh more, with more pictures DenseNet's maps do.")
 
 
 @exercise("disagreements")
@@ -145,7 +148,8 @@ def interval(answer):
     }.items():
         if fits(around(half)):
             raise Wrong(told)
-    raise Wrong("it is not mean ± t · s / √n.")
+    raise Wrong(f"for {cases[0]} it gives {given[0]}; it should be mean ± t · s / √n, here {mean(cases[0]):.3g} ± "
+                f"{t(cases[0]):.3f} · {stdev(cases[0]):.3g} / √{len(cases[0])}.")
 
 
 @exercise("resamples")
@@ -234,15 +238,14 @@ def growth(answer):
 
 
 @exercise("used-most")
-def used_most(answer):
+def used_most():
     """which network of the list uses each of its weights most often on a picture of 224x224, in the mean"""
     members = ("vgg16", "googlenet", "resnet50", "densenet121")
     tables = {NAMES[member]: of(member, (1, 3, 224, 224), **OPTIONS[member]) for member in members}
     uses = {name: table.total_macs / table.total_params for name, table in tables.items()}
-    if answer not in uses:
-        raise Wrong(f"one of {', '.join(uses)} is wanted, this is {answer!r}.")
-    if answer == min(uses, key=uses.get):
-        raise Wrong("that one uses them least: most of its weights are in dense layers, each used once.")
-    if answer != max(uses, key=uses.get):
-        raise Wrong("another one has more multiply-accumulates for each of its parameters.")
-    return f"{uses[answer]:.0f} times each, {min(uses, key=uses.get)} {min(uses.values()):.0f} times."
+    least, most = min(uses, key=uses.get), max(uses, key=uses.get)
+    return Choice(list(uses), most, {
+        name: "that one uses them least: most of its weights are in dense layers, each used once." if name == least else
+        f"each of its weights is used {uses[name]:.0f} times; one of the others has more MACs for each parameter."
+        for name in uses if name != most
+    }, why=f"{uses[most]:.0f} times each, {least} {uses[least]:.0f} times.")

@@ -12,7 +12,7 @@ from ...experiments import reuse
 from ...files import DATA
 from ...models import DenseBlock, DenseLayer, DenseNet, blueprint, create_model
 from ...training import evaluate, load_weights
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 
 def block_outputs(net):
@@ -21,41 +21,50 @@ def block_outputs(net):
 
 
 @exercise("connections")
-def connections(answer):
+def connections():
     """(connections of a dense block of 24 layers, of all four blocks of DenseNet-169)"""
     def links(layers):
         return layers * (layers + 1) // 2
 
     sizes = [len(reuse.readers(blueprint("densenet169"), block)) - 1 for block in (1, 2, 3, 4)]
     whole = sum(map(links, sizes))
-    numbers(answer, (links(24), whole), ("one block", "DenseNet-169"), {
-        (whole, links(24)): "the right numbers in the wrong order: the single block comes first.",
-        (links(23), sum(links(n - 1) for n in sizes)): "what enters the block is a source, too: the first layer "
-                                                       "has one connection, not none.",
-        (24 * 24, sum(n * n for n in sizes)): "no layer reads a later one: only half of the square is filled.",
-        (24, sum(sizes)): "an ordinary network has one connection a layer; here a layer reads all before it.",
-        (links(24), links(sum(sizes))): "for the whole network: no connection crosses a transition, count each block "
-                                        "by itself.",
-        (links(25), sum(links(n + 1) for n in sizes)): "the transition or classifier after a block is not one of its "
-                                                       "layers here.",
-    })
-    return f"Between the blocks nothing is skipped: {whole:,} and not {links(sum(sizes)):,}."
+    source = "what enters the block is a source, too: the first layer has one connection, not none."
+    square = "no layer reads a later one: only half of the square is filled."
+    plain = "an ordinary network has one connection a layer; here a layer reads all before it."
+    after = "the transition or classifier after a block is not one of its layers here."
+    return Numbers(
+        Part("one block", links(24), {links(23): source, 24 * 24: square, 24: plain, links(25): after},
+             "The first layer reads one source, the second two, and so on: add up to the last one."),
+        Part("DenseNet-169", whole, {
+            sum(links(n - 1) for n in sizes): source, sum(n * n for n in sizes): square, sum(sizes): plain,
+            sum(links(n + 1) for n in sizes): after,
+            links(sum(sizes)): "no connection crosses a transition, count each block by itself.",
+            whole - links(32): "there are four blocks, two of them with 32 layers.",
+        }, "Count each of the four blocks by itself, as the first one, and add."),
+        why=f"Between the blocks nothing is skipped: {whole:,} and not {links(sum(sizes)):,}.")
 
 
 @exercise("ledger")
-def ledger(answer):
+def ledger():
     """(channels that layer 9 reads, channels that the block hands on) for nine layers, k0 = 48, k = 24"""
     net = DenseNet((9,), 24, stem="cifar", stem_channels=48)
-    right = reuse.readers(net, 1)[8].layer.in_channels, block_outputs(net)[0]
-    numbers(answer, right, ("layer 9 reads", "the block hands on"), {
-        right[::-1]: "the right numbers in the wrong order.",
-        (right[1], right[1] + 24): "the first layer reads what enters the block and nothing else: one step less.",
-        (9 * 24, 10 * 24): "what enters the block is read, too.",
-        (8 * 24, 9 * 24): "what enters the block is read, too.",
-        (48, 48): "the old maps stay and the new ones come to them.",
-        (right[0], 24): "a layer makes 24 maps, the block hands on all that it has.",
-    })
-    return "A layer makes k maps, whatever it reads."
+    reads, hands_on = reuse.readers(net, 1)[8].layer.in_channels, block_outputs(net)[0]
+    entered = "what enters the block is read, too."
+    return Numbers(
+        Part("layer 9 reads", reads, {
+            hands_on: "the first layer reads what enters the block and nothing else: one step less.",
+            9 * 24: entered, 8 * 24: entered, 48: "the old maps stay and the new ones come to them.",
+            24: "that is what a layer makes, not what it reads.",
+        }, "The first layer reads the 48 that enter; each further one reads 24 more."),
+        Part("the block hands on", hands_on, {
+            hands_on + 24: "there are nine layers, not ten.",
+            10 * 24: "either what enters the block is missing, or what its last layer makes.",
+            9 * 24: entered, 48: "the old maps stay and the new ones come to them.",
+            24: "a layer makes 24 maps, the block hands on all that it has.",
+        }, "It hands on the 48 that entered and the 24 of each of its nine layers."),
+        together={(hands_on, hands_on + 24): "layer 9 reads: the first layer reads what enters the block and nothing "
+                                             "else: one step less."},
+        why="A layer makes k maps, whatever it reads.")
 
 
 @exercise("widths")
@@ -84,7 +93,8 @@ def widths(answer):
         if all(given[case] == _widths(*case, **how) for case in cases):
             raise Wrong(mistake)
     case = next(case for case in cases if given[case] != right[case])
-    raise Wrong(f"widths{case} gives {given[case]}, and the network has other ones.")
+    raise Wrong(f"widths{case} gives {given[case]}, and the network has {right[case]}. "
+                "Go through it block by block: what enters, what L layers add, what the transition leaves.")
 
 
 def _small(stem, blocks, k, theta):
@@ -132,7 +142,7 @@ def block(answer):
 
 
 @exercise("bottleneck")
-def bottleneck(answer):
+def bottleneck():
     """the fewest input channels for which a dense layer of k = 12 has fewer weights with a bottleneck than without"""
     def weights(channels, narrow):
         layer = DenseLayer(channels, 12, bottleneck=narrow)
@@ -141,48 +151,55 @@ def bottleneck(answer):
     with torch.device("meta"):
         right = next(c for c in range(1, 500) if weights(c, True) < weights(c, False))
         paid = next(c for c in range(1, 500) if 4 * 12 * c < 9 * 12 * c - 9 * 12 * 12)
-    number(answer, right, "input channels", {
-        right - 1: "there the bottleneck still has more weights; write both counts down for this width.",
-        48: "that is the width of the bottleneck. The 3×3 after it has weights, too.",
-        49: "that is where the bottleneck becomes narrower than its input; the 3×3 after it has weights, too.",
-        paid: "the 3×3 after the bottleneck reads 4k maps, not k.",
-        108: "the 3×3 has nine weights for each pair of maps; the 1×1 has weights, too.",
-    })
-    return "From about 7.2 k on. A layer that reads less is better off without: in a short block B costs weights."
+    return Numbers(
+        Part("input channels", right, {
+            right - 1: "there the bottleneck still has more weights; write both counts down for this width.",
+            right + 1: "with one fewer it has fewer weights already.",
+            48: "that is the width of the bottleneck. The 3×3 after it has weights, too.",
+            49: "that is where the bottleneck becomes narrower than its input; the 3×3 after it has weights, too.",
+            paid: "the 3×3 after the bottleneck reads 4k maps, not k.",
+            108: "the 3×3 has nine weights for each pair of maps; the 1×1 has weights, too.",
+        }, "Without: a 3×3 from c to k maps. With: a 1×1 from c to 4k, then a 3×3 from 4k to k. Set both equal."),
+        why="From about 7.2 k on. A layer that reads less is better off without: in a short block B costs weights.")
 
 
 @exercise("depth")
-def depth(answer):
+def depth():
     """(layers of the network of blocks (6, 12, 48, 32), layers in each of the three blocks of DenseNet-BC 250)"""
     name = sum(row.type in ("Conv2d", "Linear") for row in of("densenet201").rows)
     layers = len(reuse.readers(blueprint("densenet_bc250_k24"), 1)) - 1
-    numbers(answer, (name, layers), ("the network's layers", "layers a block"), {
-        (98, layers): "a dense layer with bottleneck has two convolutions, and stem, transitions and classifier count.",
-        (103, layers): "a dense layer with bottleneck has two convolutions.",
-        (196, layers): "stem, transitions and classifier have weights, too.",
-        (198, layers): "the three transitions have weights, too.",
-        (200, layers): "one of stem, three transitions and classifier is missing.",
-        (name, 82): "with bottleneck a dense layer has two layers with weights.",
-        (name, 123): "that is all dense layers of the network; there are three blocks.",
-        (layers, name): "the right numbers in the wrong order.",
-    })
-    return "The number in a name counts convolutions and linear layers of the whole network."
+    return Numbers(
+        Part("the network's layers", name, {
+            98: "a dense layer with bottleneck has two convolutions, and stem, transitions and classifier count.",
+            103: "a dense layer with bottleneck has two convolutions.",
+            196: "stem, transitions and classifier have weights, too.",
+            198: "the three transitions have weights, too.",
+            200: "one of stem, three transitions and classifier is missing.",
+        }, "Two convolutions a dense layer, then stem, three transitions and classifier."),
+        Part("layers a block", layers, {
+            82: "with bottleneck a dense layer has two layers with weights.",
+            123: "that is all dense layers of the network; there are three blocks.",
+            83: "with bottleneck a dense layer has two layers with weights.",
+        }, "Take stem, two transitions and classifier away from 250; what is left is in three equal blocks, two "
+           "convolutions a dense layer."),
+        why="The number in a name counts convolutions and linear layers of the whole network.")
 
 
 @exercise("one-picture")
-def one_picture(answer):
+def one_picture():
     """(pictures misread at 0.85 % of 355, fewest test pictures of which one is at most a tenth of a point)"""
-    misread, needed = round(0.0085 * 355), 1000
-    numbers(answer, (misread, needed), ("misread", "needed"), {
-        (needed, misread): "the right numbers in the wrong order.",
-        (302, needed): "misread: 0.85 % is 0.0085, not 0.85.",
-        (352, needed): "misread: those are the pictures that it reads.",
-        (misread, 100): "needed: with 100 pictures one is a whole point.",
-        (misread, 10): "needed: a tenth of a point is 0.1 %, not a tenth of all pictures.",
-        (misread, 355): "needed: of 355 pictures one is 0.28 points.",
-        (misread, 10_000): "needed: that is more than enough: there one picture is a hundredth of a point.",
-    })
-    return "Differences smaller than a picture or two say nothing, however many digits they are printed with."
+    return Numbers(
+        Part("misread", round(0.0085 * 355), {
+            302: "0.85 % is 0.0085, not 0.85.", 352: "those are the pictures that it reads.",
+            30: "0.85 % is 0.0085, not 0.085.",
+        }, "Take 0.85 of a hundredth of 355, and round to whole pictures."),
+        Part("needed", 1000, {
+            100: "with 100 pictures one is a whole point.",
+            10: "a tenth of a point is 0.1 %, not a tenth of all pictures.",
+            355: "of 355 pictures one is 0.28 points.",
+            10_000: "that is more than enough: there one picture is a hundredth of a point.",
+        }, "A point is a hundredth of the test set. Of how many pictures is one a tenth of a point?"),
+        why="Differences smaller than a picture or two say nothing, however many digits they are printed with.")
 
 
 @exercise("apart")
@@ -280,24 +297,34 @@ def lesion(answer):
         if all(math.isclose(given[case], wrong(*case), abs_tol=1e-9) for case in cases):
             raise Wrong(mistake)
     case = next(case for case in cases if not math.isclose(given[case], right[case], abs_tol=1e-9))
-    raise Wrong(f"block {case[0]}, source {case[1]} gives {given[case]:.3f}, and that is not the error.")
+    raise Wrong(f"block {case[0]}, source {case[1]} gives {given[case]:.3f}, where {right[case]:.3f} is the error. "
+                "Set to 0, in a copy, the weights with which every later layer, and what follows the block, read it.")
 
 
 @exercise("unequal-work")
-def unequal_work(answer):
+def unequal_work():
     """(parameters of a 3×3 convolution from 100 maps to 12, its MACs on maps of 32×32, on maps of 8×8)"""
     parts = [summary(nn.Conv2d(100, 12, 3, padding=1, bias=False), (1, 100, side, side)) for side in (32, 8)]
-    parameters, large, small = parts[0].total_params, parts[0].total_macs, parts[1].total_macs
-    numbers(answer, (parameters, large, small), ("parameters", "MACs on 32×32", "MACs on 8×8"), {
-        (parameters, small, large): "the right numbers in the wrong order: the large maps come first.",
-        (parameters, parameters, parameters): "MACs: each weight is used once for every place of the map.",
-        (100 * 12, 100 * 12 * 1024, 100 * 12 * 64): "a kernel of 3×3 has nine weights for each pair of maps.",
-        (12 * 9, 12 * 9 * 1024, 12 * 9 * 64): "each of the 12 maps reads all 100.",
-        (parameters + 12, large, small): "there is no bias.",
-        (parameters, parameters * 32, parameters * 8): "MACs: a map has height times width places.",
-        (parameters, 12 * 100 * 9 * 30 * 30, 12 * 100 * 9 * 6 * 6): "with padding the maps keep their size.",
-    })
-    return f"Equal parameters, {large // small} times the work: it depends on the maps that a layer works on."
+    parameters = parts[0].total_params
+
+    def work(name, right, side):
+        return Part(name, right, {
+            parameters: "each weight is used once for every place of the map.",
+            parameters * side: "a map has height times width places.",
+            parameters * (side - 2) ** 2: "with padding the maps keep their size.",
+            right // 9: "a kernel of 3×3 has nine weights for each pair of maps.",
+            right // 100: "each of the 12 maps reads all 100.",
+            2 * right: "a multiplication with its addition counts once.",
+        }, "Every weight is used once at each place of the map: parameters times height times width.")
+
+    return Numbers(
+        Part("parameters", parameters, {
+            100 * 12: "a kernel of 3×3 has nine weights for each pair of maps.",
+            12 * 9: "each of the 12 maps reads all 100.", parameters + 12: "there is no bias.",
+        }, "How many pairs of an old and a new map are there, and how many weights has each pair?"),
+        work("MACs on 32×32", parts[0].total_macs, 32), work("MACs on 8×8", parts[1].total_macs, 8),
+        why=f"Equal parameters, {parts[0].total_macs // parts[1].total_macs} times the work: it depends on the maps "
+            "that a layer works on.")
 
 
 @exercise("closest")
@@ -327,41 +354,50 @@ def closest(answer):
         if all(given[case] == formula(*case) for case in cases):
             raise Wrong(mistake)
     case = next(case for case in cases if given[case] != right[case])
-    raise Wrong(f"closest{case} gives {given[case]}; another pair is closer.")
+    raise Wrong(f"closest{case} gives {given[case]}; another pair is closer. Take the larger of each two costs "
+                "divided by the smaller, and look for the least of these.")
 
 
 @exercise("threshold")
-def threshold(answer):
+def threshold():
     """(smallest side at which the temporaries of one picture outweigh the weights for k = 24, the same for four)"""
     def side(batch):
         return next(s for s in range(1, 100) if 2 * batch * s * s > 9 * 24)
 
-    numbers(answer, (side(1), side(4)), ("one picture", "four pictures"), {
-        (side(1) - 1, side(4) - 1): "there the weights are still more.",
-        (side(1), side(1)): "every picture of a batch has temporaries of its own; the weights are there once.",
-        (108, 27): "that is the number of places, height times width.",
-        (109, 28): "that is the number of places, height times width.",
-        (side(1), 2 * side(1)): "more pictures have more temporaries, so that smaller maps are enough.",
-        (15, 8): "solve 2·N·W·H > 9·k: there is a 2 on one side.",
-    })
-    return "The last maps of an ImageNet network, 7×7, are below it with one picture and above it with four."
+    equal, places = "there the weights are still more.", "that is the number of places, height times width."
+    two = "solve 2·N·W·H > 9·k: there is a 2 on one side."
+    hint = "Try a side in 2·N·W·H > 9·k, N being the pictures of the batch: which is the first that fulfils it?"
+    return Numbers(
+        Part("one picture", side(1), {side(1) - 1: equal, 108: places, 109: places, 15: two}, hint),
+        Part("four pictures", side(4), {
+            side(4) - 1: equal, 27: places, 28: places, 8: two,
+            side(1): "every picture of a batch has temporaries of its own; the weights are there once.",
+            2 * side(1): "more pictures have more temporaries, so that smaller maps are enough.",
+        }, hint),
+        why="The last maps of an ImageNet network, 7×7, are below it with one picture and above it with four.")
 
 
 @exercise("deepest")
-def deepest(answer):
+def deepest():
     """(layers of a block whose temporaries fit in 1 GiB, layers whose maps alone do): k0 = k = 12, 16×16, batch 64"""
     unit = 4 * 64 * 16 * 16 * 12
     naive = next(n for n in range(1, 10_000) if unit * (n + 1) * (n + 2) > 2**30)
     lean = next(n for n in range(1, 100_000) if unit * (n + 2) > 2**30)
-    numbers(answer, (naive, lean), ("temporaries", "maps alone"), {
-        (naive + 1, lean + 1): "that is the first that does not fit.",
-        (naive, lean + 1): "maps alone: what enters the block is one more portion of k maps.",
-        (lean, naive): "the right numbers in the wrong order.",
-        (int(math.sqrt(2 * 2**30 / unit)), lean): "every layer keeps two temporaries, what BatchNorm read and "
-                                                  "what ReLU gave: k·L·(L + 1) and not half of it.",
-        (math.isqrt(4 * 2**30 // unit), lean): "a float32 has four bytes.",
-    })
-    return f"{lean // naive} times as deep: that is the difference between L² and L."
+    over, bytes_ = "that is the first that does not fit.", "a float32 has four bytes."
+    return Numbers(
+        Part("temporaries", naive, {
+            naive + 1: over, math.isqrt(4 * 2**30 // unit): bytes_,
+            int(math.sqrt(2 * 2**30 / unit)): "every layer keeps two temporaries, what BatchNorm read and what ReLU "
+                                              "gave: k·L·(L + 1) and not half of it.",
+            next(n for n in range(10_000) if unit / 64 * (n + 1) * (n + 2) > 2**30): "a batch has 64 pictures.",
+        }, "How many bytes have k maps of all 64 pictures? L·(L + 1) times that is to fit in 1 GiB."),
+        Part("maps alone", lean, {
+            lean + 1: "what enters the block is one more portion of k maps.",
+            4 * (lean + 2): bytes_, 4 * (lean + 1): bytes_, 4 * (lean + 1) + 1: bytes_,
+            64 * (lean + 1): "a batch has 64 pictures.",
+        }, "How many portions of k maps, of all 64 pictures, fit in 1 GiB? One of them is what enters."),
+        together={(naive + 1, lean + 1): over},
+        why=f"{lean // naive} times as deep: that is the difference between L² and L.")
 
 
 @exercise("recompute")

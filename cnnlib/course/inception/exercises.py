@@ -8,7 +8,7 @@ from ...experiments import separable
 from ...models import Inception, NaiveInception, blueprint
 from ...models.inception import AUX_WEIGHT, GoogLeNetOutputs
 from ...training.evaluation import evaluating
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 
 def weights(module):
@@ -16,18 +16,22 @@ def weights(module):
 
 
 @exercise("growth")
-def growth(answer):
+def growth():
     """(maps after a naive 3a, maps after a naive 3b that follows it)"""
     with torch.device("meta"):
         first = NaiveInception(192, 64, 128, 32)
         second = NaiveInception(first.out_channels, 128, 192, 96)
-    numbers(answer, (first.out_channels, second.out_channels), ("3a", "3b"), {
-        (256, 480): "that is the published form, where a 1×1 convolution follows the pooling.",
-        (64 + 128 + 32, 128 + 192 + 96): "the pooling is a branch as well, and what it makes is handed on.",
-        (first.out_channels, 128 + 192 + 96 + 192): "3b: its pooling sees what leaves 3a, not what entered it.",
-        (first.out_channels, 128 + 192 + 96 + 256): "3b: its pooling sees what leaves the naive 3a.",
-    })
-    return "Each naive module keeps all it was given, and adds to it."
+    published = "that is the published form, where a 1×1 convolution follows the pooling."
+    pooled = "the pooling is a branch as well, and what it makes is handed on."
+    hint = "Add the maps of all four branches; the pooling hands on as many as it gets."
+    return Numbers(
+        Part("3a", first.out_channels, {256: published, 64 + 128 + 32: pooled}, hint),
+        Part("3b", second.out_channels, {
+            480: published, 128 + 192 + 96: pooled,
+            128 + 192 + 96 + 192: "its pooling sees what leaves 3a, not what entered it.",
+            128 + 192 + 96 + 256: "its pooling sees what leaves the naive 3a.",
+        }, hint),
+        why="Each naive module keeps all it was given, and adds to it.")
 
 
 @exercise("change-of-basis")
@@ -105,85 +109,93 @@ def _without_last_relu(module, last, x):
 
 
 @exercise("reductions")
-def reductions(answer):
+def reductions():
     """(weights of module 4a, weights of its naive form), biases not counted"""
     with torch.device("meta"):
         reduced, naive = Inception(480, 192, 96, 208, 16, 48, 64), NaiveInception(480, 192, 208, 48)
     right = weights(reduced), weights(naive)
-    biases = 192 + 96 + 208 + 16 + 48 + 64
-    numbers(answer, right, ("with reductions", "naive"), {
-        right[::-1]: "the right numbers in the wrong order: the reduced module comes first.",
-        (right[0] + biases, right[1] + 192 + 208 + 48): "biases are not counted here.",
-        (right[0] - 480 * 64, right[1]): "with reductions: the pooling branch has a 1×1 convolution, too.",
-        (right[0], right[1] + 480 * 64): "naive: the pooling branch has no convolution there.",
-        (right[0] - 16 * 16 * 48, right[1]): "with reductions: the third branch has windows of 5×5.",
-        (480 * (192 + 9 * 96 + 25 * 16 + 64), right[1]):
-            "with reductions: the 1×1 reads the 480 maps, the large window reads what the 1×1 makes.",
-    })
-    return f"The reductions leave {right[0] / right[1]:.0%} of the weights."
+    return Numbers(
+        Part("with reductions", right[0], {
+            right[0] + 192 + 96 + 208 + 16 + 48 + 64: "biases are not counted here.",
+            right[0] - 480 * 64: "the pooling branch has a 1×1 convolution, too.",
+            right[0] - 16 * 16 * 48: "the third branch has windows of 5×5.",
+            right[0] - 480 * (96 + 16): "the two reductions have weights, too.",
+            480 * (192 + 9 * 96 + 25 * 16 + 64): "the 1×1 reads the 480 maps, the large window what the 1×1 makes.",
+        }, "There are six convolutions: four 1×1 that read the 480 maps, a 3×3 that reads 96, a 5×5 that reads 16."),
+        Part("naive", right[1], {
+            right[1] + 192 + 208 + 48: "biases are not counted here.",
+            right[1] + 480 * 64: "the pooling branch has no convolution there.",
+            right[1] - 16 * 480 * 48: "the third branch has windows of 5×5.",
+        }, "There are three convolutions, 1×1, 3×3 and 5×5, and each reads all 480 maps."),
+        why=f"The reductions leave {right[0] / right[1]:.0%} of the weights.")
 
 
 @exercise("stem")
-def stem(answer):
+def stem():
     """(weights of GoogLeNet's stem, of a 7×1 to 64 maps and a 1×7 after it, fewest maps between to equal any stem)"""
     whole = blueprint("googlenet").conv1.conv.weight
     split = sum(nn.Conv2d(before, 64, size).weight.numel() for before, size in ((3, (7, 1)), (64, (1, 7))))
-    fewest = min(separable.matrix(whole).shape)
-    if isinstance(answer, (tuple, list)) and len(answer) == 3:
-        number(answer[0], whole.numel(), "the stem", {
+    return Numbers(
+        Part("the stem", whole.numel(), {
             2688: "(7 + 7) · 64 · 3 is not a 7×7 kernel; every kernel has 49 weights for each colour.",
             9472: "those are the parameters; biases are not weights.",
             49 * 64: "a kernel has weights for each of the three colours.",
-        })
-        number(answer[1], split, "the pair", {
+            49 * 3: "that is one kernel; there are 64.",
+        }, "One kernel has 49 weights for each colour; there are 64 kernels."),
+        Part("the pair", split, {
             2688: "the 1×7 reads the 64 maps that the 7×1 makes, not the three colours.",
             7 * 3 * 3 + 7 * 3 * 64: "here 64 maps stand between the two, not 3.",
             7 * 64 * 64 * 2: "the 7×1 reads three colours.",
-        })
-        number(answer[2], fewest, "maps between", {
+            7 * 64 * 64: "the 7×1 has weights, too.",
+        }, "Add two convolutions: a 7×1 from 3 to 64 maps, a 1×7 from 64 to 64."),
+        Part("maps between", min(separable.matrix(whole).shape), {
             7: "that would do for one colour.",
             1: "one map between makes kernels of rank 1.",
             3: "a colour needs as many as its kernels have rows.",
             64: "fewer will do; the matrix has one row for each colour and place down.",
             448: "the matrix has that many columns, but fewer rows.",
-        })
-    numbers(answer, (whole.numel(), split, fewest), ("the stem", "the pair", "maps between"))
-    return "To be able to do all that the stem does, the pair would have to be dearer than the stem."
+        }, "Write the stem as a matrix: a row for each colour and place down, a column for each new map and place "
+           "across. How large can its rank be?"),
+        why="To be able to do all that the stem does, the pair would have to be dearer than the stem.")
 
 
 @exercise("break-even")
-def break_even(answer):
+def break_even():
     """most maps between n×1 and 1×n, from 64 to 192 maps, without more weights than the n×n: (n = 3, n = 7)"""
-    def most(n):
-        return max(m for m in range(1, 1000) if n * m * (64 + 192) <= n * n * 64 * 192)
+    def part(n):
+        right = max(m for m in range(1, 1000) if n * m * (64 + 192) <= n * n * 64 * 192)
+        return Part(f"n = {n}", right, {
+            n * 32: "that is for 64 maps before and 64 after.",
+            right - 1: "as many weights are still no more.",
+            right + 1: "with that many the pair has more weights.",
+            64: "with 64 between it pays; how far can one go?",
+            64 * n: "the n×1 has weights, too: add both halves.",
+            192 * n: "the 1×n has weights, too: add both halves.",
+        }, "With m maps between, the pair has n·64·m + n·m·192 weights; set that equal to those of the n×n.")
 
-    right = most(3), most(7)
-    numbers(answer, right, ("n = 3", "n = 7"), {
-        right[::-1]: "the right numbers in the wrong order: n = 3 comes first.",
-        (96, 224): "that is for 64 maps before and 64 after.",
-        (most(3) - 1, most(7) - 1): "as many weights are still no more.",
-        (64, 64): "with 64 between it pays; how far can one go?",
-        (192, 448): "the 1×n has weights, too: add both halves.",
-    })
-    return "The larger the window, the more maps the pair may have."
+    return Numbers(part(3), part(7), why="The larger the window, the more maps the pair may have.")
 
 
 @exercise("rank")
-def rank(answer):
+def rank():
     """ranks of a plus, of a cross of diagonals and of a chessboard, each 5×5"""
     eye, middle = torch.eye(5), torch.zeros(5, 5)
     middle[2] = middle[:, 2] = 1
     sign = (-1.0) ** torch.arange(5)
     kernels = (middle, torch.maximum(eye, eye.flip(0)), sign[:, None] * sign)
-    right = tuple(separable.rank(kernel[None, None]) for kernel in kernels)
-    numbers(answer, right, ("plus", "cross", "chessboard"), {
-        (2, 2, 1): "cross: a diagonal line is not one product of a column and a row; count the different rows.",
-        (2, 5, 1): "cross: rows that are equal, or multiples of each other, need only one map.",
-        (1, 3, 1): "plus: two bars, and all rows but one differ from the middle row.",
-        (2, 3, 2): "chessboard: a row that is minus another is a multiple of it.",
-        (5, 5, 5): "that many always do; how few will?",
-    })
-    return "Count the rows that are not sums of multiples of others."
+    plus, cross, chessboard = (separable.rank(kernel[None, None]) for kernel in kernels)
+    always = "that many always do; how few will?"
+    hint = "Write the five rows down and strike out each that is a sum of multiples of others; count what is left."
+    return Numbers(
+        Part("plus", plus, {1: "two bars, and all rows but one differ from the middle row.", 5: always,
+                            3: "all rows but the middle one are equal."}, hint),
+        Part("cross", cross, {
+            2: "a diagonal line is not one product of a column and a row; count the different rows.",
+            5: "rows that are equal, or multiples of each other, need only one map.",
+            4: "rows that are equal need only one map: compare the first with the last.",
+        }, hint),
+        Part("chessboard", chessboard, {2: "a row that is minus another is a multiple of it.", 5: always}, hint),
+        why="Count the rows that are not sums of multiples of others.")
 
 
 @exercise("separate")
@@ -207,20 +219,25 @@ def separate(answer):
 
 
 @exercise("head")
-def head(answer):
+def head():
     """parameters from 512 maps to 1000 classes: (flattened 7×7, averaged, flattened 14×14)"""
-    right = tuple(512 * places * 1000 + 1000 for places in (49, 1, 196))
-    flat, averaged, large = right
-    numbers(answer, right, ("flattened", "averaged", "flattened, larger pictures"), {
-        (flat - 1000, averaged - 1000, large - 1000): "there is one bias for each class.",
-        (averaged, flat, large): "the first two are exchanged.",
-        (flat, flat, large): "averaged: an average is one number a map.",
-        (flat, averaged, flat): "flattened, larger pictures: with flattening every place has its weights.",
-        (flat, averaged, 2 * 512 * 49 * 1000 + 1000):
-            "flattened, larger pictures: twice as wide and twice as high makes four times as many places.",
-        (512 * 7 * 1000 + 1000, averaged, 512 * 14 * 1000 + 1000): "flattened: a map of 7×7 has 49 places.",
-    })
-    return "Only the averaged head is the same for every picture."
+    flat, averaged, large = (512 * places * 1000 + 1000 for places in (49, 1, 196))
+    bias = "there is one bias for each class."
+    return Numbers(
+        Part("flattened", flat, {flat - 1000: bias, 512 * 7 * 1000 + 1000: "a map of 7×7 has 49 places.",
+                                 averaged: "that is after averaging; flattened, every place is a number of its own."},
+             "How many numbers are there after flattening 512 maps of 7×7? Each has a weight for each class."),
+        Part("averaged", averaged, {averaged - 1000: bias, flat: "an average is one number a map.",
+                                    49 * 1000 + 1000: "a map becomes one number, and there are 512 maps."},
+             "How many numbers are there after averaging? Each has a weight for each class."),
+        Part("flattened, larger pictures", large, {
+            large - 1000: bias, flat: "with flattening every place has its weights.",
+            2 * 512 * 49 * 1000 + 1000: "twice as wide and twice as high makes four times as many places.",
+            512 * 14 * 1000 + 1000: "a map of 14×14 has 14 rows and 14 columns.",
+            4 * flat: "the weights are four times as many, the biases are not.",
+        }, "How many places has a map of 14×14? Then as for 7×7."),
+        together={(averaged, flat, large): "the first two are exchanged."},
+        why="Only the averaged head is the same for every picture.")
 
 
 @exercise("activation-map")
@@ -312,23 +329,32 @@ class Total(nn.Module):
 
 
 @exercise("head-size")
-def head_size(answer):
+def head_size():
     """(parameters of GoogLeNet's first auxiliary head, their share in the network with this head, in whole per cent)"""
     head = blueprint("googlenet").aux1
     convolution, first, last = (sum(p.numel() for p in part.parameters()) for part in (head.conv, head.fc1, head.fc2))
     rest = sum(p.numel() for p in blueprint("googlenet", aux_logits=False).parameters())
 
-    def with_share(parameters):
-        return parameters, round(100 * parameters / (parameters + rest))
+    def share(parameters):
+        return round(100 * parameters / (parameters + rest))
 
-    right = with_share(convolution + first + last)
-    flat = 512 * 4 * 4 * 1024 + 1024 + last
-    numbers(answer, right, ("parameters", "per cent"), {
-        with_share(flat): "the 1×1 convolution comes before flattening: the dense layer reads 128 maps, not 512.",
-        with_share(right[0] - 128 - 1024 - 1000): "each of the three layers has biases, too.",
-        with_share(convolution + 128 * 1024 + 1024 + last): "the average leaves 4×4 places of each map.",
-        with_share(convolution + 128 * 5 * 5 * 1024 + 1024 + last):
+    right = convolution + first + last
+    slips = {
+        512 * 4 * 4 * 1024 + 1024 + last:
+            "the 1×1 convolution comes before flattening: the dense layer reads 128 maps, not 512.",
+        right - 128 - 1024 - 1000: "each of the three layers has biases, too.",
+        convolution + 128 * 1024 + 1024 + last: "the average leaves 4×4 places of each map.",
+        convolution + 128 * 5 * 5 * 1024 + 1024 + last:
             "windows of 5×5 with stride 3 fit on 14 pixels at 0, 3, 6 and 9: 4 places a side.",
-        (right[0], round(100 * right[0] / rest)): "per cent of the whole network, the head itself included.",
-    })
-    return "Most of it is in the first dense layer, and all of it is thrown away after training."
+        first + last: "the 1×1 convolution has parameters, too.",
+        convolution + first: "the second dense layer, to 1000 classes, is missing.",
+    }
+    return Numbers(
+        Part("parameters", right, slips, "Three layers have parameters: the 1×1 convolution from 512 to 128 maps, the "
+             "dense layer from all that is flattened to 1024, the dense layer to 1000. How large are the maps after "
+             "the average?"),
+        Part("per cent", share(right), {round(100 * right / rest): "of the whole network, the head itself included.",
+                                        100 - share(right): "that is the share of the rest."},
+             "Divide the head's parameters by those of the whole network with this head, and round."),
+        together={(slip, share(slip)): f"parameters: {told}" for slip, told in slips.items()},
+        why="Most of it is in the first dense layer, and all of it is thrown away after training.")

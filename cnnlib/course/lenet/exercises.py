@@ -10,7 +10,7 @@ from ...anatomy import summary
 from ...models import create_model
 from ...models.lenet import EuclideanRBF, ScaledTanh, SparseConv2d, Subsampling
 from .. import bugs
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 LENET_INPUT = (1, 1, 32, 32)
 
@@ -20,34 +20,32 @@ def table():
 
 
 @exercise("sharing")
-def sharing(answer):
+def sharing():
     """(parameters of 16 kernels of 3×3 on a colour picture of 64×64, parameters of a dense layer in their place)"""
     conv = summary(nn.Conv2d(3, 16, 3), (1, 3, 64, 64)).rows[0]
     maps, height, width = conv.output_shape[1:]
     kernel = conv.params // maps - 1
     inputs, units = 3 * 64 * 64, maps * height * width
     dense = units * (inputs + 1)
-    if isinstance(answer, (tuple, list)) and tuple(answer) == (dense, conv.params):
-        raise Wrong("the right numbers in the wrong order: the convolution comes first.")
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"two numbers are wanted, (convolution, dense); this is {answer!r}.")
-    number(answer[0], conv.params, "convolution", {
-        maps * kernel: "you forgot the bias of each map.",
-        kernel: "that is the number of weights of one kernel, without its bias; how many kernels are there?",
-        kernel + 1: "that is one kernel with its bias; how many kernels are there?",
-        kernel * maps + 1: "each map has a bias of its own.",
-        maps * (3 * 3 + 1): "the picture has three colours, and a kernel has weights for each of them.",
-        conv.macs: "that counts each weight at every place where it is used; shared weights count once.",
-        conv.macs + units: "those are the connections; shared weights and biases count once.",
-    })
-    number(answer[1], dense, "dense layer", {
-        units * inputs: "you forgot the biases, one for each unit.",
-        units * inputs + maps: "in a dense layer every unit has a bias of its own, not every map.",
-        height * width * (inputs + 1): f"that is enough for one map; there are {maps}.",
-        maps * 64 * 64 * (inputs + 1): "without padding the maps are smaller than the picture.",
-        units * (64 * 64 + 1): "the picture has three colours: three numbers a pixel.",
-    })
-    return f"A dense layer would need {dense // conv.params:,} times as many: that is what sharing and locality save."
+    return Numbers(
+        Part("convolution", conv.params, {
+            maps * kernel: "you forgot the bias of each map.",
+            kernel: "that is the number of weights of one kernel, without its bias; how many kernels are there?",
+            kernel + 1: "that is one kernel with its bias; how many kernels are there?",
+            kernel * maps + 1: "each map has a bias of its own.",
+            maps * (3 * 3 + 1): "the picture has three colours, and a kernel has weights for each of them.",
+            conv.macs: "that counts each weight at every place where it is used; shared weights count once.",
+            conv.macs + units: "those are the connections; shared weights and biases count once.",
+        }, "Count one kernel first, over all three colours and with its bias; then all kernels."),
+        Part("dense layer", dense, {
+            units * inputs: "you forgot the biases, one for each unit.",
+            units * inputs + maps: "in a dense layer every unit has a bias of its own, not every map.",
+            height * width * (inputs + 1): f"that is enough for one map; there are {maps}.",
+            maps * 64 * 64 * (inputs + 1): "without padding the maps are smaller than the picture.",
+            units * (64 * 64 + 1): "the picture has three colours: three numbers a pixel.",
+        }, "How many numbers go in, how many come out? Every one that comes out has a weight for each that goes in, "
+           "and a bias."),
+        why=f"A dense layer would need {dense // conv.params:,} times as many: that is what sharing and locality save.")
 
 
 @exercise("out-size")
@@ -87,18 +85,25 @@ def out_size(answer):
 
 
 @exercise("equivariance")
-def equivariance(answer):
+def equivariance():
     """pixels the picture must move so that the maps of (C1, S2, C3, S4) move by exactly one unit"""
-    names = ("c1", "s2", "c3", "s4")
-    numbers(answer, [table().row(name).jump for name in names], [name.upper() for name in names], {
-        (1, 2, 1, 2): "those are the steps of each layer by itself; along the way they multiply.",
-        (1, 1, 1, 1): "a subsampling answers a shift by one pixel with other numbers, not with a shift.",
-        (5, 6, 14, 16): "that is how much a unit sees; the question is how far apart neighbours look.",
-        (1, 2, 3, 4): "a convolution with stride 1 keeps the step of its input.",
-        (1, 2, 4, 4): "a convolution with stride 1 keeps the step of its input.",
-        (1, 2, 4, 8): "a convolution with stride 1 keeps the step of its input.",
-    })
-    return "Convolution keeps the step, subsampling doubles it."
+    c1, s2, c3, s4 = (table().row(name).jump for name in ("c1", "s2", "c3", "s4"))
+    keeps = "a convolution with stride 1 keeps the step of its input."
+    hint = "How far apart in the picture do two neighbours of this map look?"
+    return Numbers(
+        Part("C1", c1, {5: "that is how much a unit sees; how far apart do neighbours look?"}, hint),
+        Part("S2", s2, {1: "a subsampling answers a shift by one pixel with other numbers, not with a shift.",
+                        6: "that is how much a unit sees; how far apart do neighbours look?"}, hint),
+        Part("C3", c3, {1: "along the way the steps multiply; that is the step of C3 by itself.",
+                        3: keeps, 4: keeps, 10: keeps}, hint),
+        Part("S4", s4, {2: "along the way the steps multiply; that is the step of S4 by itself.",
+                        8: "of the layers up to S4 only the subsamplings double the step; how many are there?"}, hint),
+        together={
+            (1, 2, 1, 2): "those are the steps of each layer by itself; along the way they multiply.",
+            (1, 1, 1, 1): "a subsampling answers a shift by one pixel with other numbers, not with a shift.",
+            (5, 6, 14, 16): "that is how much a unit sees; the question is how far apart neighbours look.",
+        },
+        why="Convolution keeps the step, subsampling doubles it.")
 
 
 @exercise("convolution")
@@ -125,25 +130,27 @@ def convolution(answer):
 
 
 @exercise("c3-table")
-def c3_table(answer):
+def c3_table():
     """(parameters of C3 if each of its 16 maps saw four maps, parameters with the paper's table and 3×3 kernels)"""
     four = SparseConv2d("\n".join([" ".join("X" * 16)] * 4 + [" ".join("." * 16)] * 2))
     small = SparseConv2d(kernel_size=3)
-    paper = create_model("lenet5").c3
-    right = [sum(p.numel() for p in layer.parameters()) for layer in (four, small)]
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong(f"two numbers are wanted, (four maps each, 3×3 kernels); this is {answer!r}.")
-    for given, value, name, layer in zip(answer, right, ("four maps each", "3×3 kernels"), (four, small), strict=True):
+    paper = sum(p.numel() for p in create_model("lenet5").c3.parameters())
+
+    def part(name, layer, hint):
         kernels, kernel = len(layer.weight), layer.weight[0].numel()
-        number(given, value, name, {
+        return Part(name, sum(p.numel() for p in layer.parameters()), {
             kernels: "that is the number of kernels; each has weights.",
             kernels * kernel: "you forgot the bias of each map.",
             kernels * (kernel + 1): "a map has one bias, however many kernels feed it.",
             16 * (kernel + 1): "a map of C3 has a kernel of its own for each map of S2 that it sees.",
             6 * 16 * kernel + 16: "that connects every map to every map.",
-            sum(p.numel() for p in paper.parameters()): "that is C3 as it stands in the paper; here it is changed.",
-        })
-    return "Connections cost a kernel each, maps only a bias."
+            paper: "that is C3 as it stands in the paper; here it is changed.",
+        }, hint)
+
+    return Numbers(
+        part("four maps each", four, "A map of C3 has a kernel of 5×5 for each map that it sees, and one bias."),
+        part("3×3 kernels", small, "Count the crosses of the paper's table: each is a kernel. Then the biases."),
+        why="Connections cost a kernel each, maps only a bias.")
 
 
 @exercise("scaled-tanh")
@@ -220,7 +227,7 @@ def _conv_size(n, k, s, p):
 
 
 @exercise("why-32")
-def why_32(answer):
+def why_32():
     """(C1, S2, C3, S4) map sizes of LeNet-5 on a digit of 28×28 without its paper around it"""
     net = create_model("lenet5").to("meta")
     sizes, x = [], torch.empty(1, 1, 28, 28, device="meta")
@@ -228,16 +235,26 @@ def why_32(answer):
         x = layer(x)
         sizes.append(x.shape[-1])
     usual = tuple(table().row(name).output_shape[-1] for name in ("c1", "s2", "c3", "s4"))
-    numbers(answer, sizes, ("C1", "S2", "C3", "S4"), {
-        usual: "right for an input of 32×32, or for 28×28 with padding 2; here there is neither.",
-        (28, 14, 14, 7): "a convolution without padding makes a map smaller by its kernel size less one.",
-        (23, 11, 6, 3): "you forgot the + 1 of the size rule.",
-    })
-    return f"The 5×5 kernels of C5 do not fit on {sizes[-1]}×{sizes[-1]} any more."
+    c1, s2, c3, s4 = sizes
+    window = "without padding a 5×5 window fits at fewer places than the map has pixels. At how many along one side?"
+    halves = "A subsampling takes two by two units: its maps are half as large as those before it."
+    return Numbers(
+        Part("C1", c1, {28: window, 27: window, 23: "you forgot the + 1 of the size rule.",
+                        26: "the kernels are 5×5."}, window.capitalize()),
+        Part("S2", s2, {c1: "a subsampling halves.", 6: "a subsampling halves once."}, halves),
+        Part("C3", c3, {s2: window, 7: "you forgot the + 1 of the size rule.", 10: "the kernels are 5×5."},
+             window.capitalize()),
+        Part("S4", s4, {c3: "a subsampling halves.", 3: "half of C3 comes out whole; nothing is rounded."}, halves),
+        together={
+            usual: "right for an input of 32×32, or for 28×28 with padding 2; here there is neither.",
+            (28, 14, 14, 7): "a convolution without padding makes a map smaller by its kernel size less one.",
+            (23, 11, 6, 3): "you forgot the + 1 of the size rule.",
+        },
+        why=f"The 5×5 kernels of C5 do not fit on {s4}×{s4} any more.")
 
 
 @exercise("connections")
-def connections(answer):
+def connections():
     """number of connections of the whole LeNet-5: every use of a weight or a bias, and the 84 inputs of each output"""
     rows = {name: table().row(name) for name in ("c1", "s2", "c3", "s4", "c5", "f6", "output")}
     units = {name: math.prod(row.output_shape) for name, row in rows.items()}
@@ -245,34 +262,49 @@ def connections(answer):
     biases = sum(units[name] for name in ("c1", "c3", "c5", "f6"))
     pooled, output = units["s2"] + units["s4"], rows["output"].macs
     right = weights + biases + 5 * pooled + output
-    number(answer, right, "connections", {
-        right - output: "the ten outputs are missing, with a connection to each of the 84 units of F6.",
-        right - pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
-        right - 4 * pooled: "a unit of S2 and S4 adds four inputs before its weight: four connections and the bias.",
-        right + pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
-        weights + 4 * pooled + output: "you forgot the biases; each of them is a connection too.",
-        table().total_params: "those are the parameters; a shared one makes a connection wherever it is used.",
-    })
-    return f"{right / table().total_params:.1f} connections for each free parameter."
+    missing = {name: rows[name].macs + units[name] for name in ("c1", "c3", "c5", "f6")}
+    return Numbers(
+        Part("connections", right, {
+            **{right - lost: f"{name.upper()} is missing." for name, lost in missing.items()},
+            right - 5 * pooled: "the two subsamplings are missing.",
+            right - output: "the ten outputs are missing, with a connection to each of the 84 units of F6.",
+            right - pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
+            right - 4 * pooled: "a unit of S2 and S4 adds four inputs before its weight: four connections and a bias.",
+            right + pooled: "a unit of S2 and S4 has four inputs and a bias, five connections.",
+            right + 10: "the outputs have no bias.",
+            weights + 4 * pooled + output: "you forgot the biases; each of them is a connection too.",
+            table().total_params: "those are the parameters; a shared one makes a connection wherever it is used.",
+        }, "Go layer by layer: units of the layer, times what each of them is connected to. C1 alone has "
+           f"{rows['c1'].macs + units['c1']:,}."),
+        why=f"{right / table().total_params:.1f} connections for each free parameter.")
 
 
 @exercise("receptive-field")
-def receptive_field(answer):
+def receptive_field():
     """(pixels that a unit of S4 sees along one side, the same for C5), if all kernels of LeNet-5 were 3×3"""
     s4, c5 = (row.receptive_field for row in summary(nn.Sequential(
         nn.Conv2d(1, 6, 3), nn.AvgPool2d(2), nn.Conv2d(6, 16, 3), nn.AvgPool2d(2), nn.Conv2d(16, 120, 3)
     ), LENET_INPUT).rows[-2:])
-    numbers(answer, (s4, c5), ("S4", "C5"), {
-        (c5, s4): "the right numbers in the wrong order: S4 comes first.",
-        tuple(table().row(name).receptive_field for name in ("s4", "c5")):
-            "right for kernels of 5×5; here they are 3×3.",
-        (7, 9): "you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels "
-                "apart, after S4 4.",
-        (10, 14): "after S4 neighbours are 4 pixels apart, not 2.",
-        (8, 18): "S4: that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
-        (2, 3): "those are the windows on the map below; the question is how much of the picture one unit sees.",
-    })
-    return "Smaller kernels see less, but the steps of the subsampling count as before."
+    large_s4, large_c5 = (table().row(name).receptive_field for name in ("s4", "c5"))
+    steps = ("you let every layer widen the view by its window less one; after S2 neighbours are 2 pixels apart, "
+             "after S4 4.")
+    hint = ("Go layer by layer: a window of k widens the view by k − 1 steps, and a step is as long as neighbours are "
+            "apart in the picture.")
+    return Numbers(
+        Part("S4", s4, {
+            large_s4: "right for kernels of 5×5; here they are 3×3.", 7: steps,
+            8: "that is what a unit of C3 sees; the 2×2 window of S4 adds to it.",
+            4: "that is what a unit of S2 sees; C3 and S4 come after it.",
+            12: "the window of S4 is 2×2; it widens the view by one step, not by two.",
+            2: "that is the window on the map below; the question is how much of the picture one unit sees.",
+        }, hint),
+        Part("C5", c5, {
+            large_c5: "right for kernels of 5×5; here they are 3×3.", 9: steps,
+            14: "after S4 neighbours are 4 pixels apart, not 2.",
+            22: "a window of 3 widens the view by two steps, not by three.",
+            3: "that is the window on the map below; the question is how much of the picture one unit sees.",
+        }, hint),
+        why="Smaller kernels see less, but the steps of the subsampling count as before.")
 
 
 @exercise("accuracy")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...models import BasicBlock, Bottleneck, ResNet, ZeroPadShortcut, blueprint
-from ..exercises import Wrong, call, exercise, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 
 def parameters(module):
@@ -31,7 +31,8 @@ def _compare(answer, right, mistakes, names, close=False):
         if all(same(given[case], formula(*case)) for case in right):
             raise Wrong(mistake)
     case = ", ".join(f"{name}={value}" for name, value in zip(names, wrong[0], strict=True))
-    raise Wrong(f"{case} gives {given[wrong[0]]!r} ({len(wrong)} of {len(right)} cases differ from ours).")
+    raise Wrong(f"{case} gives {given[wrong[0]]!r}, and {right[wrong[0]]!r} is right ({len(wrong)} of {len(right)} "
+                "cases differ from ours). Follow this case by hand.")
 
 
 def _is_close(a, b):
@@ -102,29 +103,35 @@ def agreement(answer):
         if math.isclose(float(given), wrong, rel_tol=1e-4, abs_tol=1e-6):
             raise Wrong(mistake)
     if not math.isclose(float(given), right, rel_tol=1e-4, abs_tol=1e-6):
-        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients.")
+        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients, {right:.4f}. Put the gradients of all "
+                    "parameters into one long vector for each batch, cleared before, and compare the two.")
     return "1 means that both batches pull the same way, 0 that they have nothing to do with each other."
 
 
 @exercise("shortcut-cost")
-def shortcut_cost(answer):
+def shortcut_cost():
     """parameters of the shortcuts (A from 64 to 128 maps, B from 64 to 128, C from 128 to 128)"""
     def cost(channels, planes, stride, option):
         with torch.device("meta"):
             block = BasicBlock(channels, planes, stride, shortcut=option)
         return parameters(block.downsample)
 
-    widen = 64, 128
-    a, b, c = cost(*widen, 2, "A"), cost(*widen, 2, "B"), cost(128, 128, 1, "C")
-    numbers(answer, (a, b, c), ("A", "B", "C"), {
-        (a, b - 256, c - 256): "BatchNorm has two parameters a map: a scale and a shift.",
-        (a, b - 128, c - 128): "BatchNorm has two parameters a map: a scale and a shift.",
-        (a, b + 128, c + 128): "a convolution before BatchNorm has no bias.",
-        (a, b, 0): "C projects where the sizes are equal, too.",
-        (a, 9 * 64 * 128 + 256, 9 * 128 * 128 + 256): "the projections are 1×1 convolutions, not 3×3.",
-        (64, b, c): "A: the new maps are zeros; nothing is learned there.",
-    })
-    return f"In ResNet-34 option C adds {_added():,} parameters to those of B, in thirteen such blocks."
+    def projection(name, before, right, more):
+        return Part(name, right, {
+            right - 256: "BatchNorm has two parameters a map: a scale and a shift.",
+            right - 128: "BatchNorm has two parameters a map: a scale and a shift.",
+            right + 128: "a convolution before BatchNorm has no bias.",
+            9 * before * 128 + 256: "the projections are 1×1 convolutions, not 3×3.",
+            256: "that is BatchNorm; the 1×1 convolution before it has weights.",
+            **more,
+        }, f"A 1×1 convolution from {before} to 128 maps without biases, and a BatchNorm behind it.")
+
+    return Numbers(
+        Part("A", cost(64, 128, 2, "A"), {64: "the new maps are zeros; nothing is learned there."},
+             "Which numbers of option A are learned? It takes every second pixel, and adds maps of zeros."),
+        projection("B", 64, cost(64, 128, 2, "B"), {0: "B projects where the sizes change."}),
+        projection("C", 128, cost(128, 128, 1, "C"), {0: "C projects where the sizes are equal, too."}),
+        why=f"In ResNet-34 option C adds {_added():,} parameters to those of B, in thirteen such blocks.")
 
 
 @exercise("zero-pad")
@@ -203,29 +210,31 @@ def identity(answer):
             if not torch.allclose(y, x, atol=1e-5):
                 far = (y - x).abs().max().item()
                 raise Wrong(f"in {mode} mode it changes what it gets by up to {far:.2g}. What does BatchNorm add?")
-            raise Wrong(f"in {mode} mode it is nearly the identity, not exactly.")
+            raise Wrong(f"in {mode} mode it is nearly the identity, not exactly. How can what the branch adds be 0 for "
+                        "every input?")
     return "So a deeper residual network starts, if you like, exactly as good as the shallower one."
 
 
 @exercise("spread")
-def spread(answer):
+def spread():
     """standard deviation after 24 blocks: (each branch has variance 1, each branch has the variance of its input)"""
     added, doubled = 1, 1
     for _ in range(24):
         added, doubled = added + 1, 2 * doubled
-    right = math.isqrt(added), math.isqrt(doubled)
-    numbers(answer, right, ("with", "without"), {
-        (added, doubled): "those are variances; the standard deviation is the root.",
-        right[::-1]: "the right numbers in the wrong order.",
-        (added, right[1]): "with: that is the variance; the standard deviation is its root.",
-        (right[0], doubled): "without: that is the variance; the standard deviation is its root.",
-        (1, 1): "what the branches add comes to what is there: nothing stays at 1.",
-        (24, right[1]): "with: variances add, not standard deviations, and what enters counts, too.",
-        (right[0], 24): "without: each block doubles the variance, it does not add 1.",
-        (right[0], right[0]): "without: the branch has the variance of what enters its block, which grows.",
-        (4, right[1]): "with: 24 branches and what enters are 25 parts of variance 1.",
-    })
-    return "So a branch behind a BatchNorm is a fifth of what it is added to, and one without as large as it."
+    variance = "that is the variance; the standard deviation is its root."
+    return Numbers(
+        Part("with", math.isqrt(added), {
+            added: variance, 24: "variances add, not standard deviations, and what enters counts, too.",
+            4: "24 branches and what enters are 25 parts of variance 1.",
+            1: "what the branches add comes to what is there: nothing stays at 1.",
+        }, "Each block adds variance 1 to what enters, which has 1 itself. Add up, then take the root."),
+        Part("without", math.isqrt(doubled), {
+            doubled: variance, 24: "each block doubles the variance, it does not add 1.",
+            math.isqrt(added): "the branch has the variance of what enters its block, which grows.",
+            48: "each block doubles the variance; 24 doublings multiply.",
+        }, "Each block doubles the variance. What are 24 doublings, and what is the root of that?"),
+        together={(added, doubled): "those are variances; the standard deviation is the root."},
+        why="So a branch behind a BatchNorm is a fifth of what it is added to, and one without as large as it.")
 
 
 @exercise("skip-init")
@@ -262,41 +271,49 @@ def skip_init(answer):
 
 
 @exercise("depth")
-def depth(answer):
+def depth():
     """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
     blocks = len([m for m in blueprint("resnet152").modules() if isinstance(m, Bottleneck)])
     layers, n = 3 * blocks + 2, len(blueprint("resnet110").layer1)
-    numbers(answer, (layers, n), ("layers", "n"), {
-        (n, layers): "the right numbers in the wrong order: the layers come first.",
-        (2 * blocks + 2, n): "layers: a bottleneck has three convolutions.",
-        (3 * blocks, n): "layers: the convolution before the first block and the linear layer count, too.",
-        (3 * blocks + 1, n): "layers: the convolution before the first block and the linear layer count, too.",
-        (layers + 4, n): "layers: the papers do not count the 1×1 convolutions on the shortcuts.",
-        (layers, 3 * n): "n: that is all three stages together.",
-        (layers, 2 * n): "n: a block has two convolutions; n counts blocks.",
-    })
-    return "Names of ResNets count layers with weights on the longest way, without the projections on shortcuts."
+    ends = "the convolution before the first block and the linear layer count, too."
+    return Numbers(
+        Part("layers", layers, {
+            2 * blocks + 2: "a bottleneck has three convolutions.", 3 * blocks: ends, 3 * blocks + 1: ends,
+            layers + 4: "the papers do not count the 1×1 convolutions on the shortcuts.",
+            blocks: "those are the blocks; each has several layers.",
+            blocks + 2: "a block has several layers.",
+        }, "How many convolutions has a bottleneck? Count them over all blocks, and what stands before and behind."),
+        Part("n", n, {
+            3 * n: "that is all three stages together.", 2 * n: "a block has two convolutions; n counts blocks.",
+            6 * n: "those are the convolutions of all blocks; n counts the blocks of one stage.",
+            12: "a block of the CIFAR networks has two convolutions, not three.",
+        }, "110 layers are three stages of n blocks with two convolutions each, and two layers more."),
+        why="Names of ResNets count layers with weights on the longest way, without the projections on shortcuts.")
 
 
 @exercise("bottleneck")
-def bottleneck(answer):
+def bottleneck():
     """(weights of the convolutions 512-128-128-512 of a bottleneck, of two 3×3 convolutions of 512 maps)"""
     def weights(block):
         return sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
 
     with torch.device("meta"):
         narrow, wide = weights(Bottleneck(512, 128)), weights(BasicBlock(512, 512))
-    numbers(answer, (narrow, wide), ("the bottleneck", "two 3×3"), {
-        (wide, narrow): "the right numbers in the wrong order.",
-        (narrow, wide // 2): "two 3×3: that is one of them.",
-        (narrow - 128 * 128 * 9 + 128 * 128, wide): "the bottleneck: its middle convolution is a 3×3, not a 1×1.",
-        (9 * (2 * 512 * 128 + 128 * 128), wide): "the bottleneck: the first and the last convolution are 1×1.",
-        (narrow - 512 * 128, wide): "the bottleneck: it has three convolutions; one of the 1×1 is missing.",
-        (narrow + 2 * (128 + 128 + 512), wide + 2 * 2 * 512): "that counts BatchNorm, too; weights of the convolutions "
-                                                              "are wanted.",
-        (narrow, 2 * 512 * 3 * 3): "two 3×3: each of the 512 new maps reads all 512 maps.",
-    })
-    return f"{wide / narrow:.1f} times as many, whatever the width: the widths cancel."
+    return Numbers(
+        Part("the bottleneck", narrow, {
+            9 * (2 * 512 * 128 + 128 * 128): "the first and the last convolution are 1×1.",
+            narrow - 512 * 128: "it has three convolutions; one of the 1×1 is missing.",
+            128 * 128 * 9: "that is its 3×3 alone, or three 1×1. A 1×1 leads into the narrow, a 3×3 works there, a 1×1 "
+                           "leads out.",
+            narrow + 2 * (128 + 128 + 512): "that counts BatchNorm, too; weights of the convolutions are wanted.",
+        }, "Three convolutions: 1×1 from 512 to 128, 3×3 from 128 to 128, 1×1 from 128 to 512."),
+        Part("two 3×3", wide, {
+            wide // 2: "that is one of them.",
+            wide + 2 * 2 * 512: "that counts BatchNorm, too; weights of the convolutions are wanted.",
+            2 * 512 * 3 * 3: "each of the 512 new maps reads all 512 maps.",
+            2 * 512 * 512: "a kernel of 3×3 has nine weights for each pair of maps.",
+        }, "How many pairs of an old and a new map has one of them, and how many weights has each pair?"),
+        why=f"{wide / narrow:.1f} times as many, whatever the width: the widths cancel.")
 
 
 @exercise("expected-depth")
@@ -318,20 +335,25 @@ def expected_depth(answer):
 
 
 @exercise("groups")
-def groups(answer):
+def groups():
     """weights of a 3×3 convolution from 128 maps to 128 with (1, 32, 128) groups"""
     with torch.device("meta"):
-        right = tuple(nn.Conv2d(128, 128, 3, groups=many, bias=False).weight.numel() for many in (1, 32, 128))
-    one, some, every = right
-    numbers(answer, right, ("one group", "32 groups", "128 groups"), {
-        (one, one, one): "a map reads only the maps of its own group.",
-        (one, one // 32**2, one // 128**2): "that is one group of each; all groups have weights.",
-        right[::-1]: "the right numbers in the wrong order.",
-        tuple(each // 9 for each in right): "a kernel of 3×3 has nine weights for each pair of maps.",
-        (one + 128, some + 128, every + 128): "there are no biases.",
-        (one, 9 * 32 * 32, 9): "with 32 groups a group has 4 maps, not 32: 32 groups of 4 × 4 pairs.",
-    })
-    return "As many groups as maps: one kernel a map. MobileNet is built of these (depthwise convolutions)."
+        one, some, every = (nn.Conv2d(128, 128, 3, groups=many, bias=False).weight.numel() for many in (1, 32, 128))
+
+    def part(name, right, groups, hint):
+        return Part(name, right, {
+            right // 9: "a kernel of 3×3 has nine weights for each pair of maps.",
+            right + 128: "there are no biases.",
+            one: "a map reads only the maps of its own group.",
+            one // groups**2: "that is one group; all groups have weights.",
+            9 * 32 * 32: "with 32 groups a group has 4 maps, not 32: 32 groups of 4 × 4 pairs.",
+        }, hint)
+
+    return Numbers(
+        part("one group", one, 1, "Each of the 128 new maps reads all 128 maps, with nine weights each."),
+        part("32 groups", some, 32, "How many maps has one group? Each of its new maps reads only these."),
+        part("128 groups", every, 128, "A group has one map in and one out: how many weights, and how many groups?"),
+        why="As many groups as maps: one kernel a map. MobileNet is built of these (depthwise convolutions).")
 
 
 @exercise("along")

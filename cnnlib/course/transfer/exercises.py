@@ -12,7 +12,7 @@ from torch import nn
 from ...data import split_per_class
 from ...models.transfer import head_size, new_head, report_match
 from ...training.evaluation import wilson
-from ..exercises import Wrong, call, exercise, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
 # ---------------------------------------------------------------- riddle
 
@@ -49,7 +49,8 @@ def filled(answer):
     if any(not torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()):
         raise Wrong("the model has changed: look only, load nothing.")
     if call(answer, model, model.state_dict()) != 1:
-        raise Wrong("the network's own state dict fills it, 1.0; yours says something else.")
+        raise Wrong("the network's own state dict fills it, 1.0; yours says something else. Divide by the numbers of "
+                    "its parameters, not by those of the state dict.")
     return "In the six runs it was 0.1 % of the DenseNet's frozen part."
 
 
@@ -63,7 +64,8 @@ def _share(given, right, mistakes):
         if math.isclose(given, wrong, abs_tol=1e-6) and not math.isclose(wrong, right, abs_tol=1e-6):
             raise Wrong(mistake)
     if not math.isclose(given, right, abs_tol=1e-6):
-        raise Wrong(f"{given:.4f} is too {'much' if given > right else 'little'}.")
+        raise Wrong(f"{given:.4f} is too {'much' if given > right else 'little'}. Add up the numbers in parameters "
+                    "whose name and shape the state dict has, and divide by those in all parameters.")
 
 
 @exercise("unwrapped")
@@ -79,7 +81,7 @@ def unwrapped(answer):
     if set(given) != set(bare):
         raise Wrong(f"the names are {', '.join(sorted(given))}; wanted: {', '.join(sorted(bare))}.")
     if any(given[name] is not tensor and not torch.equal(given[name], tensor) for name, tensor in bare.items()):
-        raise Wrong("a tensor is not the one that had this name.")
+        raise Wrong("a tensor is not the one that had this name: change the names only, and keep each with its tensor.")
     if set(call(answer, dict(bare))) != set(bare):
         raise Wrong("names without the prefix must stay as they are.")
     return "One translation, and then a strict loader, which tells if it was the right one."
@@ -118,17 +120,27 @@ def moved(answer):
 
 
 @exercise("hidden-units")
-def hidden_units(answer):
+def hidden_units():
     """(units of the hidden layer, parameters of the head) for 512 features and 12 classes"""
     features, classes = 512, 12
     hidden = head_size(features, classes)
     count = sum(p.numel() for p in new_head(features, classes).parameters())
-    numbers(answer, (hidden, count), ("units", "parameters"), {
-        (hidden, features * hidden + hidden * classes): "the biases are missing.",
-        (hidden // 2, (features + 1) * hidden // 2 + (hidden // 2 + 1) * classes):
-            "that is the largest power of two *below* the root; the smallest that is not below it is wanted.",
-    })
-    return "A linear head would have 6,156 parameters; this one has eleven times as many, and can bend."
+    small = hidden // 2
+    below = "that is the largest power of two *below* the root; the smallest that is not below it is wanted."
+    return Numbers(
+        Part("units", hidden, {
+            small: below, 78: "that is the root of features times classes; a power of two is wanted.",
+            2 * hidden: "a smaller power of two is not below the root, either.",
+            512: "that is the number of features.",
+        }, "The root of features times classes, and then the smallest power of two that is not below it."),
+        Part("parameters", count, {
+            features * hidden + hidden * classes: "the biases are missing.",
+            (features + 1) * small + (small + 1) * classes: "right for half as many units; look at the rule again.",
+            (features + 1) * hidden: "that is the first layer; the second leads to the classes.",
+            6_156: "that is one linear layer without a hidden one.",
+        }, "Two linear layers: features to units, units to classes. Each unit, and each class, has a bias."),
+        together={(small, (features + 1) * small + (small + 1) * classes): f"units: {below}"},
+        why="A linear head would have 6,156 parameters; this one has eleven times as many, and can bend.")
 
 
 @exercise("frozen")
@@ -151,7 +163,7 @@ def frozen(answer):
         raise Wrong(f"after net.train() a pass changed {changed[0]}: every training loop calls train(), so that it "
                     "must not reach BatchNorm.")
     if given(x).shape != (8, 4, 4, 4):
-        raise Wrong("the network does not answer as it did.")
+        raise Wrong("the network does not answer as it did: freeze it, and leave its layers and their order.")
     return "A frozen part is deaf to train()."
 
 
@@ -185,19 +197,23 @@ CLASS_SIZES = (137, 205, 66)
 
 
 @exercise("split-counts")
-def split_counts(answer):
+def split_counts():
     """(pictures for training, for testing) where 15 % of each of three classes, rounded down, are for testing"""
     sizes = torch.tensor(CLASS_SIZES)
-    train, test = split_per_class(torch.arange(3).repeat_interleave(sizes), 0.15)
+    train, test = map(len, split_per_class(torch.arange(3).repeat_interleave(sizes), 0.15))
     total = int(sizes.sum())
     rounded = sum(round(0.15 * size) for size in CLASS_SIZES)
     whole = int(0.15 * total)
-    numbers(answer, (len(train), len(test)), ("training", "testing"), {
-        (len(test), len(train)): "the right numbers in the wrong order: training comes first.",
-        (total - whole, whole): "that is 15 % of all pictures together; take them of each class.",
-        (total - rounded, rounded): "that is rounded to the nearest; round down in each class.",
-    })
-    return f"Of all together it would have been {whole}: rounding down in each class costs up to one picture a class."
+    together, nearest = "that is 15 % of all pictures together; take them of each class.", \
+        "that is rounded to the nearest; round down in each class."
+    return Numbers(
+        Part("training", train, {total - whole: together, total - rounded: nearest,
+                                 total: "those are all pictures; a part of them is for testing."},
+             "What is not for testing is for training: find the other number first."),
+        Part("testing", test, {whole: together, rounded: nearest,
+                               test + 1: "round down in each class, before you add."},
+             "Take 15 % of 137, of 205 and of 66, round each down, and add."),
+        why=f"Of all together it would have been {whole}: rounding down in each class costs up to one picture a class.")
 
 
 @exercise("stratified")
@@ -230,17 +246,24 @@ def stratified(answer):
 
 
 @exercise("always-one")
-def always_one(answer):
+def always_one():
     """(right answers out of 364 of a network that says dandelion always, mean of its accuracies a class in percent)"""
     counts = torch.tensor([63, 89, 64, 69, 79])
     right = counts.max().item()
-    numbers(answer, (right, 100 // len(counts)), ("right answers", "mean of the classes in percent"), {
-        (right, round(100 * right / 364)): "the mean of the classes: it is always right about one of them, and never "
-                                           "about the others; each class counts the same.",
-        (73, 20): "right answers: 364 / 5 would be right if all classes had as many pictures.",
-        (898, 20): "right answers: that is the whole data set; the test split has a tenth of it.",
-    })
-    return f"{right / 364:.1%} without a look at the picture: compare an accuracy with that, not with 20 %."
+    return Numbers(
+        Part("right answers", right, {
+            73: "364 / 5 would be right if all classes had as many pictures.",
+            898: "that is the whole data set; the test split has a tenth of it.",
+            364: "those are all pictures; most of them are no dandelions.",
+            364 - right: "those are the wrong answers.",
+        }, "On which pictures is it right, and how many of them are there?"),
+        Part("mean of the classes in percent", 100 // len(counts), {
+            round(100 * right / 364): "it is always right about one of them, and never about the others; each class "
+                                      "counts the same.",
+            100: "that is its accuracy on dandelions; four classes more count as much.",
+            0: "it is right about one of the classes.",
+        }, "Write down five accuracies, one a class, and take their mean."),
+        why=f"{right / 364:.1%} without a look at the picture: compare an accuracy with that, not with 20 %.")
 
 
 @exercise("leaked")
@@ -265,7 +288,10 @@ def leaked(answer):
     if given[7]:
         raise Wrong("a picture is counted whose rows are in another order: compare the pixels, not their sum.")
     if not torch.equal(given, right):
-        raise Wrong(f"{int((given != right).sum())} of 8 test pictures are judged wrongly.")
+        i = (given != right).nonzero()[0].item()
+        wrong = int((given != right).sum())
+        raise Wrong(f"{wrong} of 8 test pictures are judged wrongly, among them number {i}: it is "
+                    f"{'' if right[i] else 'not '}in train. Compare all of its pixels with each picture there.")
     return "Pixel by pixel is the least that can be asked; copies that were saved anew escape it."
 
 
@@ -291,33 +317,46 @@ def confusion(answer):
 
 
 @exercise("two-readings")
-def two_readings(answer):
+def two_readings():
     """(percent of class 0's pictures that are answered right, percent of the answers 0 that are right)"""
     matrix = torch.tensor([[45, 9, 6], [30, 20, 0], [15, 5, 70]])
-    found, true = 100 * matrix[0, 0] // matrix[0].sum(), 100 * matrix[0, 0] // matrix[:, 0].sum()
-    all_right = 100 * matrix.trace() // matrix.sum()
-    numbers(answer, (found.item(), true.item()), ("of the pictures", "of the answers"), {
-        (true.item(), found.item()): "the right numbers in the wrong order: the pictures of a class stand in its row.",
-        (all_right.item(), all_right.item()): "that is the accuracy over all classes; class 0 is asked for.",
-        (45, 45): "those are numbers of pictures; divide by the sum of the row, and of the column.",
-    })
-    return "The first is called recall, the second precision. Exchange the axes, and each passes for the other."
+    found, true = (100 * matrix[0, 0] // total.sum() for total in (matrix[0], matrix[:, 0]))
+    overall = "that is the accuracy over all classes; class 0 is asked for."
+    count = "that is a number of pictures; divide it by the sum of its {}."
+    accuracy = (100 * matrix.trace() // matrix.sum()).item()
+    return Numbers(
+        Part("of the pictures", found.item(), {accuracy: overall, 45: count.format("row"),
+                                               25: "those are the wrong ones."},
+             "Of the 60 pictures of class 0, how many are called 0? The pictures of a class stand in its row."),
+        Part("of the answers", true.item(), {accuracy: overall, 45: count.format("column")},
+             "How many pictures of all three classes are called 0, and how many of these are of class 0? Read down the "
+             "column."),
+        together={
+            (true.item(), found.item()): "the right numbers in the wrong order: the pictures of a class stand in its "
+                                         "row.",
+            (45, 45): "those are numbers of pictures; divide by the sum of the row, and of the column.",
+        },
+        why="The first is called recall, the second precision. Exchange the axes, and each passes for the other.")
 
 
 @exercise("printed-loss")
-def printed_loss(answer):
+def printed_loss():
     """(batches of 32 in 599 pictures, true mean loss in ten-thousandths), if it was divided by one batch less"""
-    batches = -(-599 // 32)
-    printed = 0.455718
-    right = round(1e4 * printed * (batches - 1) / batches)
-    numbers(answer, (batches, right), ("batches", "ten-thousandths"), {
-        (batches - 1, round(1e4 * printed * (batches - 2) / (batches - 1))):
-            "599 pictures fill 18 batches and begin another; the last batch counts.",
-        (batches, round(1e4 * printed * batches / (batches - 1))):
-            "it was divided by too little, so the true loss is smaller than the printed one.",
-        (batches, round(1e4 * printed)): "that is the printed loss.",
-    })
-    return "One part in nineteen too much: less than with the flowers, because there are more batches."
+    batches, printed = -(-599 // 32), 0.455718
+    return Numbers(
+        Part("batches", batches, {
+            batches - 1: "599 pictures fill 18 batches and begin another; the last batch counts.",
+            batches + 1: "599 / 32 is between 18 and 19.",
+        }, "How many batches of 32 does it take until all 599 pictures are in one?"),
+        Part("ten-thousandths", round(1e4 * printed * (batches - 1) / batches), {
+            round(1e4 * printed * (batches - 2) / (batches - 1)):
+                "599 pictures fill 18 batches and begin another; the last batch counts.",
+            round(1e4 * printed * batches / (batches - 1)):
+                "it was divided by too little, so the true loss is smaller than the printed one.",
+            round(1e4 * printed): "that is the printed loss.",
+        }, "The program divided the sum by one batch less than there were: multiply by its number, divide by the right "
+           "one, and then by 0.0001."),
+        why="One part in nineteen too much: less than with the flowers, because there are more batches.")
 
 
 # ---------------------------------------------------------------- certainty
@@ -365,8 +404,8 @@ def interval(answer):
             raise Wrong(mistake)
     case = next(case for case in cases if not math.isclose(given[case][0], wilson(*case)[0], abs_tol=1e-3)
                 or not math.isclose(given[case][1], wilson(*case)[1], abs_tol=1e-3))
-    raise Wrong(f"{case[0]} of {case[1]} gives {given[case][0]:.4f} to {given[case][1]:.4f}; that is not Wilson's "
-                "interval.")
+    raise Wrong(f"{case[0]} of {case[1]} gives {given[case][0]:.4f} to {given[case][1]:.4f}; Wilson's interval is "
+                "{:.4f} to {:.4f}. Compute its middle and half its width by themselves.".format(*wilson(*case)))
 
 
 @exercise("paired")
@@ -402,21 +441,27 @@ def paired(answer):
             raise Wrong(mistake)
     i = next(i for i, case in enumerate(cases) if not math.isclose(given[i], p_value(case), abs_tol=1e-4))
     raise Wrong(f"where only the first is right {cases[i][1]} times and only the second {cases[i][2]} times, it gives "
-                f"{given[i]:.4f}; that is not the exact p-value.")
+                f"{given[i]:.4f}; the exact p-value is {p_value(cases[i]):.4f}. Of so many pictures, how likely "
+                "is a split at least as uneven, if each falls to either side like a coin?")
 
 
 @exercise("enough-pictures")
-def enough_pictures(answer):
+def enough_pictures():
     """test pictures for 1.96 √(0.9 · 0.1 / n) of at most 1 point, and of at most half a point"""
     def pictures(half):
         return next(n for n in range(int(0.9 * 0.1 * (1.96 / half) ** 2) - 2, 10**6)
                     if 1.96 * math.sqrt(0.9 * 0.1 / n) <= half)
 
     one, half = pictures(0.01), pictures(0.005)
-    numbers(answer, (one, half), ("1 point", "half a point"), {
-        (one - 1, half - 1): "with that many it is just above; round up.",
-        (one, 2 * one): "half the width takes more than twice the pictures: n stands under a root.",
-        (pictures(0.02), one): "that is for the whole width of the interval; here it is the half.",
-        (half, one): "the right numbers in the wrong order.",
-    })
-    return "Half the width costs four times the pictures. The flowers' test split has 364."
+    up = "with that many it is just above; round up."
+    whole = "that is for the whole width of the interval; here it is the half."
+    hint = "Solve 1.96 √(0.9 · 0.1 / n) = {} for n, and round up."
+    return Numbers(
+        Part("1 point", one, {one - 1: up, pictures(0.02): whole, 900: "1.96 standard errors are wanted, not one."},
+             hint.format("0.01")),
+        Part("half a point", half, {
+            half - 1: up, 2 * one: "half the width takes more than twice the pictures: n stands under a root.",
+            one: whole, 3600: "1.96 standard errors are wanted, not one.",
+        }, hint.format("0.005")),
+        together={(one - 1, half - 1): up},
+        why="Half the width costs four times the pictures. The flowers' test split has 364.")

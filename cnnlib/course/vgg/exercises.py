@@ -9,36 +9,54 @@ from torch.nn import functional as F
 from ...anatomy import of, summary
 from ...experiments import likeness as measured
 from ...models import VGG, vgg
-from ..exercises import Wrong, call, exercise, number, numbers, tensor
+from ..exercises import Numbers, Part, Wrong, call, exercise, number, tensor
 
 
 @exercise("stack")
-def stack(answer):
+def stack():
     """(3×3 convolutions for a field of 11×11, their weights in C², the weights of one 11×11 in C²)"""
     layers = next(n for n in range(1, 20) if 1 + 2 * n == 11)
-    numbers(answer, (layers, 9 * layers, 11**2), ("layers", "weights of the stack", "weights of one 11×11"), {
-        (4, 36, 121): "the first layer sees 3 pixels, each further one 2 more; four of them see 9.",
-        (6, 54, 121): "the first layer sees 3 pixels, each further one 2 more; six of them see 13.",
-        (5, 15, 11): "a kernel of 3×3 has nine weights for each pair of maps, not three.",
-        (5, 45, 11): "one 11×11: a kernel has a height and a width.",
-        (5, 9, 121): "those are the weights of one layer of the stack.",
-    })
-    return "A little more than a third of the weights, and five ReLUs in place of one."
+    return Numbers(
+        Part("layers", layers, {
+            4: "the first layer sees 3 pixels, each further one 2 more; four of them see 9.",
+            6: "the first layer sees 3 pixels, each further one 2 more; six of them see 13.",
+            9: "with each layer a unit sees 2 pixels more: one to each side.",
+            10: "with each layer a unit sees 2 pixels more: one to each side.",
+        }, "The first layer sees 3 pixels. How many more does each further one see?"),
+        Part("weights of the stack", 9 * layers, {
+            3 * layers: "a kernel of 3×3 has nine weights for each pair of maps, not three.",
+            9: "those are the weights of one layer of the stack.",
+            27: "that is a stack of three, which sees 7×7; here 11×11 is to be seen.",
+            36: "that is a stack of four, which sees 9×9; here 11×11 is to be seen.",
+            54: "that is a stack of six, which sees 13×13; here 11×11 is to be seen.",
+        }, "One 3×3 has nine weights for each pair of maps; how many layers are there?"),
+        Part("weights of one 11×11", 11**2, {
+            11: "a kernel has a height and a width.", 22: "a kernel has its height times its width in weights.",
+        }, "How many places has one kernel of 11×11?"),
+        why="A little more than a third of the weights, and five ReLUs in place of one.")
 
 
 @exercise("letter-c")
-def letter_c(answer):
+def letter_c():
     """parameters that configuration D has more than C"""
     right = of("vgg16").total_params - of("vgg16_1x1").total_params
-    number(answer, right, "parameters", {
-        -right: "the right number with the wrong sign: D is the larger one.",
-        right * 9 // 8: "those are all weights of the three 3×3; the 1×1 in their place have some, too.",
-        right // 8: "those are the weights of the three 1×1.",
-        8 * 512**2 * 3: "not all three have 512 maps.",
-        8 * (256 + 512 + 512): "a convolution has a kernel for every pair of an input and an output map.",
-        8 * (256**2 + 512**2): "there are three such convolutions, two of them with 512 maps.",
-    })
-    return "Eight weights more for every pair of maps; the biases are the same."
+    pairs = 256**2 + 2 * 512**2
+    return Numbers(
+        Part("parameters", right, {
+            -right: "the right number with the wrong sign: D is the larger one.",
+            right * 9 // 8: "those are all weights of the three 3×3; the 1×1 in their place have some, too.",
+            pairs: "those are the weights of the three 1×1.",
+            8 * 512**2 * 3: "not all three have 512 maps.",
+            8 * 256**2 * 3: "only one of the three has 256 maps.",
+            8 * (256 + 512 + 512): "a convolution has a kernel for every pair of an input and an output map.",
+            8 * (256**2 + 512**2): "there are three such convolutions, two of them with 512 maps.",
+            8 * 512**2: "that is one of the three convolutions, with 512 maps.",
+            8 * 256**2: "that is one of the three convolutions, with 256 maps.",
+            2 * pairs: "a kernel of 3×3 has nine weights, one of 1×1 has one.",
+            right + 256 + 512 + 512: "a 1×1 convolution has biases, too: they cancel.",
+        }, "Take one convolution with 512 maps first: how many pairs of an input and an output map has it, and how "
+           "many weights more does a 3×3 have for each pair than a 1×1?"),
+        why="Eight weights more for every pair of maps; the biases are the same.")
 
 
 @exercise("merge")
@@ -63,54 +81,62 @@ def merge(answer):
 
 
 @exercise("string")
-def string(answer):
+def string():
     """(parameters, side of the last maps) of the convolutions "8 M 16 16 M" on grey pictures of 28×28"""
     table = summary(VGG("8 M 16 16 M", 1, in_channels=1).features, (1, 1, 28, 28))
     right, side = table.total_params, table.rows[-1].output_shape[-1]
-    numbers(answer, (right, side), ("parameters", "side of the maps"), {
-        (right - 40, side): "parameters: each map has a bias.",
-        (right + 2 * 9 * 8, side): "parameters: the pictures are grey, with one channel.",
-        (right - 16 * 145, side): "parameters: there are two convolutions with 16 maps; the second sees 16.",
-        (right - 16 * 9 * 8, side): "parameters: the third convolution sees 16 maps, not 8.",
-        (right, 14): "side: two poolings, each halves.",
-        (right, 28): "side: the convolutions keep it, the two poolings do not.",
-        (right, 3): "side: the convolutions have padding 1 and keep it.",
-    })
-    return "Words for convolutions add parameters, each M halves and adds none."
+    return Numbers(
+        Part("parameters", right, {
+            right - 40: "each map has a bias.",
+            right + 2 * 9 * 8: "the pictures are grey, with one channel.",
+            right - 16 * 145: "there are two convolutions with 16 maps; the second sees 16.",
+            right - 16 * 9 * 8: "the third convolution sees 16 maps, not 8.",
+            right - 16 * 73: "there are two convolutions with 16 maps; the first of them sees 8.",
+        }, "Three convolutions of 3×3: they see 1, 8 and 16 maps. Count each by itself, with a bias for each new map."),
+        Part("side of the maps", side, {
+            14: "two poolings, each halves.", 28: "the convolutions keep it, the two poolings do not.",
+            3: "the convolutions have padding 1 and keep it.", 4: "the convolutions have padding 1 and keep it.",
+        }, "Only an M changes the side."),
+        why="Words for convolutions add parameters, each M halves and adds none.")
 
 
 @exercise("field")
-def field(answer):
+def field():
     """receptive fields of a unit after the last pooling in configurations (A, C, E)"""
     def behind_the_last(name, kind):
         return [row.receptive_field for row in of(name).rows if row.type == kind][-1]
 
-    names = ("vgg11", "vgg16_1x1", "vgg19")
-    right = tuple(behind_the_last(name, "MaxPool2d") for name in names)
-    numbers(answer, right, ("A", "C", "E"), {
-        tuple(behind_the_last(name, "Conv2d") for name in names):
-            "those are the fields of the last convolution; its pooling looks at two by two of its units.",
-        (27, 31, 43): "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
-        (224, 224, 224): "a field is counted whether or not the picture ends before it; count layer by layer.",
-        tuple(field + 16 for field in right): "a pooling widens the field by the distance of neighbours before it, 16.",
-    })
-    return "Most of a field is made by the last stages: their windows lie on maps of few, distant units."
+    def part(letter, name, doubled):
+        right = behind_the_last(name, "MaxPool2d")
+        return Part(letter, right, {
+            behind_the_last(name, "Conv2d"): "that is the field of the last convolution; its pooling looks at two by "
+                                             "two of its units.",
+            doubled: "after a pooling neighbours are twice as far apart: its window and all later ones count double.",
+            224: "a field is counted whether or not the picture ends before it; count layer by layer.",
+            right + 16: "a pooling widens the field by the distance of neighbours before it, 16.",
+        }, "Word by word: a 3×3 adds two steps, an M one, a 1×1 none; after each M a step is twice as long.")
+
+    return Numbers(
+        part("A", "vgg11", 27), part("C", "vgg16_1x1", 31), part("E", "vgg19", 43),
+        why="Most of a field is made by the last stages: their windows lie on maps of few, distant units.")
 
 
 @exercise("average-pooling")
-def average_pooling(answer):
+def average_pooling():
     """parameters of VGG-19 for 1000 classes with average pooling and one linear layer"""
     whole, right = of("vgg19").total_params, of("vgg19", dense=0, grid=1).total_params
-    features = right - 513_000
-    number(answer, right, "parameters", {
-        features: "the linear layer at the end is missing: 512 averages, 1000 classes.",
-        right - 1000: "each class has a bias.",
-        whole - 102_764_544: "both hidden dense layers go, not only the first.",
-        of("vgg19", dense=0).total_params: "the average of a map is one number, not 49.",
-        whole - right: "that is the saving; the question is what is left.",
-        of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
-    })
-    return f"That is {right / whole:.0%} of VGG-19, with every convolution in place."
+    return Numbers(
+        Part("parameters", right, {
+            right - 513_000: "the linear layer at the end is missing: 512 averages, 1000 classes.",
+            right - 1000: "each class has a bias.",
+            whole - 102_764_544: "both hidden dense layers go, not only the first.",
+            of("vgg19", dense=0).total_params: "the average of a map is one number, not 49.",
+            whole - right: "that is the saving; the question is what is left.",
+            of("vgg16", dense=0, grid=1).total_params: "that is VGG-16; E has three convolutions more.",
+            513_000: "that is the new linear layer; the convolutions stay.",
+        }, "Take all dense layers away from VGG-19, and add one linear layer from 512 means to 1000 classes, with "
+           "biases."),
+        why=f"That is {right / whole:.0%} of VGG-19, with every convolution in place.")
 
 
 @exercise("count")
@@ -128,7 +154,8 @@ def count(answer):
                 _counted(text, channels, kernel=3): "all is counted as 3×3"
                     + (f"; the kernel of {', '.join(sorted(kernels))} stands before the x." if kernels else "."),
                 _counted(text, channels, keeps=True): "a convolution sees the maps of the one before it.",
-            })
+            }, "Go word by word and remember how many maps there are: a convolution has k · k · maps weights and a "
+               "bias for each new map, M and LRN have none.")
     return f"It agrees with the networks of {len(strings)} strings."
 
 
@@ -198,23 +225,27 @@ def likeness(answer):
         if abs(given - wrong) < 1e-4 < abs(given - right):
             raise Wrong(what)
     if abs(given - right) > 1e-4:
-        raise Wrong(f"{given:.4f} is too {'large' if given > right else 'small'}.")
+        raise Wrong(f"{given:.4f} is too {'large' if given > right else 'small'}. Flatten the last maps of each "
+                    "picture, bring each to length 1, and take the mean product over all pairs of different pictures.")
     return "Now try it with more layers, and with BatchNorm between them."
 
 
 @exercise("picture-size")
-def picture_size(answer):
+def picture_size():
     """(smallest, largest) side of a square picture whose last maps are 7×7 in VGG-16"""
     sides = [side for side in range(200, 280) if side // 32 == 7]
-    numbers(answer, (sides[0], sides[-1]), ("smallest", "largest"), {
-        (sides[-1], sides[0]): "the right numbers in the wrong order.",
-        (224, 224): "a pooling rounds down: the last column of an odd map is dropped.",
-        (224, 256): "256 is halved five times without a remainder, and leaves 8.",
-        (224, 239): "the remainders of all five halvings count, not only that of the last.",
-        (193, 224): "poolings round down, not up.",
-        (224, 225): "225 is not the end: 113 rounds down, too.",
-    })
-    return "All of them run without an error, so nothing says which one was meant."
+    remainder = "a pooling rounds down: the last column of an odd map is dropped."
+    return Numbers(
+        Part("smallest", sides[0], {193: "poolings round down, not up.", 223: "it ends with maps of 6×6.",
+                                    7: "that is the side of the last maps.", 112: "there are five poolings, not four."},
+             "Five poolings halve, and round down: go back from 7 and double five times."),
+        Part("largest", sides[-1], {
+            224: remainder, 256: "256 is halved five times without a remainder, and leaves 8.",
+            239: "the remainders of all five halvings count, not only that of the last.",
+            225: "225 is not the end: 113 rounds down, too.",
+        }, "Go back from 7: which is the largest number that half, rounded down, makes 7 of? Five times so."),
+        together={(224, 224): remainder},
+        why="All of them run without an error, so nothing says which one was meant.")
 
 
 @exercise("as-convolution")
