@@ -61,7 +61,7 @@ def by_depth(known, unknown, train, test, chosen):
 
 
 def probes(net, train, test, stages=RESIDUAL, a_class=A_CLASS, seeds=(0,)):
-    """{pictures a class: a list a seed of the accuracies by stage}; the seed draws the pictures, "all" leaves no choice."""
+    """{pictures a class: a list a seed of accuracies by stage}; the seed draws the pictures, "all" leaves no choice."""
     known, unknown = (stage_means(net, split, stages) for split in (train, test))
     classes = len(train.labels.unique())
     return {number: [by_depth(known, unknown, train, test, balanced(
@@ -114,7 +114,8 @@ def networks(name):
 def record(file=FILE):
     """Probe every network on flowers of every size, and write the accuracies; returns the Probes."""
     environment = {**runs.environment("cpu"), "command": "python -m cnnlib.experiments.stage_probes"}
-    accuracy = {name: {form: {str(size): {str(number): [] for number in A_CLASS} for size in SIZES if name in SIZES[size]}
+    accuracy = {name: {form: {str(size): {str(number): [] for number in A_CLASS}
+                              for size, seen in SIZES.items() if name in seen}
                        for form in ("trained", "random")} for name in STAGES}
     variants = {}
     for size, names in SIZES.items():

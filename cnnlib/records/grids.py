@@ -71,6 +71,12 @@ def positions(**size):
             for position, form in (("standard", {}), *((p, {"se_position": p}) for p in ("pre", "post", "identity")))]
 
 
+def bottlenecks(**size):
+    """Sixteen blocks of two 3x3, and sixteen bottlenecks: between blocks of as many maps, and with as many weights."""
+    return [Case("two-3x3", "resnet34", {"width": 16, **size}), Case("same-maps", "resnet50", {"width": 4, **size}),
+            Case("same-weights", "resnet50", {"width": 15, **size})]
+
+
 def factored():
     """MobileNetV2 beside a ResNet-20, whose 3x3 convolutions are whole, with as long a step of training. Nets with as
     many parameters are in `degradation`: plain20 and resnet20.
@@ -443,6 +449,11 @@ GRIDS = {
     ),
     "digits-se-position": Grid(
         "SE-ResNet-20, half as wide, by where its gates stand", positions(**NARROW), DIGITS, DIGITS_BN,
+    ),
+    "digits-bottleneck": Grid(
+        "ResNet-34, a quarter as wide, and bottlenecks in the place of its blocks; a fifth of the digits to train on, "
+        "four fifths to test on", bottlenecks(**GREY, num_classes=10),
+        {**DIGITS_32, "test_fraction": 0.8}, {**DIGITS_BN, "epochs": 16},
     ),
     "digits-race": Grid(
         "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate",
