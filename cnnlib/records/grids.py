@@ -81,8 +81,8 @@ def factored():
     """MobileNetV2 beside a ResNet-20, whose 3x3 convolutions are whole, with as long a step of training. Nets with as
     many parameters are in `degradation`: plain20 and resnet20.
 
-    Equal time was found by measuring on the CPU that the grid is recorded on: a step of 128 pictures of 16x16, float32,
-    channels last, one thread, took MobileNetV2 83 to 94 ms, ResNet-20 of width 16, 18, 20 and 22 50, 82, 90, 101 ms.
+    Equal time was found by measuring steps of ResNet-20 of several widths on the CPU that the grid is recorded on, one
+    thread, channels last; `python -m cnnlib.experiments.step_times` measures the two again.
     """
     return [Case("mobilenet", "mobilenet_v2", {"variant": "cifar", "width_multiplier": 0.32}),
             Case("equal-time", "resnet20", {"width": 20})]
