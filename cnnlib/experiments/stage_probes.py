@@ -92,7 +92,7 @@ class Probes:
         one_of("network", network, tuple(self.accuracy))
         one_of("form", form, ("trained", "random"))
         one_of("size", str(size), tuple(self.accuracy[network][form]))
-        return self.accuracy[network][form][str(size)][str(one_of("a_class", a_class, A_CLASS))]
+        return self.accuracy[network][form][str(size)][one_of("a_class", str(a_class), tuple(map(str, A_CLASS)))]
 
 
 def networks(name):
