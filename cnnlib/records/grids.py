@@ -71,10 +71,11 @@ def positions(**size):
             for position, form in (("standard", {}), *((p, {"se_position": p}) for p in ("pre", "post", "identity")))]
 
 
-def bottlenecks(**size):
+def bottlenecks(width, **size):
     """Sixteen blocks of two 3x3, and sixteen bottlenecks: between blocks of as many maps, and with as many weights."""
-    return [Case("two-3x3", "resnet34", {"width": 16, **size}), Case("same-maps", "resnet50", {"width": 4, **size}),
-            Case("same-weights", "resnet50", {"width": 15, **size})]
+    widths = {"two-3x3": width, "same-maps": width // 4, "same-weights": width * 15 // 16}
+    return [Case(name, "resnet34" if name == "two-3x3" else "resnet50", {"num_classes": 10, "width": planes, **size})
+            for name, planes in widths.items()]
 
 
 def factored():
@@ -302,6 +303,9 @@ GRIDS = {
         "SE-ResNet-20 by the reduction of its gates (16 and none: se)", reductions((2, 4, 8)), CIFAR, CIFAR_BN,
     ),
     "se-position": Grid("SE-ResNet-20 by where its gates stand", positions(), CIFAR, CIFAR_BN),
+    "bottleneck": Grid(
+        "ResNet-34, half as wide, and bottlenecks in the place of its blocks", bottlenecks(32), CIFAR, CIFAR_BN,
+    ),
     "race": Grid(           # with the recipe's rate for all, until `race-rates` has found theirs
         "Four families at equal parameters or multiply-accumulates", race(WIDE_RACE), CIFAR, CIFAR_BN,
     ),
@@ -452,7 +456,7 @@ GRIDS = {
     ),
     "digits-bottleneck": Grid(
         "ResNet-34, a quarter as wide, and bottlenecks in the place of its blocks; a fifth of the digits to train on, "
-        "four fifths to test on", bottlenecks(**GREY, num_classes=10),
+        "four fifths to test on", bottlenecks(16, **GREY),
         {**DIGITS_32, "test_fraction": 0.8}, {**DIGITS_BN, "epochs": 16},
     ),
     "digits-race": Grid(
