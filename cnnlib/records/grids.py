@@ -71,12 +71,19 @@ def positions(**size):
             for position, form in (("standard", {}), *((p, {"se_position": p}) for p in ("pre", "post", "identity")))]
 
 
+def bottlenecks(width, **size):
+    """Sixteen blocks of two 3x3, and sixteen bottlenecks: between blocks of as many maps, and with as many weights."""
+    widths = {"two-3x3": width, "same-maps": width // 4, "same-weights": width * 15 // 16}
+    return [Case(name, "resnet34" if name == "two-3x3" else "resnet50", {"num_classes": 10, "width": planes, **size})
+            for name, planes in widths.items()]
+
+
 def factored():
     """MobileNetV2 beside a ResNet-20, whose 3x3 convolutions are whole, with as long a step of training. Nets with as
     many parameters are in `degradation`: plain20 and resnet20.
 
-    Equal time was found by measuring on the CPU that the grid is recorded on: a step of 128 pictures of 16x16, float32,
-    channels last, one thread, took MobileNetV2 83 to 94 ms, ResNet-20 of width 16, 18, 20 and 22 50, 82, 90, 101 ms.
+    Equal time was found by measuring steps of ResNet-20 of several widths on the CPU that the grid is recorded on, one
+    thread, channels last; `python -m cnnlib.experiments.step_times` measures the two again.
     """
     return [Case("mobilenet", "mobilenet_v2", {"variant": "cifar", "width_multiplier": 0.32}),
             Case("equal-time", "resnet20", {"width": 20})]
@@ -296,6 +303,9 @@ GRIDS = {
         "SE-ResNet-20 by the reduction of its gates (16 and none: se)", reductions((2, 4, 8)), CIFAR, CIFAR_BN,
     ),
     "se-position": Grid("SE-ResNet-20 by where its gates stand", positions(), CIFAR, CIFAR_BN),
+    "bottleneck": Grid(
+        "ResNet-34, half as wide, and bottlenecks in the place of its blocks", bottlenecks(32), CIFAR, CIFAR_BN,
+    ),
     "race": Grid(           # with the recipe's rate for all, until `race-rates` has found theirs
         "Four families at equal parameters or multiply-accumulates", race(WIDE_RACE), CIFAR, CIFAR_BN,
     ),
@@ -443,6 +453,11 @@ GRIDS = {
     ),
     "digits-se-position": Grid(
         "SE-ResNet-20, half as wide, by where its gates stand", positions(**NARROW), DIGITS, DIGITS_BN,
+    ),
+    "digits-bottleneck": Grid(
+        "ResNet-34, a quarter as wide, and bottlenecks in the place of its blocks; a fifth of the digits to train on, "
+        "four fifths to test on", bottlenecks(16, **GREY),
+        {**DIGITS_32, "test_fraction": 0.8}, {**DIGITS_BN, "epochs": 16},
     ),
     "digits-race": Grid(
         "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate",

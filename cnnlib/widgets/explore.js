@@ -207,18 +207,20 @@ function cells({ x, series, labels, ranges }, width) {
   const known = series.flatMap(([, values]) => values).filter((value) => value != null);
   const [low, high] = ranges[1].length ? ranges[1] : [Math.min(0, ...known), Math.max(...known)];
   const longest = Math.max(0, ...series.map(([name]) => name.length));
+  const every = Math.ceil(series.length / 30);                 // a row in so many has its name, with room for it
   const data = series.flatMap(([name, values]) => values.map((value, p) => ({ row: name, place: x[p], value,
     title: say([name, `${labels[0]} ${x[p]}`.trim()].filter(Boolean).join(", "), write(value)) })))
     .filter(({ value }) => value != null);
   return {
-    height: Math.min(24, Math.max(8, (width - 60) / x.length)) * series.length + 52, marginRight: 16, marginTop: 6,
+    height: Math.min(24, Math.max(8, 14 / every, (width - 60) / x.length)) * series.length + 52,
+    marginRight: 16, marginTop: 6,
     marginLeft: Math.min(7.2 * longest + 14, width * 0.3), marginBottom: 40,
     x: { domain: x, padding: 0.04 }, y: { domain: series.map(([name]) => name), padding: 0.04 },
     marks: [
       axisX({ label: labels[0] || null, labelAnchor: "center", labelArrow: "none", tickSize: 0,
         ticks: x.filter((_, p) => p % Math.ceil((22 * x.length) / width) === 0) }),
       axisY({ label: null, tickSize: 0,
-        ticks: series.map(([name]) => name).filter((_, r) => r % Math.ceil(series.length / 30) === 0) }),
+        ticks: series.map(([name]) => name).filter((_, r) => r % every === 0) }),
       cell(data, { x: "place", y: "row", fill: "var(--cnn-accent)", title: "title",
         fillOpacity: ({ value }) => 0.04 + (0.96 * (value - low)) / (high - low || 1) }),
     ],
