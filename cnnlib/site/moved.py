@@ -16,7 +16,9 @@ from .minutes import sections_of
 WIDGET = re.compile(r'<div class="cnnlib-widget" data-kind="(\w+)".*?>(\{.*?\})</script>', re.DOTALL)
 # A widget's part of the address ends with what its knobs show: #path-lab?n=54
 SCRIPT = """addEventListener("DOMContentLoaded", () => {{
-  const moved = {moved}, anchor = decodeURIComponent(location.hash.slice(1).split(/[?;]/)[0]);
+  const moved = {moved};
+  let anchor = location.hash.slice(1).split(/[?;]/)[0];
+  try {{ anchor = decodeURIComponent(anchor); }} catch {{ /* no address of ours */ }}
   if (Object.hasOwn(moved, anchor)) location.replace(moved[anchor] + location.hash);
 }});"""
 

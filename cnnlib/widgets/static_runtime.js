@@ -124,10 +124,10 @@ function remember(anchor) {
   timer = setTimeout(() => history.replaceState(history.state, "", `#${[...moved.values()].reverse().join(";")}`), 250);
 }
 
-/** Set the knobs as the address says, and go to the first widget that it names. */
+/** Set the knobs as the address says; return the first widget that it names. */
 function follow() {
   const parts = location.hash.slice(1).split(";").map((part) => part.split("?")).filter(([, query]) => query);
-  const found = parts.map(([name, query]) => [mounted.get(decodeURIComponent(name)), query]).filter(([at]) => at);
+  const found = parts.map(([name, query]) => [mounted.get(decoded(name)), query]).filter(([at]) => at);
   for (const [{ model, opening, spec }, query] of found) {
     const values = {};
     for (const [name, text] of new URLSearchParams(query)) {
@@ -138,8 +138,10 @@ function follow() {
     }
     try { ask(model, values); } catch { ask(model, opening); }     // a value that the widget has no picture for
   }
-  found[0]?.[0].host.scrollIntoView();
+  return found[0]?.[0].host;
 }
+/** What anybody may write into an address: where it is no code for letters, it stays as it is. */
+function decoded(name) { try { return decodeURIComponent(name); } catch { return name; } }
 const ask = (model, values) => { model.set(values); model.save_changes(); };
 
 async function mount(host, render) {
@@ -161,5 +163,8 @@ const define = (name, render) => document.querySelectorAll(`.cnnlib-widget[data-
   .forEach((host) => mount(host, render).catch(console.error));
 
 globalThis.cnnlib = { ui, define };                     // what the other scripts of the page build on
-addEventListener("load", follow);
-addEventListener("hashchange", follow);
+addEventListener("hashchange", () => follow()?.scrollIntoView());
+addEventListener("load", () => {                        // after a reload, and on the way back, readers stay where they were
+  const host = follow();
+  if (performance.getEntriesByType("navigation")[0]?.type === "navigate") host?.scrollIntoView();
+});

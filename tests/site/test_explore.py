@@ -252,7 +252,8 @@ def test_the_address_keeps_the_knobs_and_opens_the_page_so(staged):
         assert page.errors == []
 
 
-NOT_OURS = ["", "stage", "other?a=3", "product", "product?a=99", "product?a=x&nothing=1", "product?a=%",
+NOT_OURS = ["", "stage", "%E0%A4%A", "%E0%A4%A?a=3", "other?a=3", "product",
+            "product?a=99", "product?a=x&nothing=1", "product?a=%",
             "product?title=<b>&origin=kernel", "product?answer=1&grid=2&error=no;;?"]
 
 
