@@ -37,7 +37,7 @@ export function render({ model, el }) {
   const stored = model.get("photo");
   const photo = { side: stored.side, pixels: Uint8Array.from(atob(stored.pixels), (c) => c.charCodeAt(0)) };
   let strokes = digitStrokes(4), digit = 4, variant = 0, fresh = true;
-  let colours, chosen = { row: 40, column: 40 };
+  let colours, chosen;                                   // the place of the map that is looked at
   const picture = () => (model.get("picture") === "photograph" ? photo
     : { side: DIGIT, pixels: develop({ strokes }, AS_DRAWN) });
   const weights = () => parse(model.get("kernel"));
@@ -120,7 +120,7 @@ export function render({ model, el }) {
   for (const end of ["pointerup", "pointercancel"]) canvases.picture.addEventListener(end, () => { pen = null; });
 
   // ------------------------------------------------------------ the controls
-  const presets = Object.entries(model.get("presets")).map(([name, [kernel, divide]]) =>
+  const presets = model.get("presets").map(([name, kernel, divide]) =>
     button(name, () => ui.ask({ kernel, divide }), { "data-kernel": kernel }));
   const again = button("Another digit", () => {
     digit = (digit + 1) % 10;
@@ -137,7 +137,7 @@ export function render({ model, el }) {
     ui.select("game", { label: "game", options: model.get("grid").game.map((game) =>
       [game, game === "paint" ? "paint a kernel" : `find this kernel: ${game}`]) }),
     h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, "weight to paint"), brush),
-    ui.checkbox("divide", { label: "divide by the sum of the weights" }));
+    ui.checkbox("divide", { label: "divide by sum of weights" }));
   ui.results.append(
     h("p", { class: "kl-task" }, h("b", { "data-value": "task" }), " ", score),
     h("div", { class: "dd-steps kl-steps" },
@@ -205,10 +205,13 @@ export function render({ model, el }) {
     theme.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light", "class"] });
   dark.addEventListener("change", retint);
   ui.defer(() => { theme.disconnect(); dark.removeEventListener("change", retint); cancelAnimationFrame(frame); });
+  const middle = () => { const at = Math.floor(picture().side / 2) - 1; chosen = { row: at, column: at }; };
+  ui.on("change:picture", middle);
   ui.on("change:kernel change:divide change:picture change:answer", redraw);
   ui.on("change:kernel change:divide change:answer", () => setTimeout(() => score.textContent && ui.say(score.textContent), 50));
   /** For tests: the picture as rows of grey levels, and the map. */
   ui.root.cnnLab = () => ({ side: picture().side, pixels: [...picture().pixels], map: [...map] });
+  middle();
   redraw();
   return ui.cleanup;
 }

@@ -63,12 +63,12 @@ class KernelLab(BookWidget):
     picture = t.Enum(["photograph", "digit"], "photograph").tag(sync=True)
     game = t.Enum(["paint", *HIDDEN], "paint").tag(sync=True)
     photo = t.Dict(help="side, and the grey levels 0 to 255 row by row in base64").tag(sync=True)
-    presets = t.Dict(help="name -> [weights, divide]").tag(sync=True)
+    presets = t.List(help="[name, weights, divide] of each").tag(sync=True)
 
     def __init__(self, **values):
         pixels = base64.b64encode(photograph().numpy().tobytes()).decode()
-        super().__init__(photo={"side": SIDE, "pixels": pixels}, presets={name: list(preset) for name, preset
-                                                                          in PRESETS.items()}, **values)
+        presets = [[name, *preset] for name, preset in PRESETS.items()]
+        super().__init__(photo={"side": SIDE, "pixels": pixels}, presets=presets, **values)
 
     def compute(self, picture, game):
         """`task`: what is asked; `hidden` and `hidden_divide`: the kernel to be found, empty where one only paints."""
