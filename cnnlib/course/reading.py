@@ -75,5 +75,5 @@ def sections(chapter, root=None):
 
 
 def in_sections(root=None):
-    """The chapters that are split into sections. The others are one long notebook each, still."""
+    """The chapters that have sections; one that is only begun has none yet."""
     return [chapter for chapter in chapters.CHAPTERS if sections(chapter, root)]

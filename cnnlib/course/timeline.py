@@ -56,10 +56,12 @@ class Table:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        head = [Markup(name.replace(" ", "<br>", 1)) for name in self.HEAD]
+        # Year and network head a group of rows: four columns are as many as fit a phone.
+        head = [Markup(name.replace(" ", "<br>")) for name in self.HEAD[2:]]
         body = ""
         for (year, name, *counts), note in self.rows:
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in counts).replace(" %", "&nbsp;%")
-            body += (f'<tr><td rowspan="2">{year}</td><th scope="rowgroup" rowspan="2">{html.escape(name)}</th>{cells}'
-                     f'</tr><tr><td colspan="4"><small>{html.escape(note)}</small></td></tr>')
-        return f'<div class="cnnlib-html">{table("The networks of the map; counts for one picture", head, body)}</div>'
+            body += (f'<tr><th scope="rowgroup" colspan="4">{html.escape(f"{year}: {name}")}</th></tr><tr>{cells}</tr>'
+                     f'<tr><td colspan="4"><small>{html.escape(note)}</small></td></tr>')
+        shown = table("The networks of the map; counts for one picture", head, body)
+        return f'<div class="cnnlib-html cnnlib-timeline">{shown}</div>'

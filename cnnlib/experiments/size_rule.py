@@ -61,7 +61,7 @@ class Coverage:
         span: cells from the first to the last tap of a window.
         room: cells in which the first window can move, ``size + 2 * padding - span``.
         starts: first cell of every window.
-        dropped: input cells behind the last window: the stride does not divide the room.
+        dropped: input cells after the last window: the remainder of ``room / stride`` exceeds the padding.
         between_windows: input cells that a stride larger than the span jumps over.
         between_taps: input cells that lie under some window, but only in the holes that dilation leaves.
         unused_padding: padding cells on the far side that no window reaches.

@@ -1,7 +1,4 @@
-"""The minutes that a page takes, wherever the book leads to it: counted by `cnnlib.course.reading`.
-
-Only for chapters in sections; one long notebook is not read in one sitting.
-"""
+"""The minutes that a page takes, wherever the book leads to it: counted by `cnnlib.course.reading`."""
 
 import posixpath
 import re

@@ -40,7 +40,7 @@ function fromOklab([L, a, b]) {
 }
 
 /** Fill a canvas of one pixel a cell: `colour(i)` -> [r, g, b]. CSS enlarges it without smoothing. */
-function paint(canvas, colour) {
+export function paint(canvas, colour) {
   const context = canvas.getContext("2d"), picture = context.createImageData(canvas.width, canvas.height);
   for (let i = 0, p = 0; i < canvas.width * canvas.height; i++, p += 4) {
     const [r, g, b] = colour(i);

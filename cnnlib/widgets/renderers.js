@@ -2,6 +2,7 @@
 export { render as BlockGallery } from "./block_gallery.js";
 export { render as DrawDigit } from "./draw_digit.js";
 export { render as Explorer } from "./explorer.js";
+export { render as KernelLab } from "./kernel_lab.js";
 export { render as Learning } from "./learning.js";
 export { render as LesionBench } from "./lesion_bench.js";
 export { render as PathLab } from "./path_lab.js";

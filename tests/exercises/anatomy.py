@@ -1,5 +1,8 @@
 """Wrong answers to the exercises on how to read a network: (exercise, answer, what it is told)."""
 
+import torch
+from torch.nn import functional
+
 
 def walked(step):
     """A reader's receptive field: `step(field, jump, kernel, stride, dilation)` for each layer."""
@@ -16,7 +19,39 @@ def topped(error):
     return lambda scores, labels, k: error(scores.topk(k).indices == labels[:, None]).double().mean().item()
 
 
+def convolved(change):
+    """A reader's convolution: `change(maps, kernel, stride, padding)` gives the arguments that it is done with."""
+    def convolve(*asked):
+        maps, kernel, stride, padding = change(*asked)
+        return functional.conv2d(maps[None], kernel[None], stride=stride, padding=padding)[0, 0]
+    return convolve
+
+
+BLUR, MIDDLE = torch.full((3, 3), 1 / 9), torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
+
 MUTANTS = [
+    ("next-map", (98, 48, 24, 24, 2), "only where it exceeds the padding"),
+    ("next-map", (98, 48, 24, 24, 0), "a column is dropped"),
+    ("next-map", (98, 49, 25, 25, 0), "round down"),
+    ("next-map", (97, 47, 23, 22, 1), "add 1 after the division"),
+    ("next-map", (98, 48, 24, 26, 1), "span five places"),
+    ("next-map", (98, 48, 24, 22, 1), "on both sides"),
+    ("next-map", (102, 51, 26, 26, 0), "after the 5×5: the window hangs over the edge"),
+    ("sharpen", BLUR.tolist(), "that is the blur."),
+    ("sharpen", (2 * MIDDLE + BLUR).tolist(), "is to be subtracted"),
+    ("sharpen", (-BLUR).tolist(), "without the picture"),
+    ("sharpen", (MIDDLE - BLUR).tolist(), "an outline"),
+    ("sharpen", (2 * MIDDLE - 9 * BLUR).tolist(), "a ninth of the sum"),
+    ("sharpen", (18 * MIDDLE - 9 * BLUR).tolist(), "nine times as bright"),
+    ("sharpen", (2 * MIDDLE - BLUR + MIDDLE / 9).tolist(), "a share of the middle"),
+    ("sharpen", [[0, 1, 0], [0, 0]], "three rows of three numbers are wanted"),
+    ("sharpen", [1, 2, 3], "(3, 3) is wanted"),
+    ("sharpen", MIDDLE.tolist(), "differs from ours"),
+    ("with-stride", convolved(lambda x, w, s, p: (x, w, 1, p)), "the stride is ignored"),
+    ("with-stride", convolved(lambda x, w, s, p: (x, w, s, 0)), "the padding is ignored"),
+    ("with-stride", convolved(lambda x, w, s, p: (functional.pad(x, (0, p, 0, p)), w, s, 0)), "on all four sides"),
+    ("with-stride", convolved(lambda x, w, s, p: (x[:1], w[:1], s, p)), "products of all channels"),
+    ("with-stride", convolved(lambda x, w, s, p: (x, w.flip(1, 2), s, p)), "turned over"),
     ("strides", (3, 144, 1, 1, 48, 1536), "the two layouts are exchanged"),
     ("strides", (1, 32, 1536, 3, 96, 1), "as long as the picture is wide"),
     ("strides", (1, 48, 1536, 1, 48, 1536), "the channels of one pixel are neighbours"),

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from cnnlib import create_model, data, widgets
 
+from ..test_kernel_lab import map_of
 from ..test_widgets import unpack
 from .conftest import BUILD, drawn, pages, spec_of, unfold
 
@@ -151,6 +152,17 @@ def prediction_agrees(host):
     return 1
 
 
+def map_agrees(host):
+    """1 if the map of the kernel lab is the one that PyTorch computes; fails otherwise."""
+    lab = host.locator(".cnn").evaluate("root => root.cnnLab()")
+    kernel = " ".join(host.locator("[data-weight]").all_text_contents()).replace("−", "-")
+    picture = torch.tensor(lab["pixels"]).view(lab["side"], lab["side"])
+    divide = host.locator("[data-input=divide]").is_checked()
+    expected = map_of(picture, kernel, divide).flatten()
+    assert torch.allclose(torch.tensor(lab["map"], dtype=torch.float64), expected)
+    return 1
+
+
 def with_widgets():
     """The pages with a widget, read from the built files."""
     return [page for page in pages() if '<div class="cnnlib-widget' in (BUILD / page).read_text(encoding="utf-8")]
@@ -204,6 +216,8 @@ def agrees(page, host, spec):
     drawn(page)
     if spec["widget"] == "DrawDigit":
         return prediction_agrees(host)
+    if spec["widget"] == "KernelLab":
+        return map_agrees(host)
     answer = python_answer(spec, shown_inputs(spec, host))
     if isinstance(answer, str):
         assert host.locator("[data-value=error]").text_content() == answer
