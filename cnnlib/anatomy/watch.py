@@ -107,10 +107,9 @@ class Watch:
         for tensor in tensors((args, kwargs)):
             self.note(tensor, Trace(Reach.of_picture(tensor.shape) if tensor.ndim == 4 else None))
         self.top = self.base
-        refused = "forward asks for a gradient, and a summary has none"
         pack = weakref.WeakMethod(self.pack)            # autograd's graph keeps its hooks, and the watch that graph
-        with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(refused)), \
-                _Functions(self), _Operations(self):
+        with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(
+                "forward asks for a gradient, and a summary has none")), _Functions(self), _Operations(self):
             return self.root(*args, **kwargs)
 
     # -- what subclasses are told of --
