@@ -46,20 +46,5 @@ def add_boxes(app, doctree):
             app.env.note_dependency(str(COURSE / key.split("/")[0] / "exercises.py"))
 
 
-def copy_script(app):
-    if app.builder.format == "html":
-        static = Path(app.outdir) / "_static"
-        static.mkdir(parents=True, exist_ok=True)
-        (static / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
-
-
-def load_script(app, pagename, templatename, context, doctree):
-    """Only where a page has a box."""
-    if MARK in context.get("body", ""):
-        app.add_js_file(SCRIPT.name, loading_method="defer")
-
-
 def setup(app):
-    app.connect("builder-inited", copy_script)
     app.connect("doctree-read", add_boxes)
-    app.connect("html-page-context", load_script)           # before `choose_scripts`, which makes the final list

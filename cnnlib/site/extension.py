@@ -74,7 +74,7 @@ def set_address(app, config):
 
 
 def copy_widgets(app):
-    """Put the widgets' scripts and style sheet beside the theme's files."""
+    """Put the scripts of widgets and answer boxes, and their style sheet, beside the theme's files."""
     if app.builder.format != "html":
         return
     scripts = sorted(WIDGET_SCRIPTS.glob("*.js"))
@@ -84,7 +84,8 @@ def copy_widgets(app):
     (static / "widgets").mkdir(parents=True, exist_ok=True)
     for source in scripts:
         (static / "widgets" / source.name).write_bytes(source.read_bytes())
-    (static / WIDGET_STYLE.name).write_bytes(WIDGET_STYLE.read_bytes())
+    for source in (WIDGET_STYLE, answers.SCRIPT):
+        (static / source.name).write_bytes(source.read_bytes())
     app.add_css_file(WIDGET_STYLE.name, priority=400)
 
 
@@ -105,6 +106,8 @@ def choose_scripts(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     for script in widget_scripts(body):
         app.add_js_file(f"widgets/{script}", loading_method="defer")
+    if answers.MARK in body:
+        app.add_js_file(answers.SCRIPT.name, loading_method="defer")
     idle = {name for name, marks in NEEDED_BY.items() if not any(mark in body for mark in marks)}
     context["script_files"] = [script for script in context["script_files"]
                                if Path(getattr(script, "filename", None) or "").name not in idle]
