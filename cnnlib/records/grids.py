@@ -173,7 +173,6 @@ NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 millio
     "resnet-parameters": ("resnet26", {"width": 8}), "resnet-macs": ("resnet14", {"width": 8}),
     "densenet-parameters": densenet_of(22, 14), "densenet-macs": densenet_of(34, 4),
 }
-EQUAL_PARAMETERS = {name: NARROW_RACE[name] for name in NARROW_RACE if not name.endswith("-macs")}
 WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
     "googlenet": ("googlenet", {**SLIM, "width": 0.5}),
     "vgg-parameters": vgg_of(73), "vgg-macs": vgg_of(52),
@@ -405,12 +404,12 @@ GRIDS = {
         {**NEW_HEAD, "epochs": 20, "batch_size": 8},
     ) for n in (5, 10, 50)},
     "cifar16-race": Grid(
-        "Four families at equal parameters, each with its own learning rate, on 4,000 pictures of CIFAR-10 at 16x16",
-        race(EQUAL_PARAMETERS, rates=RACE_16_RATES), RACE_16, RACE_16_BN,
+        "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate, on "
+        "4,000 pictures of CIFAR-10 at 16x16", race(NARROW_RACE, RACE_16_EPOCHS, RACE_16_RATES), RACE_16, RACE_16_BN,
     ),
     "cifar16-race-rates": Grid(
-        "Four families at equal parameters, multiply-accumulates or training time, each with three learning rates, "
-        "tested on a part of the training pictures", rate_search(RATES[1:], NARROW_RACE, RACE_16_EPOCHS),
+        "Four families at equal parameters, multiply-accumulates or training time, each with four learning rates, "
+        "tested on a part of the training pictures", rate_search(RATES, NARROW_RACE, RACE_16_EPOCHS),
         {**RACE_16, **HELD_BACK}, RACE_16_BN, seeds=1,
     ),
 
