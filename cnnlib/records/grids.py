@@ -213,8 +213,10 @@ CIFAR_SHORT = {**CIFAR_BN, "epochs": 10}
 CIFAR_ADAM = {"epochs": 10, "batch_size": 64, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle"}
 
 FLOWERS_32 = {"name": "flowers", "size": 32, "crop": 4, "flip": True}
+FLOWERS_64 = {**FLOWERS_32, "size": 64, "crop": 8}
 NEW_HEAD = {"epochs": 6, "batch_size": 32, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle", **ON_CPU}
-RESNET_20, DENSENET_40 = "cifar10-short-resnet20.safetensors", "cifar10-short-densenet_bc40_k12.safetensors"
+RESNET_20, RESNET_56 = "cifar10-short-resnet20.safetensors", "cifar10-short-resnet56.safetensors"
+DENSENET_40 = "cifar10-short-densenet_bc40_k12.safetensors"
 
 DIGITS = {"name": "digits"}
 DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
@@ -234,7 +236,7 @@ RACE_16_EPOCHS = {"vgg": 15, "resnet": 13, "densenet": 4}       # GoogLeNet: 7
 RACE_DIGITS = {**DIGITS_16, "test_fraction": 0.6}
 RACE_DIGITS_EPOCHS = {"vgg": 24, "resnet": 20, "densenet": 6}   # GoogLeNet: 11
 RACE_DIGITS_BN = {**DIGITS_BN, "epochs": 11}
-RATES = (0.01, 0.03, 0.1, 0.3)
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 HELD_BACK = {"validation": 0.25}            # rates are chosen on pictures that neither train nor test
 # The best of those tried in the search; of equally good ones the smallest.
 RACE_16_RATES = {
@@ -314,7 +316,7 @@ GRIDS = {
         "Four families at equal parameters or multiply-accumulates", race(WIDE_RACE), CIFAR, CIFAR_BN,
     ),
     "race-rates": Grid(
-        "Four families at equal parameters or multiply-accumulates, each with four learning rates, tested on a part of "
+        "Four families at equal parameters or multiply-accumulates, each with five learning rates, tested on a part of "
         "the training pictures", rate_search(RATES, WIDE_RACE), {**CIFAR, **HELD_BACK}, CIFAR_BN, seeds=1,
     ),
 
@@ -396,7 +398,12 @@ GRIDS = {
     "flowers32-transfer": Grid(
         "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
         [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
-         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random")], FLOWERS_32, NEW_HEAD,
+         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random", "fine-tuned", "scratch"),
+         *transfers("resnet56", RESNET_56, "frozen", "fine-tuned", "scratch")], FLOWERS_32, NEW_HEAD,
+    ),
+    "flowers64-transfer": Grid(
+        "A new head on ResNet-20 trained on CIFAR-10 at 32x32, or random; on flowers at 64x64",
+        transfers("resnet20", RESNET_20, "frozen", "fine-tuned", "scratch"), FLOWERS_64, NEW_HEAD,
     ),
     **{f"flowers32-few{n}": Grid(
         f"A new head on ResNet-20 trained on CIFAR-10 or random; on {n} flowers a class",
@@ -408,7 +415,7 @@ GRIDS = {
         "4,000 pictures of CIFAR-10 at 16x16", race(NARROW_RACE, RACE_16_EPOCHS, RACE_16_RATES), RACE_16, RACE_16_BN,
     ),
     "cifar16-race-rates": Grid(
-        "Four families at equal parameters, multiply-accumulates or training time, each with four learning rates, "
+        "Four families at equal parameters, multiply-accumulates or training time, each with five learning rates, "
         "tested on a part of the training pictures", rate_search(RATES, NARROW_RACE, RACE_16_EPOCHS),
         {**RACE_16, **HELD_BACK}, RACE_16_BN, seeds=1,
     ),
@@ -468,7 +475,7 @@ GRIDS = {
         race(NARROW_RACE, RACE_DIGITS_EPOCHS, RACE_DIGITS_RATES, **GREY), RACE_DIGITS, RACE_DIGITS_BN, seeds=5,
     ),
     "digits-race-rates": Grid(
-        "Four families at equal parameters, multiply-accumulates or training time, each with four learning rates, "
+        "Four families at equal parameters, multiply-accumulates or training time, each with five learning rates, "
         "tested on a part of the training pictures", rate_search(RATES, NARROW_RACE, RACE_DIGITS_EPOCHS, **GREY),
         {**RACE_DIGITS, **HELD_BACK}, RACE_DIGITS_BN, seeds=1,
     ),
