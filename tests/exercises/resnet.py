@@ -22,6 +22,10 @@ def copied(x, channels, stride):
     return torch.cat([steps] * 3, 1)[:, :channels]
 
 
+def lengths(tensor):
+    return tensor.flatten(1).norm(dim=1).reshape(-1, *[1] * (tensor.dim() - 1))
+
+
 def steps(x, s):
     return x[:, :, ::s, ::s]
 
@@ -256,6 +260,15 @@ MUTANTS = [
     ("spread", (24, 4096), "what enters counts, too"),
     ("spread", (5, 24), "doubles the variance"),
     ("spread", (5, 5), "which grows"),
+    ("flatter", (20, 20), "moves them by a smaller part"),
+    ("flatter", (80, 80), "its own direction has the length of its own filters"),
+    ("flatter", (20, 80), "wrong order"),
+    ("flatter", (320, 20), "four times 0.2"),
+    ("filters", lambda drawn, weight: drawn * weight.norm() / drawn.norm(), "Each filter has its own"),
+    ("filters", lambda drawn, weight: drawn * lengths(weight), "divide by it"),
+    ("filters", lambda drawn, weight: drawn / lengths(drawn), "has length 1"),
+    ("filters", lambda drawn, weight: drawn, "nothing is scaled"),
+    ("filters", lambda drawn, weight: weight, "differs from ours"),
     ("skip-init", skip(lambda x, new, scale: x + new, 0.0), "nothing is scaled"),
     ("skip-init", skip(lambda x, new, scale: x + scale * new, 1.0), "nothing is scaled"),
     ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.3), "x exactly"),

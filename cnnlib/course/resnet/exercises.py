@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ...experiments import landscape
 from ...models import BasicBlock, Bottleneck, ResNet, ZeroPadShortcut, blueprint
 from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
 
@@ -268,6 +269,40 @@ def skip_init(answer):
             "the number scales the sum, not the branch alone.": 0.5 * (x + branch(x)),
         })
     return "A stack of any depth of these starts as the identity."
+
+
+@exercise("flatter")
+def flatter():
+    """at what share, in percent: (of the direction of the original, of the network's own direction)"""
+    return Numbers(
+        Part("along the original's direction", 80, {
+            20: "the weights are four times as long, so the same direction moves them by a smaller part.",
+            5: "the weights are four times as long, so the same direction moves them by a smaller part, not a larger.",
+            320: "four times 0.2, in percent."},
+            "The direction is as long as before, the weights are four times as long."),
+        Part("along its own direction", 20, {
+            80: "its own direction has the length of its own filters, four times as long, too.",
+            5: "a direction that is four times as long, for weights that are four times as long."},
+            "Its own direction grows with its filters."),
+        why="Nothing became flatter but the picture: the two networks compute the same.")
+
+
+@exercise("filters")
+def filters(answer):
+    """scaled(drawn, weight): `drawn`, each of its filters as long as that of `weight`"""
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((4, 3, 3, 3), (2, 5), (6, 1, 1, 1)):
+        drawn, weight = (torch.randn(shape, generator=generator) for _ in range(2))
+        ones = [1] * (len(shape) - 1)
+        weight *= torch.arange(1, shape[0] + 1).reshape(-1, *ones)
+        wanted, had = (each.flatten(1).norm(dim=1).reshape(-1, *ones) for each in (weight, drawn))
+        tensor(call(answer, drawn.clone(), weight.clone()), landscape.scaled(drawn, weight), f"of shape {shape} it", {
+            "that gives the layer one factor. Each filter has its own.": drawn * weight.norm() / drawn.norm(),
+            "what is drawn has a length, too: divide by it.": drawn * wanted,
+            "now each filter has length 1, not that of the weight's filter.": drawn / had,
+            "nothing is scaled.": drawn,
+        })
+    return "So a step of share 1 moves every filter by as much as it is long."
 
 
 @exercise("depth")
