@@ -102,4 +102,4 @@ def test_other_seeds_have_the_same_order(seed):
         slices = [landscape.along(network, images, labels, landscape.direction(network, s)) for s in range(20)]
         valleys[name] = sum(map(landscape.is_valley, slices))
     print(valleys)
-    assert min(valleys["resnet20"], valleys["resnet56"]) >= 18 and valleys["plain56"] <= 6 < valleys["plain20"]
+    assert min(valleys["resnet20"], valleys["resnet56"]) >= 18 and valleys["plain56"] <= 8 < valleys["plain20"]
