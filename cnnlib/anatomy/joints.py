@@ -171,7 +171,6 @@ class _Finder(Watch):
 
     def left(self, call, args, out):
         if isinstance(out, torch.Tensor):
-            self.alive.append(out)
             self.calls.setdefault(call.name, []).append((list(tensors(args)), out))
             self.returned.setdefault(id(out), []).append(call.name)
 

@@ -381,17 +381,15 @@ class _Table(Watch):
             call.parent.inner |= bool(call.adds or call.concats or call.joins or call.inner)
 
     def row(self, name, kind, out, call):
-        field, jump = self.reach(out)
+        field, jump = self.fields(out)
         row = Row(name, kind, tuple(out.shape), call.params, call.macs, call.kept, field, jump)
         self.lines.append((row, call.weighted, call))
         call.params, call.macs, call.kept, call.weighted = 0, 0, 0, False
 
-    def reach(self, tensor):
+    def fields(self, tensor):
         """(receptive field, jump)"""
-        trace = self.trace(tensor)
-        if trace is None or trace.reach is None:
-            return None, None
-        return _square(trace.reach.field), _square(trace.reach.jump)
+        reach = self.reach(tensor)
+        return (None, None) if reach is None else (_square(reach.field), _square(reach.jump))
 
     def called(self, call, name, out):
         if not call.is_row and (call.macs or call.kept or call.kept is None or call.params):
@@ -444,7 +442,7 @@ class _Table(Watch):
                                     0, 0, None, 1, rows))
             else:
                 blocks.append(Block(module.name, type(module.module).__name__, tuple(module.output.shape), *sums,
-                                    *self.reach(module.output), layers, module.adds, module.concats,
+                                    *self.fields(module.output), layers, module.adds, module.concats,
                                     module.shortcut, max(module.branches, 2 if module.adds else 1), rows))
         return blocks
 
