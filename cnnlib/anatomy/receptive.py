@@ -2,7 +2,8 @@
 
 RULES has those that mix places in a known way, and those that mix none. After any other nothing is known. For views
 no rule is needed: strides say where an axis of the picture went. Fields include padding, as is customary: near the
-border a unit sees less of the picture than its field. Normalisation by statistics of the whole map does not widen a
+border a unit sees less of the picture than its field; after an enlargement the field is the widest that neighbours may
+have. Normalisation by statistics of the whole map does not widen a
 field (BatchNorm, InstanceNorm); a gate does (`x * gate`: what the gate sees is seen); attention, which weighs all
 places by what is in them, has none.
 """
@@ -18,7 +19,7 @@ class Span(NamedTuple):
         dim: the dimension in which the axis lies, None where it is gone; `inner` and `size`: in a dimension into which
             several were merged the axis has `size` units, `inner` neighbours apart.
         base, taps, coarse: a unit sees `base` pixels, and `taps` more in steps of `coarse`: after an enlargement
-            several units look at the same place, and a window on them at fewer places.
+            neighbours look at the same place, and a window on them at fewer places than it has units.
         jump: pixels from one unit to the next. fine: what it was after the last enlargement.
     """
 
@@ -33,17 +34,18 @@ class Span(NamedTuple):
 
     @property
     def field(self):
-        return self.base - (-self.taps // self.coarse) * self.coarse
+        return self.base + self.taps // self.coarse * self.coarse
 
     def window(self, kernel, stride, dilation, size):
         return self._replace(taps=self.taps + (kernel - 1) * dilation * self.jump, jump=self.jump * stride, size=size)
 
-    def enlarged(self, times):
-        """Every unit `times` times; None where neighbours would be less than a pixel apart."""
-        if times == 1 or self.jump % times:
-            return self if times == 1 else None
+    def enlarged(self, times, kernel, size):
+        """`times` units for each, each of which is spread over `kernel` of the new ones; None where neighbours would be
+        less than a pixel apart."""
+        if self.jump % times:
+            return None
         new = self if self.jump == self.fine else self._replace(base=self.field, taps=0, coarse=self.jump)
-        return new._replace(fine=self.jump // times, jump=self.jump // times, size=self.size * times)
+        return new._replace(fine=self.jump // times, jump=self.jump // times).window(kernel, 1, 1, size)
 
     def whole(self):
         """All units at once."""
@@ -126,17 +128,16 @@ def _alone(span, x):
     return span.inner == 1 and span.size == x.shape[span.dim]
 
 
+def _last(reach, x, n, change):
+    """With change(span, i) for an axis in number i of the last n dimensions; None for a part of one."""
+    first = x.ndim - n
+    return reach and reach.each(lambda span: span if span.dim < first else
+                                change(span, span.dim - first) if _alone(span, x) else None)
+
+
 def _windows(reach, x, kernel, stride, dilation, after):
     """Windows on the last dimensions, which are `after` afterwards."""
-    first = x.ndim - len(kernel)
-
-    def change(span):
-        i = span.dim - first
-        if i < 0:
-            return span
-        return span.window(kernel[i], stride[i], dilation[i], after[i]) if _alone(span, x) else None
-
-    return reach.each(change)
+    return _last(reach, x, len(kernel), lambda span, i: span.window(kernel[i], stride[i], dilation[i], after[i]))
 
 
 def _tuple(value, length, default=None):
@@ -167,12 +168,13 @@ def _copied(known, args, kwargs, out):
 
 
 def _convolution(reach, x, out, weight, bias, stride, padding, dilation, transposed, *_):
-    """Joins all of the dimension before its windows, the channels."""
+    """Joins all of the dimension before its windows, the channels. Transposed, it spreads every unit over a window."""
     n = weight.ndim - 2
-    if transposed:
-        return None
+    kernel, stride, dilation, after = weight.shape[2:], _tuple(stride, n), _tuple(dilation, n), out.shape[-n:]
     reach = reach.each(lambda span: span.whole() if span.dim == x.ndim - n - 1 else span)
-    return _windows(reach, x, weight.shape[2:], _tuple(stride, n), _tuple(dilation, n), out.shape[-n:])
+    if transposed:
+        return _last(reach, x, n, lambda span, i: span.enlarged(stride[i], (kernel[i] - 1) * dilation[i] + 1, after[i]))
+    return _windows(reach, x, kernel, stride, dilation, after)
 
 
 def _pool(n):
@@ -190,18 +192,18 @@ def _adaptive(reach, x, out, size):
     return _windows(reach, x, kernel, [math.ceil(n / bins) for n, bins in sizes], (1, 1), out.shape[-2:])
 
 
-def _enlarging(seen):
-    """Every unit of the larger map sees `seen` of the smaller: by a whole number of times, or a single unit spread."""
+def _enlarging(spread):
+    """Every unit of the smaller map is seen by `spread` times as many of the larger; a single one by all."""
     def rule(reach, x, out, size, *corners, **__):
-        def change(span):
+        def change(span, i):
             before, after = x.shape[span.dim], out.shape[span.dim]
             if before == 1 or before == after:
                 return span if before == after else span._replace(dim=None)
-            if after % before or not _alone(span, x) or corners[:1] == (True,):
+            if after % before or corners[:1] == (True,):
                 return None
-            return span.window(seen, 1, 1, span.size).enlarged(after // before)
+            return span.enlarged(after // before, spread * after // before, after)
 
-        return reach.each(change)
+        return _last(reach, x, 2, change)
 
     return rule
 

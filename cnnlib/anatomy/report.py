@@ -37,7 +37,7 @@ class Part:
         kept_bytes: what autograd keeps from here on for the backward pass, None where nobody knows: see `Summary`.
         receptive_field, jump: in input pixels, an int where height and width agree. None where there are no pixels
             (an input that is not (N, C, H, W)) or where an operation ran that is not in the table of `receptive.py`
-            (transposed convolution, attention).
+            (attention, FFT).
     """
 
     name: str
@@ -104,7 +104,7 @@ class Summary:
         total_kept_bytes: what autograd keeps for the backward pass when all layers work as in training, float32,
             on a CPU (on a GPU a dropout's mask takes a byte instead of four): each memory counted once, at the
             layer that first makes it kept; parameters and buffers, which are there anyway, not at all. None where
-            it depends on the device (recurrent layers, attention). What a network only does in training (its
+            it depends on the device (recurrent layers, attention, autocast). What a network only does in training (its
             auxiliary heads, skipping whole blocks) is left out: `kept_bytes` measures it.
     """
 
@@ -253,9 +253,11 @@ def summary(model, input_size, *more, dtypes=None):
 
 def _summary(model, input_size, more, dtypes):
     by_name = isinstance(input_size, dict)
-    shapes = {name: _shape(size) for name, size in input_size.items()} if by_name else \
-        tuple(_shape(size) for size in (input_size, *more))
-    args, kwargs = ([], _blanks(model, shapes, dtypes)) if by_name else (_blanks(model, shapes, dtypes), {})
+    shapes = input_size if by_name else dict(enumerate((input_size, *more)))
+    shapes = {name: _shape(size) for name, size in shapes.items()}
+    blanks = _blanks(model, shapes, dtypes)
+    args, kwargs = ((), blanks) if by_name else (tuple(blanks.values()), {})
+    shapes = shapes if by_name else tuple(shapes.values())
     _check_inputs(model, args, kwargs)
     table = _Table(model)
     try:
@@ -292,17 +294,16 @@ def _shape(size):
 
 
 def _blanks(model, shapes, dtypes):
-    """Inputs without numbers, in the container of the shapes."""
+    """{name or position: an input without numbers}"""
     own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
     usual = next(own, torch.get_default_dtype())
-    if isinstance(shapes, dict):
-        kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
-        return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta")
-                for name, shape in shapes.items()}
-    kinds = list(dtypes) if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
-    if len(kinds) != len(shapes):
-        raise ValueError(f"dtypes has {len(kinds)} entries, allowed: one, or one for each of the {len(shapes)} inputs.")
-    return [torch.empty(shape, dtype=kind or usual, device="meta") for shape, kind in zip(shapes, kinds, strict=True)]
+    if isinstance(dtypes, (tuple, list)):
+        if len(dtypes) != len(shapes):
+            raise ValueError(f"dtypes has {len(dtypes)} entries, allowed: one, or one for each of the {len(shapes)} "
+                             "inputs.")
+        dtypes = dict(zip(shapes, dtypes, strict=True))
+    kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
+    return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta") for name, shape in shapes.items()}
 
 
 def _check_inputs(model, args, kwargs):
