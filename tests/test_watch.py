@@ -364,6 +364,11 @@ def test_maps_of_whole_networks_have_a_field(name):
     assert all(row.receptive_field is not None for row in rows)
 
 
+def test_what_sees_all_steps_over_all():
+    summary = cnnlib.summary.of("resnet18")
+    assert (summary.row("layer4.1.conv2").jump, summary.row("avgpool").jump) == (32, 7 * 32)
+
+
 # ---- products, what is kept ----
 
 v = torch.randn(6)

@@ -47,9 +47,9 @@ class Span(NamedTuple):
         new = self if self.jump == self.fine else self._replace(base=self.field, taps=0, coarse=self.jump)
         return new._replace(fine=self.jump // times, jump=self.jump // times).window(kernel, 1, 1, size)
 
-    def whole(self):
+    def whole(self, stride=1):
         """All units at once."""
-        return self.window(self.size, 1, 1, 1)._replace(dim=None, inner=1)
+        return self.window(self.size, stride, 1, 1)._replace(dim=None, inner=1)
 
 
 class Reach(NamedTuple):
@@ -214,7 +214,7 @@ def _reduction(reach, x, out, dims=None, keep=False, **options):
     if dims is None or dims == []:
         dims = range(x.ndim)
     dims = {dim % x.ndim for dim in ([dims] if isinstance(dims, int) else dims)}
-    return reach.each(lambda span: span.whole() if span.dim in dims else span if keep else
+    return reach.each(lambda span: span.whole(span.size if keep else 1) if span.dim in dims else span if keep else
                       span._replace(dim=span.dim - sum(dim < span.dim for dim in dims)))
 
 
