@@ -38,8 +38,6 @@ CONCATENATIONS = {"cat", "concat", "concatenate"}
 PRODUCTS = {"mul", "mul_", "__mul__", "__rmul__", "__imul__"}
 _JOINTS = SUMS | CONCATENATIONS | PRODUCTS
 _WEIGHTED = {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"}
-_DROPOUTS = {"dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
-             "feature_dropout"}
 _READERS = {"item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "__contains__",
             "nonzero", "argwhere", "masked_select", "unique", "unique_consecutive", "equal", "allclose", "is_nonzero"}
 
@@ -204,7 +202,7 @@ class Watch:
             _refuse(f"forward looks at the values of a tensor ({name.strip('_')}), and a summary has none")
         if name in _JOINTS:
             self.joined(call, name, (*args, *kwargs.values()))
-        elif name in _DROPOUTS:                         # as in training, whatever the mode now
+        elif "dropout" in name:                         # as in training, whatever the mode now
             given = len(args) > 2
             args = (*args[:2], True, *args[3:]) if given else args
             kwargs = kwargs if given else kwargs | {"train" if "train" in kwargs else "training": True}
