@@ -28,7 +28,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make book        build the pages and say what to open"
 	@echo "make test        run all tests: code, notebooks, library, pages in a browser (Chromium)"
-	@echo "make test-matrix run library and notebooks as processors with fewer instructions and more threads would"
+	@echo "make test-matrix run library and notebooks as other processors and more threads would; all of torchvision"
 	@echo "make test-lowest run the library and a notebook on the lowest versions in requirements.txt (PYTHON=python3.11)"
 	@echo "make test-colab  run the library, as installed, and all notebooks on Colab's versions (PYTHON=python3.13)"
 	@echo "make test-luck   run the library's tests 20 times in random order (ROUNDS=20)"
@@ -68,6 +68,7 @@ steps:
 test-matrix: $(READY)
 	@$(STEP) "library and notebooks as on other machines" $(BIN)/python tools/matrix.py $(UNITS) \
 	  $(LIBRARY) $(CELLS)
+	@$(STEP) "summary: all of torchvision, three oracles" env OMP_NUM_THREADS=1 $(PYTEST) -m slow tests/test_watch.py
 
 test-lowest:
 	@$(PYTHON) -m venv $(LOWEST)

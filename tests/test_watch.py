@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 import cnnlib
@@ -82,6 +83,40 @@ def test_maps_written_into_new_tensors_are_followed(new):
     rows = cnnlib.summary(Net(into), (1, 3, 8, 8)).rows
     assert [(row.name, row.macs) for row in rows] == [("a", CONV), ("b", 288)]
     assert rows[1].receptive_field in (3, None)
+
+
+class Reused(nn.Module):
+    """Two layers three times over; `forward` is called by its own name, as beginners do."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(3, 3, 3, padding=1) for _ in range(2))
+
+    def forward(self, x):
+        for _ in range(3):
+            for layer in self.layers:
+                x = layer.forward(x)
+        return x
+
+
+@pytest.mark.parametrize("model, size, macs", [
+    (Calls(lambda x, a, b: checkpoint(b, checkpoint(lambda y: a(y).relu(), x, use_reentrant=False),
+                                      use_reentrant=False), nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)), (1, 3, 8, 8),
+     CONV + 288),
+    (Reused(), (1, 3, 8, 8), 6 * 81 * 64),
+    (nn.Sequential(cnnlib.create_model("lenet5_modern"), nn.Linear(10, 3)), (1, 1, 28, 28),
+     cnnlib.summary.of("lenet5_modern").total_macs + 30),
+    (Calls(lambda x, a: a.weight.flatten(1) @ F.unfold(x, 3), nn.Conv2d(3, 4, 3, bias=False)), (1, 3, 8, 8), CONV),
+    (Calls(lambda x, a: F.conv2d(x, a["w"], a["b"]), nn.ParameterDict({
+        "w": nn.Parameter(torch.randn(4, 3, 3, 3)), "b": nn.Parameter(torch.randn(4))})), (1, 3, 8, 8), CONV),
+    (Calls(lambda x, a: a(a(x[:, 0]) + x[:, 1]), nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))), (1, 2, 4),
+     32),
+    (torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), (1, 3, 8, 8), CONV),
+], ids=["checkpoint", "reused", "nested", "unfold", "ParameterDict", "weight norm twice", "fx"])
+def test_work_is_counted_however_it_is_called(model, size, macs):
+    result = cnnlib.summary(model, size)
+    assert (result.total_macs, result.idle_params) == (macs, 0)
+    assert sum(row.params for row in result.rows) == sum(p.numel() for p in model.parameters())
 
 
 def test_layers_on_constants_count():
@@ -234,6 +269,8 @@ KNOWN = {
     "linear over channels": lambda x: F.linear(x.permute(0, 2, 3, 1), torch.rand(4, 4)).permute(0, 3, 1, 2),
     "layer norm": lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (4,)).permute(0, 3, 1, 2),
     "softmax over channels": lambda x: (5 * x).softmax(1), "hardswish": lambda x: F.hardswish(x + 1),
+    "transposed in place": lambda x: x.transpose_(2, 3), "every other row": lambda x: x.view(1, 4, 16, 64)[..., :32],
+    "rows of the flat map": lambda x: x.flatten(2)[:, :, 64:].view(1, 4, 30, 32), "a half": lambda x: x.chunk(2, 3)[1],
     "steps": lambda x: x[..., ::2], "split": lambda x: torch.cat(x.split(1, 1)[::-1], 1),
     "stack": lambda x: torch.stack([*x.unbind(1)], 1), "zeros": without_a_map,
     "local response": lambda x: F.local_response_norm(x, 2, k=9.0),
@@ -243,7 +280,7 @@ MIXING = {
     "einsum": lambda x: torch.einsum("nchw,wv->nchv", x, WEIGHTS), "softmax": lambda x: x.softmax(3),
     "cumsum": lambda x: x.cumsum(2), "fft": lambda x: torch.fft.fft2(x).real, "roll": lambda x: x.roll(3, 2),
     "flip": lambda x: x.flip(3), "sort": lambda x: x.sort(2).values, "height on width": lambda x: x + x.mT,
-    "other places": lambda x: x.view(1, 4, 16, 64)[:, :, :16, :32],
+    "other places": lambda x: x.view(1, 4, 16, 64)[:, :, :, 16:48], "two rows in one": lambda x: x.view(1, 4, 16, 64),
     "indices": lambda x: x[:, :, torch.arange(31, -1, -1)],
     "in place, in a part": partly,
     "into another row": lambda x: x.index_copy(2, torch.tensor([0]), x[:, :, 9:10]),
@@ -267,29 +304,69 @@ def test_fields_that_are_not_known_are_none(name):
     assert cnnlib.summary(between(MIXING[name]), (1, 4, 32, 32)).rows[-1].receptive_field is None
 
 
-@pytest.mark.parametrize("mode, times", [("nearest", 2), ("nearest", 4), ("bilinear", 2)])
-@pytest.mark.parametrize("kernels", [(1, 1), (3, 1), (3, 3), (5, 3)])
-def test_field_after_an_enlargement(mode, times, kernels):
+def spread(kernel, stride, dilation=1):
+    return nn.ConvTranspose2d(1, 1, kernel, stride, dilation=dilation)
+
+
+@pytest.mark.parametrize("enlarge, times", [
+    (nn.Upsample(scale_factor=2), 2), (nn.Upsample(scale_factor=4), 4),
+    (nn.Upsample(scale_factor=2, mode="bilinear"), 2), (spread(2, 2), 2), (spread(3, 2), 2), (spread(4, 2), 2),
+    (spread(3, 2, 2), 2), (spread(5, 4), 4), (spread(3, 1), 1)], ids=str)
+@pytest.mark.parametrize("kernels", [(1, 1), (2, 1), (3, 3), (5, 2)])
+def test_field_after_an_enlargement(enlarge, times, kernels):
     """The widest among neighbouring units, by gradient."""
-    down = nn.Conv2d(1, 1, 8, 8)
-    after = nn.Sequential(*(nn.Conv2d(1, 1, kernel, padding=kernel // 2) for kernel in kernels))
-    model = Calls(lambda x, a, b: b(F.interpolate(a(x), scale_factor=times, mode=mode)), down, after)
+    after = nn.Sequential(*(nn.Conv2d(1, 1, kernel) for kernel in kernels))
+    model = nn.Sequential(nn.Conv2d(1, 1, 8, 8), enlarge, after)
     for parameter in model.parameters():
         nn.init.ones_(parameter)
     row = cnnlib.summary(model, (1, 1, 128, 128)).rows[-1]
-    x, widest = torch.rand(1, 1, 128, 128, requires_grad=True), 0
-    for i in range(8 * times, 9 * times):
-        seen = torch.autograd.grad(model(x)[0, 0, i, i], x)[0][0, 0].abs().sum(1).nonzero().flatten()
-        widest = max(widest, int(seen.max() - seen.min() + 1))
-    assert (row.receptive_field, row.jump) == (widest, 8 // times)
+    assert (row.receptive_field, row.jump) == (widest_by_gradient(model, 8 * times, times), 8 // times)
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "convnext_tiny", "mobilenet_v3_large"])
+def widest_by_gradient(model, start, neighbours):
+    """Rows of the picture that one of some neighbouring units sees, the most."""
+    x, seen = torch.rand(1, 1, 128, 128, requires_grad=True), []
+    out = model(x)
+    for i in range(start, start + neighbours):
+        rows = torch.autograd.grad(out[0, 0, i, i], x, retain_graph=True)[0][0, 0].abs().sum(1).nonzero().flatten()
+        seen.append(int(rows[-1] - rows[0]) + 1 if len(rows) else 0)
+    return max(seen)
+
+
+class HighResolution(nn.Module):
+    """Fine and coarse maps side by side, each told of the other, as in HRNet."""
+
+    def __init__(self):
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, 2, padding=1)
+        self.up = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Upsample(scale_factor=2))
+        self.down, self.end = nn.Conv2d(1, 1, 3, 2, padding=1), nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        fine, coarse = self.fine(x), self.coarse(x)
+        fine, coarse = fine + self.up(coarse), coarse + self.down(fine)
+        return self.end(fine + self.up(coarse))
+
+
+def test_fields_where_fine_and_coarse_maps_meet():
+    model = HighResolution()
+    for parameter in model.parameters():
+        nn.init.ones_(parameter)
+    row = cnnlib.summary(model, (1, 1, 128, 128)).row("end")
+    assert (row.receptive_field, row.jump) == (widest_by_gradient(model, 64, 2), 1)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "convnext_tiny", "mobilenet_v3_large", "deeplabv3_resnet50"])
 def test_maps_of_whole_networks_have_a_field(name):
     with sketching():
-        model = torchvision.models.get_model(name)
+        model = torchvision.models.get_model(name, **{"weights_backbone": None} if "deeplab" in name else {})
     rows = cnnlib.summary(model, (1, 3, 224, 224)).rows
     assert all(row.receptive_field is not None for row in rows)
+
+
+def test_what_sees_all_steps_over_all():
+    summary = cnnlib.summary.of("resnet18")
+    assert (summary.row("layer4.1.conv2").jump, summary.row("avgpool").jump) == (32, 7 * 32)
 
 
 # ---- products, what is kept ----
@@ -328,6 +405,18 @@ def test_functions_of_ones_own_keep_what_they_save():
     model = Net(lambda self, x: Sign.apply(x))
     assert cnnlib.summary(model, (1, 3, 16, 16)).total_kept_bytes == \
         cnnlib.summary.kept_bytes(model, torch.randn(1, 3, 16, 16))
+
+
+def test_what_is_kept_under_autocast_depends_on_the_device():
+    def cast(self, y):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.c(y)
+
+    model = Net(cast)
+    model.c = nn.Conv2d(4, 4, 1)
+    result = cnnlib.summary(model, (1, 3, 8, 8))
+    assert result.total_macs == CONV + 4 * 4 * 36 + 288 and result.total_kept_bytes is None
+    assert [row.kept_bytes for row in result.rows] == [768, None, 576]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

@@ -5,7 +5,7 @@ A joint is an addition (of a branch to a shortcut) or a concatenation (of new ma
 """
 
 import copy
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -99,41 +99,23 @@ def joining(model, changes):
     for place, change in changes.items():
         at.setdefault((place.owner, place.index), []).append((place, change))
 
-    joints = _Joints(model, at)
-    with joints.framed(), joints:
-        yield
+    stack = []                                          # modules at work, and how many joints each had
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            begins = module.register_forward_pre_hook(lambda *_, name=name: stack.append([name, 0]), prepend=True)
+            ends = module.register_forward_hook(lambda *_: stack.pop() and None, always_call=True)
+            hooks.callback(begins.remove)
+            hooks.callback(ends.remove)
+        with _Joints(at, stack):
+            yield
 
 
 class _Joints(TorchFunctionMode):
-    """Changes what joints of a network join. On the stack stand the modules at work and how many joints each had."""
+    """Changes what joints of a network join."""
 
-    def __init__(self, model, changes):
+    def __init__(self, changes, stack):
         super().__init__()
-        self.modules, self.changes, self.stack = dict(model.named_modules()), changes, []
-
-    @contextmanager
-    def framed(self):
-        """While open, every module of the network says when it is at work."""
-        before = {name: vars(module).get("forward") for name, module in self.modules.items()}
-        for name, module in self.modules.items():
-            vars(module)["forward"] = self.telling(name, module.forward)
-        try:
-            yield
-        finally:
-            for name, forward in before.items():
-                vars(self.modules[name]).pop("forward")
-                if forward is not None:
-                    vars(self.modules[name])["forward"] = forward
-
-    def telling(self, name, forward):
-        def run(*args, **kwargs):
-            self.stack.append([name, 0])
-            try:
-                return forward(*args, **kwargs)
-            finally:
-                self.stack.pop()
-
-        return run
+        self.changes, self.stack = changes, stack
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(function, "__name__", "")
@@ -171,7 +153,6 @@ class _Finder(Watch):
 
     def left(self, call, args, out):
         if isinstance(out, torch.Tensor):
-            self.alive.append(out)
             self.calls.setdefault(call.name, []).append((list(tensors(args)), out))
             self.returned.setdefault(id(out), []).append(call.name)
 

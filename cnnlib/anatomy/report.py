@@ -12,8 +12,7 @@ import io
 import os.path
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, fields
 
 import torch
 from torch import nn
@@ -24,20 +23,24 @@ from ..models import blueprint, standard_input
 from ..models.sketch import undisturbed
 from .watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, operands, stand_in, tensors
 
+_COLUMNS = "name", "type", "output_shape", "params", "macs", "kept_bytes", "receptive_field", "jump"
 
-class Row(NamedTuple):
-    """One layer: a module without parts or with parameters of its own, or a function called between such modules
-    that multiplies or keeps something (the `F.relu` after a convolution), named by it.
 
-    `receptive_field` and `jump` are in input pixels, an int where height and width agree. They are None where
-    there are no pixels (an input that is not (N, C, H, W)) or where a function was called that is not in the
-    table of `receptive.py` (transposed convolution, attention).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is said of a layer, of a block and of a stage.
 
-    `kept_bytes` is what autograd keeps from this layer on for the backward pass: see `Summary`.
+    Attributes:
+        name: of the module.
+        output_shape: of what it returns, batch first.
+        params, macs: its parameters and multiply-accumulates, for the batch given.
+        kept_bytes: what autograd keeps from here on for the backward pass, None where nobody knows: see `Summary`.
+        receptive_field, jump: in input pixels, an int where height and width agree. None where there are no pixels
+            (an input that is not (N, C, H, W)) or where an operation ran that is not in the table of `receptive.py`
+            (attention, FFT).
     """
 
     name: str
-    type: str
     output_shape: tuple
     params: int
     macs: int
@@ -46,15 +49,20 @@ class Row(NamedTuple):
     jump: int | tuple | None
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(Part):
+    """One layer: a module without parts or with parameters of its own, or a function called between such modules
+    that multiplies or keeps something (the `F.relu` after a convolution), named by it. `type` is that of the module."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block(Part):
     """The smallest module in whose `forward` paths join: a residual block, an inception module, a dense layer.
     A layer outside of such a module is a block by itself.
 
     Attributes:
-        name, type: of the module.
-        output_shape, receptive_field, jump: of what it returns.
-        params, macs, kept_bytes: sums over its rows.
         layers: rows with weights of a convolution or a linear layer.
         adds, concats: sums and concatenations of two or more feature maps.
         shortcut: what is added to the result of the layers: "identity", the block's input; "padding", the input
@@ -63,39 +71,25 @@ class Block:
         rows: its layers, in the order in which they run.
     """
 
-    name: str
     type: str
-    output_shape: tuple
-    params: int
-    macs: int
-    kept_bytes: int | None
-    receptive_field: int | tuple | None
-    jump: int | tuple | None
     layers: int
-    adds: int
-    concats: int
-    shortcut: str | None
-    branches: int
+    adds: int = 0
+    concats: int = 0
+    shortcut: str | None = None
+    branches: int = 1
     rows: list
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Part):
     """Consecutive blocks with outputs of the same height and width. What has no pixels any more (one pixel, or a
-    vector: the dense part) is a stage of its own. Fields as in Block, sums over its blocks."""
+    vector: the dense part) is a stage of its own."""
 
-    name: str
-    output_shape: tuple
-    params: int
-    macs: int
-    kept_bytes: int | None
-    receptive_field: int | tuple | None
-    jump: int | tuple | None
     layers: int
     blocks: list
 
 
-@dataclass
+@dataclass(repr=False)
 class Summary:
     """The rows of a network and their totals, for the batch given.
 
@@ -110,20 +104,20 @@ class Summary:
         total_kept_bytes: what autograd keeps for the backward pass when all layers work as in training, float32,
             on a CPU (on a GPU a dropout's mask takes a byte instead of four): each memory counted once, at the
             layer that first makes it kept; parameters and buffers, which are there anyway, not at all. None where
-            it depends on the device (recurrent layers, attention). What a network only does in training (its
+            it depends on the device (recurrent layers, attention, autocast). What a network only does in training (its
             auxiliary heads, skipping whole blocks) is left out: `kept_bytes` measures it.
     """
 
     model: str
     input_size: tuple
-    rows: list = field(default_factory=list)
-    blocks: list = field(default_factory=list)
-    stages: list = field(default_factory=list)
-    total_params: int = 0
-    trainable_params: int = 0
-    idle_params: int = 0
-    total_macs: int = 0
-    total_kept_bytes: int | None = 0
+    rows: list
+    blocks: list
+    stages: list
+    total_params: int
+    trainable_params: int
+    idle_params: int
+    total_macs: int
+    total_kept_bytes: int | None
 
     HEADER = ("layer", "type", "output shape", "parameters", "MACs", "kept bytes", "receptive field", "jump")
 
@@ -202,10 +196,9 @@ class Summary:
         """The rows as comma-separated values with a header line; shapes as 1×3×224×224, unknown values empty."""
         text = io.StringIO()
         write = csv.writer(text, lineterminator="\n").writerow
-        names = Row._fields
-        write(names)
+        write(_COLUMNS)
         for row in self.rows:
-            values = (getattr(row, name) for name in names)
+            values = (getattr(row, name) for name in _COLUMNS)
             write("" if v is None else _by(v) if isinstance(v, tuple) else v for v in values)
         return text.getvalue()
 
@@ -231,10 +224,9 @@ def _number(value):
     return "–" if value is None else f"{value:,}"
 
 
-def _plain(record):
+def _plain(part):
     """A Row, Block or Stage as a dict, without what it consists of."""
-    names = record._fields if isinstance(record, Row) else record.__slots__
-    values = {name: getattr(record, name) for name in names if name not in ("rows", "blocks")}
+    values = {each.name: getattr(part, each.name) for each in fields(part) if each.name not in ("rows", "blocks")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -261,9 +253,11 @@ def summary(model, input_size, *more, dtypes=None):
 
 def _summary(model, input_size, more, dtypes):
     by_name = isinstance(input_size, dict)
-    shapes = {name: _shape(size) for name, size in input_size.items()} if by_name else \
-        tuple(_shape(size) for size in (input_size, *more))
-    args, kwargs = ([], _blanks(model, shapes, dtypes)) if by_name else (_blanks(model, shapes, dtypes), {})
+    shapes = input_size if by_name else dict(enumerate((input_size, *more)))
+    shapes = {name: _shape(size) for name, size in shapes.items()}
+    blanks = _blanks(model, shapes, dtypes)
+    args, kwargs = ((), blanks) if by_name else (tuple(blanks.values()), {})
+    shapes = shapes if by_name else tuple(shapes.values())
     _check_inputs(model, args, kwargs)
     table = _Table(model)
     try:
@@ -300,17 +294,16 @@ def _shape(size):
 
 
 def _blanks(model, shapes, dtypes):
-    """Inputs without numbers, in the container of the shapes."""
+    """{name or position: an input without numbers}"""
     own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
     usual = next(own, torch.get_default_dtype())
-    if isinstance(shapes, dict):
-        kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
-        return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta")
-                for name, shape in shapes.items()}
-    kinds = list(dtypes) if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
-    if len(kinds) != len(shapes):
-        raise ValueError(f"dtypes has {len(kinds)} entries, allowed: one, or one for each of the {len(shapes)} inputs.")
-    return [torch.empty(shape, dtype=kind or usual, device="meta") for shape, kind in zip(shapes, kinds, strict=True)]
+    if isinstance(dtypes, (tuple, list)):
+        if len(dtypes) != len(shapes):
+            raise ValueError(f"dtypes has {len(dtypes)} entries, allowed: one, or one for each of the {len(shapes)} "
+                             "inputs.")
+        dtypes = dict(zip(shapes, dtypes, strict=True))
+    kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
+    return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta") for name, shape in shapes.items()}
 
 
 def _check_inputs(model, args, kwargs):
@@ -381,17 +374,15 @@ class _Table(Watch):
             call.parent.inner |= bool(call.adds or call.concats or call.joins or call.inner)
 
     def row(self, name, kind, out, call):
-        field, jump = self.reach(out)
-        row = Row(name, kind, tuple(out.shape), call.params, call.macs, call.kept, field, jump)
+        row = Row(name=name, type=kind, params=call.params, macs=call.macs, kept_bytes=call.kept, **self.end(out))
         self.lines.append((row, call.weighted, call))
         call.params, call.macs, call.kept, call.weighted = 0, 0, 0, False
 
-    def reach(self, tensor):
-        """(receptive field, jump)"""
-        trace = self.trace(tensor)
-        if trace is None or trace.reach is None:
-            return None, None
-        return _square(trace.reach.field), _square(trace.reach.jump)
+    def end(self, tensor):
+        """What is said of a result."""
+        reach, shape = self.reach(tensor), tuple(tensor.shape)
+        field, jump = (None, None) if reach is None else (_square(reach.field), _square(reach.jump))
+        return {"output_shape": shape, "receptive_field": field, "jump": jump}
 
     def called(self, call, name, out):
         if not call.is_row and (call.macs or call.kept or call.kept is None or call.params):
@@ -416,37 +407,30 @@ class _Table(Watch):
 
     def summary(self, shape):
         """All that was seen."""
-        rows = [row for row, _, _ in self.lines]
-        result = Summary(type(self.model).__name__, shape, rows)
-        result.total_params = sum(p.numel() for p in self.params)
-        result.trainable_params = sum(p.numel() for p in self.params if p.requires_grad)
-        result.idle_params = result.total_params - sum(r.params for r in rows)
-        result.total_macs = sum(r.macs for r in rows)
-        result.total_kept_bytes = _sum(r.kept_bytes for r in rows)
-        result.blocks = self.blocks()
-        result.stages = _stages(result.blocks)
-        return result
+        rows, blocks, sizes = [row for row, _, _ in self.lines], self.blocks(), [p.numel() for p in self.params]
+        used, macs, kept = _totals(rows).values()
+        return Summary(type(self.model).__name__, shape, rows, blocks, _stages(blocks), total_params=sum(sizes),
+                       trainable_params=sum(p.numel() for p in self.params if p.requires_grad),
+                       idle_params=sum(sizes) - used, total_macs=macs, total_kept_bytes=kept)
 
     def blocks(self):
-        found, blocks = [], []                          # found: [call of a module that joins or None, rows, layers]
-        for row, weighted, call in self.lines:
-            module = _block_of(call)
-            if found and module is not None and found[-1][0] is module:
-                found[-1][1].append(row)
-                found[-1][2] += weighted
+        found = []                                      # [call of a module that joins or None, its lines]
+        for line in self.lines:
+            call = _block_of(line[-1])
+            if found and call is not None and found[-1][0] is call:
+                found[-1][1].append(line)
             else:
-                found.append([module, [row], int(weighted)])
-        for module, rows, layers in found:
-            sums = sum(r.params for r in rows), sum(r.macs for r in rows), _sum(r.kept_bytes for r in rows)
-            if module is None:
-                r = rows[0]
-                blocks.append(Block(r.name, r.type, r.output_shape, *sums, r.receptive_field, r.jump, layers,
-                                    0, 0, None, 1, rows))
-            else:
-                blocks.append(Block(module.name, type(module.module).__name__, tuple(module.output.shape), *sums,
-                                    *self.reach(module.output), layers, module.adds, module.concats,
-                                    module.shortcut, max(module.branches, 2 if module.adds else 1), rows))
-        return blocks
+                found.append((call, [line]))
+        return [self.block(*each) for each in found]
+
+    def block(self, call, lines):
+        rows = [row for row, _, _ in lines]
+        of_all = _totals(rows) | {"layers": sum(weighted for _, weighted, _ in lines), "rows": rows}
+        if call is None:
+            return Block(name=rows[0].name, type=rows[0].type, **_end(rows[0]), **of_all)
+        return Block(name=call.name, type=type(call.module).__name__, **self.end(call.output), **of_all, adds=call.adds,
+                     concats=call.concats, shortcut=call.shortcut,
+                     branches=max(call.branches, 2 if call.adds else 1))
 
 
 def _block_of(call):
@@ -461,9 +445,14 @@ def _block_of(call):
     return gate
 
 
-def _sum(values):
-    values = list(values)
-    return None if None in values else sum(values)
+def _totals(parts):
+    kept = [part.kept_bytes for part in parts]
+    return {"params": sum(part.params for part in parts), "macs": sum(part.macs for part in parts),
+            "kept_bytes": None if None in kept else sum(kept)}
+
+
+def _end(part):
+    return {name: getattr(part, name) for name in ("output_shape", "receptive_field", "jump")}
 
 
 def _square(size):
@@ -482,14 +471,8 @@ def _stages(blocks):
             groups[-1].append(block)
         else:
             groups.append([block])
-    names, stages = _names(groups), []
-    for name, group in zip(names, groups, strict=True):
-        last = group[-1]
-        stages.append(Stage(
-            name, last.output_shape, sum(b.params for b in group), sum(b.macs for b in group),
-            _sum(b.kept_bytes for b in group), last.receptive_field, last.jump, sum(b.layers for b in group), group,
-        ))
-    return stages
+    return [Stage(name=name, layers=sum(block.layers for block in group), blocks=group, **_end(group[-1]),
+                  **_totals(group)) for name, group in zip(_names(groups), groups, strict=True)]
 
 
 def _names(groups):

@@ -201,8 +201,8 @@ class _Flow(Watch):
         return out
 
     def step(self, says, join, takes, out, params, macs):
-        trace = self.trace(out)
-        field = trace.reach.field if trace is not None and trace.reach is not None else None
+        reach = self.reach(out)
+        field = reach and reach.field
         field = field[0] if field and field[0] == field[1] else field
         self.makes(out, (len(self.steps),))
         self.steps.append(Step(says, join, takes, tuple(out.shape[1:]), params, macs, field))
