@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import answers, minutes, moved
+from . import answers, formulas, minutes, moved
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -150,6 +150,7 @@ def setup(app):
     app.connect("html-page-context", mend_names)
     app.connect("build-finished", drop_icon_script)
     answers.setup(app)
+    formulas.setup(app)
     minutes.setup(app)
     moved.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -109,9 +109,8 @@ def visit(browser, build):
 
 
 def settle(page):
-    """Wait until widgets are mounted, formulas are set, and all of it is drawn."""
+    """Wait until widgets are mounted and drawn."""
     page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
-    page.evaluate("window.MathJax?.startup?.promise")
     drawn(page)
 
 
