@@ -135,7 +135,7 @@ def visit_inline(translator, node):
 
 
 def visit_block(translator, node):
-    translator.body.append(translator.starttag(node, "div", CLASS="math"))      # with the anchor that references lead to
+    translator.body.append(translator.starttag(node, "div", CLASS="math"))      # with its anchor
     if node["number"]:
         translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})</span>')
     translator.body.append(f"{in_page(translator, node, 'block')}</div>\n")
