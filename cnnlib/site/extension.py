@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import answers, formulas, minutes, moved
+from . import answers, formulas, minutes, moved, styles
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -153,4 +153,5 @@ def setup(app):
     formulas.setup(app)
     minutes.setup(app)
     moved.setup(app)
+    styles.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -109,7 +109,8 @@ def visit(browser, build):
 
 
 def settle(page):
-    """Wait until widgets are mounted and drawn."""
+    """Mount all widgets, also those that are far away, and wait until they are drawn."""
+    page.evaluate("globalThis.cnnlib?.mountAll()")
     page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
     drawn(page)
 
