@@ -200,10 +200,9 @@ function define(name, render) {
   }
 }
 
-globalThis.cnnlib = { ui, define, mountAll };           // what the other scripts of the page build on
+globalThis.cnnlib = { ui, define, mountAll };           // what the other scripts of the page build on, and print.js
 addEventListener("hashchange", () => follow().then((host) => host?.scrollIntoView()));
 addEventListener("load", async () => {
   const host = await follow();
   if (!again) host?.scrollIntoView();
 });
-addEventListener("beforeprint", mountAll);
