@@ -12,7 +12,7 @@ addEventListener("beforeprint", () => {
     fold.open = true;
     opened.add(fold);
   }
-  globalThis.cnnlib?.mountAll();                        // after the folds: a chart measures its place
+  globalThis.cnnlib?.mountAll().then(cnnlib.ui.drawResized);        // after the folds: a chart measures its place
 });
 
 addEventListener("afterprint", () => {
