@@ -2,8 +2,9 @@
 // figures stay shut, by decision; the line that is left says so (book.css).
 const opened = new Set();
 
-/** Is it a result, that of a cell or a box of text, and no solution? */
-const isResult = (fold) => (fold.matches(".hide") ? fold.matches(":has(.cell_output)")
+/** Is it a result, that of a cell or a box of text, and no solution, nor the source of a class? */
+const CODE = ".cell_output .cnnlib-html > .highlight:only-child";
+const isResult = (fold) => (fold.matches(".hide") ? fold.matches(`:has(.cell_output):not(:has(${CODE}))`)
   : fold.matches(".sd-dropdown") && !fold.querySelector("summary").textContent.trim().startsWith("Solution"));
 
 addEventListener("beforeprint", () => {
