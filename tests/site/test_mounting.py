@@ -13,10 +13,6 @@ def far(visit):
     return lambda **options: visit(FAR, viewport=PHONE, lazy=True, **options)
 
 
-def all_mounted(page):
-    page.wait_for_function(f"{MOUNTED}.every(Boolean)")
-
-
 def test_a_widget_far_below_waits_until_one_scrolls_to_it(far):
     with far() as page:
         drawn(page)
@@ -45,8 +41,8 @@ def test_an_address_with_knobs_mounts_its_widget_and_leads_there(far, visit):
 
 def test_after_a_reload_all_are_there_before_the_reader(far):
     with far() as page:
-        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        all_mounted(page)
+        drawn(page)
+        assert not all(page.evaluate(MOUNTED))
         page.reload()
         assert all(page.evaluate(MOUNTED))
 

@@ -39,16 +39,16 @@ def test_a_word_is_found_in_its_sections(visit, build, over_http):
 @pytest.mark.parametrize("words, first", [("receptive fields", "reach.html"), ("dense layers vgg", "vgg/"),
                                           ("BATCHNORM", "book/")])
 def test_all_words_count_in_any_form(visit, words, first):
-    with visit(f"search.html?q={words.replace(' ', '+')}") as page:
+    with visit("search.html") as page:
+        page.goto(f"{page.url}?q={words.replace(' ', '+')}")
         assert first in page.evaluate(FOUND)[0]["address"]
 
 
 def test_nothing_is_found_and_nothing_is_asked(visit):
-    with visit("search.html?q=zebra%3Cb%3E+[(*") as page:
-        assert page.locator("#search-results").text_content().startswith("No pages have “zebra<b> [(*” in ")
-        assert page.errors == []
     with visit("search.html") as page:
         assert page.locator("#search-results").text_content() == ""
+        page.goto(f"{page.url}?q=zebra%3Cb%3E+[(*")
+        assert page.locator("#search-results").text_content().startswith("No pages have “zebra<b> [(*” in ")
         assert page.errors == []
 
 
