@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
                   "--disable-background-networking", "--disable-component-update"]
+LEFT_BEHIND = "net::ERR_ABORTED"      # of what was being loaded when an address led on to another page
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
@@ -101,7 +102,8 @@ def visit(browser, build):
         stay_here(page)
         page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("requestfailed", lambda request: page.errors.append(f"not loaded: {request.url}"))
+        page.on("requestfailed", lambda request: request.failure != LEFT_BEHIND
+                and page.errors.append(f"not loaded: {request.url}"))
         page.on("request", lambda request: page.files.append(request.url))
         page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
         page.goto((f"{site}/{path}" if site else (build / path).as_uri()) + (fragment and f"#{fragment}"),
