@@ -83,7 +83,7 @@ test-colab:
 	@rm -rf $(COLAB)/wheel
 	@$(COLAB)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(COLAB)/wheel .
 	@$(COLAB)/bin/python $(PIP) -c tests/colab.txt $$(sed -nE 's/^([A-Za-z-]+)==.*/\1/p' tests/colab.txt) \
-	  torchinfo sphinx nbval pytest pytest-xdist pytest-random-order hypothesis playwright
+	  torchinfo sphinx latex2mathml nbval pytest pytest-xdist pytest-random-order hypothesis playwright
 	@$(COLAB)/bin/python $(PIP) --force-reinstall --no-deps $(COLAB)/wheel/*.whl
 	@copy=$$(mktemp -d); git ls-files -z -- . ':!cnnlib' | tar -c --null -T - | tar -x -C $$copy; cd $$copy; \
 	  python=$(abspath $(COLAB))/bin/python; export OMP_NUM_THREADS=1; \

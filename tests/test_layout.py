@@ -12,7 +12,8 @@ import cnnlib
 ROOT = Path(cnnlib.__file__).parent
 LIBRARY = ("models", "anatomy", "data", "training", "records")
 BASE = {"checks", "files", "caching"}
-SITE_TOOLS = {"IPython", "ipywidgets", "anywidget", "traitlets", "nbformat", "nbclient", "sphinx", "docutils"}
+SITE_TOOLS = {"IPython", "ipywidgets", "anywidget", "traitlets", "nbformat", "nbclient", "sphinx", "docutils",
+              "latex2mathml"}
 
 
 def imports(package):

@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import answers, minutes, moved
+from . import answers, formulas, minutes, moved, search, styles
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 WIDGET_SCRIPTS = PACKAGE / "widgets" / "dist" / "page"          # see build.mjs there
 WIDGET_STYLE = PACKAGE / "widgets" / "widgets.css"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+PRINT = Path(__file__).with_name("print.js")
 WIDGET_MARK = re.compile(r'<div class="cnnlib-widget" data-kind="(\w+)"')
 
 WIDGET_TRAINS = " data-trains>"              # the end of that tag where the widget trains in the page
@@ -84,7 +85,7 @@ def copy_widgets(app):
     (static / "widgets").mkdir(parents=True, exist_ok=True)
     for source in scripts:
         (static / "widgets" / source.name).write_bytes(source.read_bytes())
-    for source in (WIDGET_STYLE, answers.SCRIPT):
+    for source in (WIDGET_STYLE, PRINT, answers.SCRIPT):
         (static / source.name).write_bytes(source.read_bytes())
     app.add_css_file(WIDGET_STYLE.name, priority=400)
 
@@ -106,6 +107,8 @@ def choose_scripts(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     for script in widget_scripts(body):
         app.add_js_file(f"widgets/{script}", loading_method="defer")
+    if "<details" in body or WIDGET_MARK.search(body):
+        app.add_js_file(PRINT.name, loading_method="defer")
     if answers.MARK in body:
         app.add_js_file(answers.SCRIPT.name, loading_method="defer")
     idle = {name for name, marks in NEEDED_BY.items() if not any(mark in body for mark in marks)}
@@ -150,6 +153,9 @@ def setup(app):
     app.connect("html-page-context", mend_names)
     app.connect("build-finished", drop_icon_script)
     answers.setup(app)
+    formulas.setup(app)
     minutes.setup(app)
     moved.setup(app)
+    search.setup(app)
+    styles.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

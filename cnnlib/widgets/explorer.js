@@ -5,7 +5,7 @@ import { curvesChart, MEASURES } from "./curves_chart.js";
 import { diagram, legend } from "./explorer_diagram.js";
 import { morphChildren } from "./morph.js";
 import { trainHere } from "./train_here.js";
-import { button, h, number, same, table, widget } from "./ui.js";
+import { button, h, number, quiet, same, table, widget } from "./ui.js";
 
 const SHARES = [["params", "parameters"], ["macs", "work: MACs"], ["kept", "memory for training"]];
 const FACTS = [["params", "parameters"], ["macs", "MACs for one picture"], ["kept", "kept for the backward pass"],
@@ -46,7 +46,9 @@ export function render({ model, el }) {
   // ---------------------------------------------------------------- anatomy
   const facts = h("div", { class: "ex-facts" }), code = h("code", { class: "ex-code", "data-value": "code" });
   const pin = h("div", { class: "cnn-row ex-pin" });
-  const view = diagram({ answer: () => answer, select: (i) => { chosen = i; view.mark(i); readBlock(); } });
+  const choose = (i) => { chosen = i; view.mark(i); readBlock(); };
+  const view = diagram({ answer: () => answer, select: choose });
+  const list = h("select", { ...quiet, onchange: () => choose(list.selectedIndex) });      // in deep networks for fingers
   const key = h("p", { class: "ex-legend" });
   const block = h("div", { class: "ex-block-row", role: "status", "data-value": "block" });
   const strips = h("div", { class: "ex-strips" });
@@ -82,10 +84,12 @@ export function render({ model, el }) {
     ...(sources.length > 0 ? [everyCurve, h("details", {}, madeOn, origin.element)] : []));
 
   const content = h("div", { class: "ex-content" }, facts, h("div", { class: "ex-line" }, code, pin),
-    h("div", { class: "ex-anatomy" }, view.element, key, block), strips, stages.element, everyBlock, training);
+    h("div", { class: "ex-anatomy" }, view.element, key,
+      h("label", { class: "cnn-field ex-list" }, h("span", { class: "cnn-label" }, "block in view"), list), block), strips, stages.element, everyBlock, training);
   ui.results.append(content);
 
   function readBlock() {
+    list.selectedIndex = chosen;
     const of = (name) => answer[`unit_${name}`][chosen];
     const joins = [of("adds") && "added to its input", of("concats") && "concatenated"].filter(Boolean).join(", ");
     block.replaceChildren(h("b", { "data-value": `unit_name.${chosen}` }, of("name")), " ",
@@ -186,6 +190,7 @@ export function render({ model, el }) {
     drawCurves();                                       // first: it measures its place
     view.draw();
     morphChildren(key, legend(answer));
+    list.replaceChildren(...answer.unit_name.map((name) => h("option", {}, name)));
     readBlock();
     fillBlocks();
     drawStrips();

@@ -104,13 +104,22 @@ export function makeModel(spec) {
 const mounted = new Map();                              // anchor -> { host, model, spec, opening: values at first }
 const moved = new Map();                                // anchor -> its part of the address
 
-/** "Where the work is" -> "where-the-work-is", or -2, -3 … after it if a widget of this page has that name already. */
-function anchorOf(title) {
-  const name = title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
-  let anchor = name;
-  for (let n = 2; mounted.has(anchor); n++) anchor = `${name}-${n}`;
-  return anchor;
+/** "Where the work is" -> "where-the-work-is", and -2, -3 … after it for further widgets of that title on the page. */
+function anchorOf(host, title) {
+  const twins = [...document.querySelectorAll(`.cnnlib-widget[data-kind="${host.dataset.kind}"]`)]
+    .filter((other) => titleIn(other) === titleIn(host));
+  const nth = twins.indexOf(host) + 1;
+  return nth > 1 ? `${slug(title)}-${nth}` : slug(title);
 }
+const slug = (title) => title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+
+const specs = new WeakMap();
+function specOf(host) {
+  if (!specs.has(host)) specs.set(host, JSON.parse(host.querySelector("script[type='application/json']").textContent));
+  return specs.get(host);
+}
+/** The title that a widget was given; most kinds have one of their own. */
+const titleIn = (host) => { const { title, question } = specOf(host).state; return title ?? question ?? ""; };
 
 let timer;
 /** Keep what a widget's knobs show in the address, once they rest (browsers limit how often one may). */
@@ -124,9 +133,10 @@ function remember(anchor) {
   timer = setTimeout(() => history.replaceState(history.state, "", `#${[...moved.values()].reverse().join(";")}`), 250);
 }
 
-/** Set the knobs as the address says; return the first widget that it names. */
-function follow() {
+/** Set the knobs as the address says; the first widget that it names. */
+async function follow() {
   const parts = location.hash.slice(1).split(";").map((part) => part.split("?")).filter(([, query]) => query);
+  for (const [name] of parts) await mountNamed(decoded(name));
   const found = parts.map(([name, query]) => [mounted.get(decoded(name)), query]).filter(([at]) => at);
   for (const [{ model, opening, spec }, query] of found) {
     const values = {};
@@ -144,27 +154,55 @@ function follow() {
 function decoded(name) { try { return decodeURIComponent(name); } catch { return name; } }
 const ask = (model, values) => { model.set(values); model.save_changes(); };
 
-async function mount(host, render) {
+// ---------------------------------------------------------------- mounting, where readers are
+
+const waiting = new Map();                              // host -> render, of widgets that nobody has come near
+const near = new IntersectionObserver((entries) => {    // each in a task of its own: the page answers in between
+  for (const { target, isIntersecting } of entries) if (isIntersecting) setTimeout(() => mount(target));
+}, { rootMargin: "150% 0px" });
+
+async function mount(host) {
+  const render = waiting.get(host);
+  if (!render) return;
+  waiting.delete(host);
+  near.unobserve(host);
   host.dataset.mounted = "fallback";                    // the table stays if the widget fails
-  const spec = JSON.parse(host.querySelector("script[type='application/json']").textContent);
-  const el = document.createElement("div"), model = makeModel(spec);
-  await render({ model, el });
-  host.querySelector(".cnnlib-fallback").replaceWith(el);
-  host.dataset.mounted = "static";
-  const anchor = anchorOf(el.querySelector("[data-widget]").getAttribute("aria-label"));
-  const opening = Object.fromEntries(Object.entries(spec.state).filter(([name, value]) =>
-    !["widget_name", "origin", "error"].includes(name) && ["number", "boolean", "string"].includes(typeof value)));
-  mounted.set(anchor, { host, model, spec, opening });
-  Object.keys(opening).forEach((name) => model.on(`change:${name}`, () => remember(anchor)));
+  try {
+    const spec = specOf(host), el = document.createElement("div"), model = makeModel(spec);
+    await render({ model, el });
+    host.querySelector(".cnnlib-fallback").replaceWith(el);
+    host.dataset.mounted = "static";
+    const anchor = anchorOf(host, el.querySelector("[data-widget]").getAttribute("aria-label"));
+    const opening = Object.fromEntries(Object.entries(spec.state).filter(([name, value]) =>
+      !["widget_name", "origin", "error"].includes(name) && ["number", "boolean", "string"].includes(typeof value)));
+    mounted.set(anchor, { host, model, spec, opening });
+    Object.keys(opening).forEach((name) => model.on(`change:${name}`, () => remember(anchor)));
+  } catch (problem) { console.error(problem); }
 }
 
-/** Called by a widget's own script, which the page defers: all hosts of its kind are there. */
-const define = (name, render) => document.querySelectorAll(`.cnnlib-widget[data-kind="${name}"]`)
-  .forEach((host) => mount(host, render).catch(console.error));
+const mountAll = () => Promise.all([...waiting.keys()].map(mount));
 
-globalThis.cnnlib = { ui, define };                     // what the other scripts of the page build on
-addEventListener("hashchange", () => follow()?.scrollIntoView());
-addEventListener("load", () => {                        // after a reload, and on the way back, readers stay where they were
-  const host = follow();
-  if (performance.getEntriesByType("navigation")[0]?.type === "navigate") host?.scrollIntoView();
+/** Mount the widget of that anchor, if the page has it; only rendering tells the title of some kinds. */
+async function mountNamed(anchor) {
+  const alike = (host) => Number(anchor.startsWith(slug(titleIn(host)) || "?"));
+  for (const host of [...waiting.keys()].sort((a, b) => alike(b) - alike(a)))
+    if (!mounted.has(anchor)) await mount(host);
+}
+
+// After a reload, and on the way back, the page gets its old heights at once: readers stay where they were.
+const again = performance.getEntriesByType("navigation")[0]?.type !== "navigate";
+
+/** Called by a widget's own script, which the page defers: all hosts of its kind are there. */
+function define(name, render) {
+  for (const host of document.querySelectorAll(`.cnnlib-widget[data-kind="${name}"]`)) {
+    waiting.set(host, render);
+    if (again) mount(host); else near.observe(host);
+  }
+}
+
+globalThis.cnnlib = { ui, define, mountAll };           // what the other scripts of the page build on, and print.js
+addEventListener("hashchange", () => follow().then((host) => host?.scrollIntoView()));
+addEventListener("load", async () => {
+  const host = await follow();
+  if (!again) host?.scrollIntoView();
 });

@@ -42,15 +42,20 @@ export function table(caption, columns) {
   return { element, update, caption: (text) => { title.textContent = text; } };
 }
 
+const watched = new Set();                              // looks at the widths of elements
+
 /** Call `draw` when the width of `element` changes, at the latest in the next frame; returns the way to stop. */
 export function whenResized(element, draw) {
   let width = 0;
-  const observer = new ResizeObserver(() => requestAnimationFrame(() => {
-    if (element.clientWidth !== width) { width = element.clientWidth; draw(); }
-  }));
+  const look = () => { if (element.clientWidth !== width) { width = element.clientWidth; draw(); } };
+  const observer = new ResizeObserver(() => requestAnimationFrame(look));
   observer.observe(element);
-  return () => observer.disconnect();
+  watched.add(look);
+  return () => { observer.disconnect(); watched.delete(look); };
 }
+
+/** Draw at once what has a new width: before a page is printed there is no next frame. */
+export const drawResized = () => watched.forEach((look) => look());
 
 /** Are two JSON values equal? */
 export const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
@@ -106,7 +111,7 @@ export function widget({ model, el, title }) {
     root.setAttribute("aria-busy", !error && !current);
   };
   on(["origin", "error", "answer", "answered", ...inputs].map((name) => `change:${name}`).join(" "), state);
-  setTimeout(state);                                    // once the controls are there
+  queueMicrotask(state);                                // once the controls are there
   state();
 
   const ask = (values) => { model.set(values); model.save_changes(); };

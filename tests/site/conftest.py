@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
                   "--disable-background-networking", "--disable-component-update"]
+LEFT_BEHIND = "net::ERR_ABORTED"      # of what was being loaded when an address led on to another page
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
@@ -41,9 +42,13 @@ def pages():
 
 
 def pytest_generate_tests(metafunc):
-    """A test with the argument `page` runs once for each page; without a build it runs once and fails."""
+    """A test with the argument `page_path` runs once for each page, with `widget_page` for each that has a widget;
+    without a build it runs once and fails."""
     if "page_path" in metafunc.fixturenames:
         metafunc.parametrize("page_path", pages() or ["NO BUILD"])
+    if "widget_page" in metafunc.fixturenames:
+        metafunc.parametrize("widget_page", [path for path in pages() if "data-kind=" in (BUILD / path).read_text()]
+                             or ["NO BUILD"])
 
 
 @pytest.fixture(scope="session")
@@ -83,22 +88,27 @@ def is_local(url):
 @pytest.fixture(scope="session")
 def visit(browser, build):
     """Open a page: `with visit("book/intro.html", theme="dark") as page`; `fragment` follows the # of its address,
-    and further media (forced_colors="active") are named as in Playwright. The page has three more attributes:
-    `refused` (addresses outside), `errors` (of console and scripts), `scripts` (addresses of loaded scripts)."""
+    and further media (forced_colors="active") are named as in Playwright. `lazy` leaves it to the page when it mounts
+    its widgets, `site` is an address where the build is served. The page has more attributes: `refused` (addresses
+    outside), `errors` (of console and scripts), `files` (addresses of all that was loaded), `scripts` among these."""
 
     @contextmanager
-    def opened(path, theme="light", viewport=DESK, javascript=True, fragment="", **media):
+    def opened(path, theme="light", viewport=DESK, javascript=True, fragment="", lazy=False,
+               site=None, **media):
         context = browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=javascript,
                                       **{"reduced_motion": "reduce", **media})
         page = context.new_page()
-        page.errors, page.scripts = [], []
+        page.errors, page.files, page.scripts = [], [], []
         stay_here(page)
         page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("requestfailed", lambda request: page.errors.append(f"not loaded: {request.url}"))
+        page.on("requestfailed", lambda request: request.failure != LEFT_BEHIND
+                and page.errors.append(f"not loaded: {request.url}"))
+        page.on("request", lambda request: page.files.append(request.url))
         page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
-        page.goto((build / path).as_uri() + (fragment and f"#{fragment}"), wait_until="load")
-        if javascript:
+        page.goto((f"{site}/{path}" if site else (build / path).as_uri()) + (fragment and f"#{fragment}"),
+                  wait_until="load")
+        if javascript and not lazy:
             settle(page)
         try:
             yield page
@@ -109,9 +119,9 @@ def visit(browser, build):
 
 
 def settle(page):
-    """Wait until widgets are mounted, formulas are set, and all of it is drawn."""
+    """Mount all widgets, also those that are far away, and wait until they are drawn."""
+    page.evaluate("globalThis.cnnlib?.mountAll()")
     page.wait_for_function("document.querySelectorAll('.cnnlib-widget:not([data-mounted])').length === 0")
-    page.evaluate("window.MathJax?.startup?.promise")
     drawn(page)
 
 

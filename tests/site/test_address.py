@@ -26,7 +26,8 @@ def git(folder, *arguments):
 @pytest.fixture
 def tiny(tmp_path):
     """A book of one page and one notebook with the configuration of this one, in a repository of its own."""
-    for name in ("_config.yml", "book/references.bib", "book/assets/book.css", "book/assets/icons.css"):
+    for name in ("_config.yml", "book/references.bib", "book/assets/book.css", "book/assets/icons.css",
+                 "book/assets/favicon.svg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     notebooks.set_address(tmp_path / "_config.yml", "")

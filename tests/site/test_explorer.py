@@ -150,6 +150,21 @@ def test_every_block_is_reached_by_the_keyboard(staged):
         assert host.locator("[data-value=block]").text_content().startswith(answer["unit_name"][0])
 
 
+def test_a_block_is_chosen_from_a_list_where_its_slab_is_too_thin(staged):
+    widget = Explorer("resnet-cifar", {"width": [4, 8]}, depth=200)
+    with staged(widget, viewport=PHONE) as page:
+        host, names = page.locator(".cnnlib-widget"), widget.answer["unit_name"]
+        choice = host.get_by_label("block in view")
+        assert choice.locator("option").all_text_contents() == names
+        choice.select_option(index=70)
+        assert host.locator("[data-value=block]").text_content().startswith(names[70])
+        assert host.locator(".ex-block[aria-selected=true]").get_attribute("aria-label") == names[70]
+        host.locator(".ex-block").first.click()
+        assert choice.input_value() == names[0]
+        host.locator(".cnn-controls [data-input=width]").select_option("8")
+        assert choice.locator("option").all_text_contents() == names and choice.input_value() == names[0]
+
+
 def test_pin_compare_show_and_clear(staged):
     widget = Explorer("lenet", recorded="lenet-activation-pooling")
     with staged(widget) as page:

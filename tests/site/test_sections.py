@@ -25,13 +25,6 @@ SCROLLS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_a_sitting_and_its_code_fits(visit, name):
-    with visit(f"{name}.html", viewport=DESK) as page:
-        assert page.evaluate("document.documentElement.scrollHeight") <= TALLEST
-        assert page.evaluate(SCROLLS) == []
-
-
 def test_wide_code_is_found(visit, tmp_path):
     (tmp_path / "wide.html").write_text("<main><details><div class='cell_input'><pre style='overflow: auto'>"
                                         f"{'wide ' * 200}</pre></div></details></main>")
