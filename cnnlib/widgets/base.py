@@ -125,10 +125,17 @@ class BookWidget(anywidget.AnyWidget):
                 return f"{name} is {values[name]!r}, allowed: {allowed(trait)}."
         return str(problem)
 
+    def open(self):
+        """Connect to the page, if there is no connection yet."""
+        self.layout.open()
+        super().open()
+
     def leave(self):
         """Give up the connection to the page, and the views there; shown again, the widget gets a new one."""
         super().close()
-        vars(self).pop("_repr_mimebundle_", None)     # ipywidgets hides it with None
+        self.layout.close()                           # a widget of its own, which holds the view on the page
+        for widget in (self, self.layout):
+            vars(widget).pop("_repr_mimebundle_", None)             # ipywidgets hides it with None
 
     def close(self):
         """Stop answering and release the view; safe to repeat."""

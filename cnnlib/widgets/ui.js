@@ -89,6 +89,7 @@ export function widget({ model, el, title }) {
     h("div", { class: "cnn-head" }, h("p", { class: "cnn-title" }, title), badge), controls, printed, alert, still,
     results, voice);
   el.append(root);
+  undo.push(() => root.remove());                       // JupyterLab keeps `el` as long as the kernel
 
   const inputs = Object.keys(model.get("grid")), knobs = new Map();        // name -> { label, format, control }
   const shown = () => ({ ...model.get("answered"), answer: model.get("answer") });
