@@ -2,7 +2,6 @@
 
 import json
 import random
-import threading
 from types import SimpleNamespace
 
 import pytest

@@ -1,8 +1,8 @@
 """How long a widget of a notebook lives: as long as a cell that shows or made it.
 
-When a cell runs again its outputs are replaced. Afterwards those widgets leave that an earlier run of it made or showed,
-unless this run shows them again or another cell has them: their views on the page are gone, and so is their part of
-the kernel. Nothing is lost with that: a widget that is still held in a variable goes on answering, and is
+When a cell runs again its outputs are replaced. Afterwards those widgets leave that an earlier run of it made or
+showed, unless this run shows them again or another cell has them: their views on the page are gone, and so is their
+part of the kernel. Nothing is lost with that: a widget that is still held in a variable goes on answering, and is
 connected anew when a cell shows it. Without a notebook, or in one that does not name its cells, nothing leaves.
 """
 

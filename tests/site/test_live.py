@@ -63,15 +63,17 @@ from cnnlib.widgets import SizeRule
 open_ones = [w for w in gc.get_objects() if isinstance(w, SizeRule) and w.comm]
 print("Python sees", len(open_ones), "open")
 """
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MODEL_GONE = "Error displaying widget"
 SILENT = "The kernel does not answer; run this cell again."
 
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which says what Python sees,
-    without an error, (the one at `wait`), and before them those of the chapter unless `chapter=False`. In Notebook with `app="notebooks"`;
-    `page.refused` are the addresses outside asked for, `page.file` is the notebook."""
+    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which (the one at `wait`)
+    says what Python sees, without an error, and before them those of the chapter unless `chapter=False`. In Notebook
+    with `app="notebooks"`; without cells the notebook is opened as it lies there, and not run. `page.refused` are the
+    addresses outside asked for, `page.file` is the notebook."""
     tmp_path = tmp_path_factory.mktemp("lab")
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -87,24 +89,24 @@ def lab(browser, tmp_path_factory):
 
     @contextmanager
     def opened(cells, chapter=True, app="lab/tree", wait=-1):
-        nb = nbformat.read(CHAPTER, as_version=4)
-        nb.cells = (nb.cells if chapter else []) + [nbformat.v4.new_code_cell(code) for code in cells]
-        nbformat.write(nb, tmp_path / "notebook.ipynb")
+        if cells:
+            nb = nbformat.read(CHAPTER, as_version=4)
+            nb.cells = (nb.cells if chapter else []) + [nbformat.v4.new_code_cell(code) for code in cells]
+            nbformat.write(nb, tmp_path / "notebook.ipynb")
         context = browser.new_context(viewport={"width": 1400, "height": 1200})
         page = context.new_page()
         stay_here(page)
         page.file = tmp_path / "notebook.ipynb"
         page.goto(f"http://127.0.0.1:{port}/{app}/notebook.ipynb?token={token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-        kernel_is_there(page)
-        menu(page, "Run", "Run All Cells")
-        ran = page.locator(".jp-Notebook .jp-CodeCell").nth(wait).locator(".jp-OutputArea-output", has_text="Python sees")
-        ran.or_(page.locator(ERROR)).first.wait_for(timeout=400_000)
-        assert page.locator(ERROR).all_inner_texts() == []
+        kernel_is_there(page, app)
+        if cells:
+            run_all(page, wait)
         try:
             yield page
         finally:
             context.close()
+            end_kernels(f"http://127.0.0.1:{port}/api/kernels", token)
 
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen(
@@ -120,15 +122,35 @@ def lab(browser, tmp_path_factory):
         server.wait(20)
 
 
+def end_kernels(address, token):
+    """The next notebook of the same name would get the kernel of this one."""
+    def ask(path="", method="GET"):
+        headers = {"Authorization": f"token {token}"}
+        request = urllib.request.Request(address + path, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.read()
+
+    for kernel in json.loads(ask()):
+        ask(f"/{kernel['id']}", "DELETE")
+
+
 def menu(page, name, entry):
     page.get_by_role("menuitem", name=name, exact=True).click()
-    page.get_by_role("menuitem", name=entry, exact=True).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
 
 
-def kernel_is_there(page):
-    """Cells sent before that are lost."""
-    page.locator("[data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(
-        state="attached", timeout=60_000)
+def kernel_is_there(page, app):
+    """Cells sent before that are lost. JupyterLab says it in words, Notebook with a mark."""
+    sign = page.get_by_text("| Idle") if app == "lab/tree" else page.locator("[data-status=idle]")
+    sign.first.wait_for(state="attached", timeout=60_000)
+
+
+def run_all(page, wait):
+    """Run all cells, until the cell at `wait` says what Python sees; fails if one of them raises."""
+    menu(page, "Run", "Run All Cells")
+    ran = page.locator(".jp-Notebook .jp-CodeCell").nth(wait).locator(".jp-OutputArea-output", has_text="Python sees")
+    ran.or_(page.locator(ERROR)).first.wait_for(timeout=400_000)
+    assert page.locator(ERROR).all_inner_texts() == []
 
 
 def restart(page):
@@ -136,13 +158,17 @@ def restart(page):
     page.locator(".jp-Dialog .jp-mod-accept").click()
 
 
-def run(page, cell):
-    """Run a cell, by its number, again, and wait until it has run."""
-    at = page.locator(".jp-Notebook .jp-CodeCell").nth(cell)
-    prompt = at.locator(".jp-InputPrompt")
-    before = prompt.inner_text()
-    at.locator(".jp-InputArea-editor").click()
+def start(page, cell):
+    """Run a cell, by its number."""
+    page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+Enter")
+
+
+def run(page, cell):
+    """Run a cell again, and wait until it has run."""
+    prompt = page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-InputPrompt")
+    before = prompt.inner_text()
+    start(page, cell)
     page.wait_for_function("([prompt, before]) => ![before, '[*]:'].includes(prompt.innerText)",
                            arg=[prompt.element_handle(), before], timeout=60_000)
 
@@ -226,7 +252,7 @@ def test_the_labs_evaluate_what_no_page_has(lab):
 
 
 def test_a_kernel_that_was_restarted_is_said(lab):
-    """Knobs, the badge and *Train here* tell it without a word from the kernel, and running the cell again mends it."""
+    """Knobs, the badge and *Train here* tell it without a word from the kernel; running the cell again mends it."""
     with lab([SIZES, TRAINS, READ_BACK], chapter=False) as page:
         sizes, explorer = (page.locator(f".jp-OutputArea [data-widget={name}]") for name in ("SizeRule", "Explorer"))
         shown = sizes.locator("[data-value=output]").inner_text()
@@ -239,8 +265,8 @@ def test_a_kernel_that_was_restarted_is_said(lab):
         expect(sizes.locator("[data-value=origin]")).to_have_text("no kernel")
         expect(sizes.locator(".cnn-still")).to_contain_text("Still shown: ")
         assert sizes.locator("[data-value=output]").inner_text() == shown
-        run(page, 0)
-        expect(sizes.locator("[data-value=origin]")).to_have_text("kernel")
+        start(page, 0)
+        expect(sizes.locator("[data-value=origin]")).to_have_text("kernel", timeout=60_000)
         sizes.locator("input[data-input=kernel]").press("ArrowRight")
         expect(sizes.locator("[data-value=output]")).to_have_text(str(int(shown) - 1), timeout=20_000)
         expect(sizes.locator("[data-value=error]")).to_have_text("")
@@ -267,8 +293,12 @@ def test_an_interrupted_kernel_stops_the_training(lab):
         expect(explorer.get_by_role("button", name="Train here")).to_be_visible()
 
 
-DETACHED = """function () { return this.filter((element) => {
-    try { return element.dataset.widget === "SizeRule" && !element.isConnected; } catch { return false; } }).length; }"""
+DETACHED = """function () {
+    const old = (node) => {
+        try { return node.dataset.widget === "SizeRule" && !node.isConnected; } catch { return false; }
+    };
+    return this.filter(old).length;
+}"""
 
 
 def detached(page):
@@ -303,6 +333,21 @@ def test_where_there_is_a_kernel_the_page_may_train_as_well(lab):
         expect(root).to_have_count(0)
         expect(explorer.locator("[data-value=training]")).to_contain_text("Trains the chosen network on digits")
         assert page.refused == []
+
+
+def test_a_notebook_that_was_saved_and_stripped_shows_its_tables(lab):
+    with lab([SIZES, READ_BACK], chapter=False) as page:
+        page.keyboard.press("Control+s")
+        until = time.monotonic() + 30
+        while WIDGET_VIEW not in page.file.read_text() and time.monotonic() < until:
+            time.sleep(0.3)
+        file = page.file
+    with lab([]) as page:
+        expect(page.locator(".jp-OutputArea").first).to_contain_text(MODEL_GONE, timeout=60_000)
+    subprocess.run([sys.executable, ROOT / "tools" / "notebooks.py", "strip", file], check=True)
+    with lab([]) as page:
+        expect(page.locator(".cnnlib-fallback td").first).to_be_visible(timeout=60_000)
+        expect(page.locator(".jp-OutputArea").first).not_to_contain_text(MODEL_GONE)
 
 
 def test_notebook_7(lab):
