@@ -70,7 +70,7 @@ SILENT = "The kernel does not answer; run this cell again."
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which (the one at `wait`)
+    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which (or that at `wait`)
     says what Python sees, without an error, and before them those of the chapter unless `chapter=False`. In Notebook
     with `app="notebooks"`; without cells the notebook is opened as it lies there, and not run. `page.refused` are the
     addresses outside asked for, `page.file` is the notebook."""

@@ -108,7 +108,7 @@ def longest_task(browser, deed):
     machine does not count."""
     tools, events, ended = browser.new_browser_cdp_session(), [], []
     tools.on("Tracing.dataCollected", lambda said: events.extend(said["value"]))
-    tools.on("Tracing.tracingComplete", ended.append)
+    tools.on("Tracing.tracingComplete", lambda said: ended.append(said))
     tools.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": {
         "includedCategories": ["disabled-by-default-devtools.timeline", "__metadata"]}})
     deed()
