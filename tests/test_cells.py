@@ -8,8 +8,20 @@ import pytest
 import traitlets as t
 from IPython.core.interactiveshell import InteractiveShell
 
-from cnnlib.widgets import Explorer, SizeRule, cells
+from cnnlib.widgets import Explorer, cells
 from cnnlib.widgets.base import BookWidget
+
+
+class Double(BookWidget):
+    """Answers with the double, until the reader interrupts it."""
+
+    inputs = {"x": [1, 2]}
+    x = t.Int(1).tag(sync=True)
+
+    def compute(self, x):
+        if x == 13:
+            raise KeyboardInterrupt
+        return {"double": 2 * x}
 
 
 @pytest.fixture
@@ -26,12 +38,10 @@ def notebook(monkeypatch):
         parent["metadata"] = {"cellId": cell}
         result = shell.run_cell(code)
         parent["metadata"] = {}
-        if result.result is not None and result.success:
-            shell.display_formatter.format(result.result)
         return result.result
 
     run.shell = shell
-    run("imports", "from cnnlib.widgets import Explorer, SizeRule")
+    shell.user_ns.update(Double=Double, Explorer=Explorer)
     yield run
     InteractiveShell.clear_instance()
 
@@ -41,48 +51,48 @@ def lives(widget):
 
 
 def test_a_cell_that_runs_again_closes_what_it_left(notebook):
-    first = notebook("a", "SizeRule()")
-    beside = notebook("b", "SizeRule()")
-    second = notebook("a", "SizeRule()")
+    first = notebook("a", "Double()")
+    beside = notebook("b", "Double()")
+    second = notebook("a", "Double()")
     assert (lives(first), lives(second), lives(beside)) == (False, True, True)
     notebook("a", "'no widget any more'")
     assert not lives(second) and lives(beside)
 
 
 def test_what_another_cell_shows_stays(notebook):
-    first = notebook("a", "rule = SizeRule(); rule")
-    notebook("b", "rule")
-    second = notebook("a", "rule = SizeRule(); rule")
+    first = notebook("a", "double = Double(); double")
+    notebook("b", "double")
+    second = notebook("a", "double = Double(); double")
     assert lives(first) and lives(second), "the view in b is that of the first"
-    notebook("b", "rule")
+    notebook("b", "double")
     assert not lives(first) and lives(second)
 
 
 def test_a_widget_that_was_made_elsewhere_is_not_closed_by_showing_it_again(notebook):
-    rule = notebook("a", "rule = SizeRule(); None") or notebook("b", "rule")
-    notebook("b", "rule")
-    assert lives(rule)
+    double = notebook("a", "double = Double(); None") or notebook("b", "double")
+    notebook("b", "double")
+    assert lives(double)
     notebook("b", "'gone'")
-    assert lives(rule), "cell a made it"
+    assert lives(double), "cell a made it"
 
 
 def test_what_the_reader_has_kept_goes_on_and_is_shown_again(notebook):
-    kept = notebook("a", "rules = [SizeRule(size=32, kernel=5)]; rules[0]")
-    notebook("a", "SizeRule()")
+    kept = notebook("a", "doubles = [Double()]; doubles[0]")
+    notebook("a", "Double()")
     assert not lives(kept)
-    kept.kernel = 3
-    assert kept.answer["output"] == 30, "it goes on answering"
+    kept.x = 3
+    assert kept.answer["double"] == 6, "it goes on answering"
     data, _ = kept._repr_mimebundle_()
     assert lives(kept) and data["application/vnd.jupyter.widget-view+json"]["model_id"] == kept.comm.comm_id
-    assert notebook("b", "rules[0]") is kept and lives(kept)
+    assert notebook("b", "doubles[0]") is kept and lives(kept)
 
 
 def test_a_notebook_that_does_not_name_its_cells_closes_nothing(notebook):
-    first, second = (notebook.shell.run_cell("SizeRule()").result for _ in range(2))
+    first, second = (notebook.shell.run_cell("Double()").result for _ in range(2))
     assert lives(first) and lives(second)
 
 
-TRAINS = 'Explorer("resnet-cifar", depth=8, width=2, size=8, train_epochs=100)'
+TRAINS = 'Explorer("resnet-cifar", {"depth": [8]}, width=2, size=8, train_epochs=100)'
 
 
 def test_the_training_of_a_cell_that_runs_again_ends(notebook):
@@ -124,29 +134,17 @@ def test_an_interrupt_between_cells_stops_the_training(notebook):
     widget.close()
 
 
-class Interrupted(BookWidget):
-    """Answers until the reader interrupts it."""
-
-    inputs = {"x": [1, 2]}
-    x = t.Int(1).tag(sync=True)
-
-    def compute(self, x):
-        if x == 2:
-            raise KeyboardInterrupt
-        return {"x": x}
-
-
 def test_an_answer_that_was_interrupted_is_none():
-    widget = Interrupted()
+    widget = Double()
     with pytest.raises(KeyboardInterrupt):
-        widget.x = 2
-    assert (widget.answer, widget.answered) == ({"x": 1}, {"x": 1}) and "Interrupted" in widget.error
-    widget.x = 1
-    assert widget.error == "" and widget.answered == {"x": 1}
+        widget.x = 13
+    assert (widget.answer, widget.answered) == ({"double": 2}, {"x": 1}) and "Interrupted" in widget.error
+    widget.x = 2
+    assert (widget.answer, widget.answered, widget.error) == ({"double": 4}, {"x": 2}, "")
 
 
 def test_who_is_asked_says_so():
-    widget, said = SizeRule(), []
+    widget, said = Double(), []
     widget.send = said.append
     widget._handle_custom_msg({"do": "answer"}, [])
     widget._handle_custom_msg({"do": "something else"}, [])

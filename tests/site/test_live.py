@@ -70,10 +70,10 @@ SILENT = "The kernel does not answer; run this cell again."
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which (or that at `wait`)
-    says what Python sees, without an error, and before them those of the chapter unless `chapter=False`. In Notebook
-    with `app="notebooks"`; without cells the notebook is opened as it lies there, and not run. `page.refused` are the
-    addresses outside asked for, `page.file` is the notebook."""
+    """A server of JupyterLab and Notebook: `with lab(cells) as page` has run them, the last of which (or that at
+    `wait`) says what Python sees, without an error, and before them those of the chapter unless `chapter=False`. In
+    Notebook with `app="notebooks"`; without cells the notebook is opened as it lies there, and not run. `page.refused`
+    are the addresses outside asked for, `page.file` is the notebook."""
     tmp_path = tmp_path_factory.mktemp("lab")
     for name, values in SETTINGS.items():
         path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -337,11 +337,11 @@ def test_where_there_is_a_kernel_the_page_may_train_as_well(lab):
 
 def test_a_notebook_that_was_saved_and_stripped_shows_its_tables(lab):
     with lab([SIZES, READ_BACK], chapter=False) as page:
-        page.keyboard.press("Control+s")
-        until = time.monotonic() + 30
-        while WIDGET_VIEW not in page.file.read_text() and time.monotonic() < until:
-            time.sleep(0.3)
-        file = page.file
+        menu(page, "File", "Save Notebook")
+        file, until = page.file, time.monotonic() + 60
+        while WIDGET_VIEW not in file.read_text() and time.monotonic() < until:
+            page.wait_for_timeout(300)
+        assert WIDGET_VIEW in file.read_text(), "not saved"
     with lab([]) as page:
         expect(page.locator(".jp-OutputArea").first).to_contain_text(MODEL_GONE, timeout=60_000)
     subprocess.run([sys.executable, ROOT / "tools" / "notebooks.py", "strip", file], check=True)
