@@ -8,8 +8,8 @@ const PICTURES = 1442, TESTED = 355;                        // the digits
 let speed;                                                  // as measured on this page
 
 const percent = (value) => `${number(100 * value, { minimumFractionDigits: 2, maximumFractionDigits: 2 })} %`;
-const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `${Math.round(seconds)} s`
-  : `${Math.round(seconds / 60)} minutes`);
+const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `about ${Math.round(seconds)} s`
+  : `about ${Math.round(seconds / 60)} minutes`);
 
 /** The button with all that belongs to it. `note` says on what it trains; `unfolded`: its inside is seen at once. */
 export function trainHere(options) {
@@ -190,7 +190,7 @@ function inPage({ ui, model, plan, trainer, note, unfolded = false }) {
     const found = plan.networks[keyOf(choice())], about = plan.about;
     go.disabled = typeof found !== "number";
     const text = go.disabled ? (found ?? `This network takes too long for a page, or is none. ${elsewhere}`)
-      : `Trains this network on ${about}, in this page: about ${duration(cost(found))} ${speed ? "here" : "on a common laptop"}.`;
+      : `Trains this network on ${about}, in this page: ${duration(cost(found))} ${speed ? "here" : "on a common laptop"}.`;
     if (status.textContent !== text) status.textContent = text;
     progress();
   }
@@ -208,7 +208,7 @@ function inPage({ ui, model, plan, trainer, note, unfolded = false }) {
     return h("li", { "data-run": now }, h("b", {}, name), ` · seed ${seed} · epoch `, h("span", key("epoch"), curve.length), ` of ${epochs}`,
       row && [" · test error ", h("span", key("test-error"), percent(row.test_error)), " · training error ",
         h("span", key("train-error"), percent(row.train_error))],
-      now === "training" ? (left >= 0 ? ` · about ${duration(left)} left` : " · starting") : ` · ${message || now}`);
+      now === "training" ? (left >= 0 ? ` · ${duration(left)} left` : " · starting") : ` · ${message || now}`);
   }
 
   offer(true);
