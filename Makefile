@@ -13,7 +13,8 @@ CELLS  := book --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg
 NBVAL  := env OMP_NUM_THREADS=1 $(PYTEST) $(CELLS)
 LIBRARY := tests --ignore tests/site
 
-# Environments of other versions: the lowest that requirements.txt allows, and Colab's.
+# Environments of other versions: the lowest that requirements.txt allows, and Colab's (ipywidgets 7, IPython 7). Each is
+# downloaded and has a Python of its own, so they are targets by themselves, and no part of test-matrix.
 LOWEST := .venv-lowest
 COLAB  := .venv-colab
 PIP    := -m pip install --quiet --disable-pip-version-check

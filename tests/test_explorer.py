@@ -1,9 +1,7 @@
 """The Explorer: what it says of a network is what `create_model` builds and torchinfo counts."""
 
-import builtins
 import json
 import random
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -307,17 +305,3 @@ def test_what_goes_wrong_in_training_is_shown(monkeypatch):
     widget = small()
     widget.train().join(60)
     assert widget.training["message"] == "DataNotFound: no copy of digits"
-
-
-def test_running_the_cell_again_ends_what_it_left(monkeypatch):
-    parent = {"metadata": {"cellId": "a cell"}, "header": {"msg_id": "1"}}
-    monkeypatch.setattr(builtins, "get_ipython", lambda: SimpleNamespace(get_parent=lambda: parent), raising=False)
-    before = threading.active_count()
-    first, beside = small(), small()
-    thread = first.train()
-    assert beside.comm is not None and first.comm is not None
-    parent["header"]["msg_id"] = "2"
-    again = small()
-    thread.join(60)
-    assert first.comm is None and beside.comm is None and again.comm is not None
-    assert threading.active_count() == before

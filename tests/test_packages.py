@@ -26,7 +26,7 @@ ALLOWED = {"torch.utils._python_dispatch"}
 # Declared and not imported, because...
 WHEEL_WITHOUT_IMPORT = {"ipywidgets"}               # anywidget answers the kernel through it
 REPOSITORY_WITHOUT_IMPORT = {
-    "ipywidgets", "ipykernel", "jupyterlab",        # the notebooks run on them
+    "ipywidgets", "ipykernel", "jupyterlab", "notebook",            # the notebooks run on them
     "jupyter-book", "sphinxcontrib-bibtex",         # `make book` calls them
     "nbval", "pytest-xdist", "pytest-random-order", "ruff",     # and `make test` these
 }

@@ -79,7 +79,8 @@ def test_a_page_loads_each_script_once_the_core_first_and_none_without_a_widget(
     assert widget_scripts("<p>A page</p>") == []
     assert widget_scripts(host.format("SizeRule") * 2) == ["core.js", "SizeRule.js"]
     scripts = widget_scripts("".join(map(host.format, ["SizeRule", "RecordedCurves", "Explore", "SizeRule"])))
-    assert scripts == ["core.js", "SizeRule.js", "plot.js", "RecordedCurves.js", "Explore.js"]
+    curves = ["plot.js", "curves_chart.js", "train_here.js"]
+    assert scripts == ["core.js", "SizeRule.js", *curves, "RecordedCurves.js", "Explore.js"]
     with pytest.raises(ExtensionError, match="no script draws the widget Nothing"):
         widget_scripts(host.format("Nothing"))
 

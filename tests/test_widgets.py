@@ -494,6 +494,8 @@ def test_a_page_loads_what_its_widgets_need_and_no_more():
         source = (HERE / re.search(rf'as {name} }} from "\./(.*)"', (HERE / "renderers.js").read_text())[1]).read_text()
         assert ('from "./plot.js"' in source) <= ("plot.js" in scripts)
     assert "plot.js" not in needs["SizeRule"]
+    widgets = "".join((DIST / "page" / f"{name}.js").read_text() for name in needs)
+    assert "Train here" not in widgets and "aria-busy" not in widgets, "what widgets share is in scripts of its own"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

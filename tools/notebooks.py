@@ -38,6 +38,7 @@ LOCAL_PATH = re.compile(r"(?<![\w.:/<~-])(?:/(?:home|Users|root|tmp|work|mnt|med
 COLAB_ID = "colab"
 COLAB_SOURCE = '''\
 # Google Colab only: install this book's library. Everywhere else this cell does nothing.
+# A widget in a notebook that you open again needs its kernel: run all cells.
 import sys
 
 REPOSITORY = "@URL@"

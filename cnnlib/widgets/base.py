@@ -17,6 +17,7 @@ import anywidget
 import traitlets as t
 
 from ..markup import html_table
+from . import cells
 
 HERE = Path(__file__).parent
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
@@ -67,6 +68,8 @@ class BookWidget(anywidget.AnyWidget):
         self.answered = self.current()
         self.answer = self.compute(**self.answered)
         self.observe(self._follow, list(self.inputs))
+        self.on_msg(self._on_message)
+        cells.note(self)
 
     def compute(self, **inputs):
         """The answer to one combination of inputs: a pure function, the one source of live and page."""
@@ -87,6 +90,9 @@ class BookWidget(anywidget.AnyWidget):
             said = {"error": str(refusal)}
         except Exception as problem:                  # whatever it is, the reader sees it in the widget
             said = {"error": f"{type(problem).__name__}: {problem}"}
+        except KeyboardInterrupt:                     # the reader has interrupted the kernel
+            self._say({"error": "Interrupted: there is no answer yet; choose again."})
+            raise
         if number > self._told:
             self._told = number
             self._say(said)
@@ -95,6 +101,11 @@ class BookWidget(anywidget.AnyWidget):
         with self.hold_sync():
             for name, value in said.items():
                 setattr(self, name, value)
+
+    def _on_message(self, _widget, content, _buffers):
+        """Messages of the page: `ui.js` asks whether anybody is here before it says that nobody is."""
+        if content.get("do") == "answer":
+            self.send({"here": True})
 
     def set_state(self, sync_data):
         """Take values from the page; one that a trait refuses is shown as `error`, and the page gets the old one."""
@@ -114,10 +125,22 @@ class BookWidget(anywidget.AnyWidget):
                 return f"{name} is {values[name]!r}, allowed: {allowed(trait)}."
         return str(problem)
 
+    def open(self):
+        """Connect to the page, if there is no connection yet."""
+        self.layout.open()
+        super().open()
+
+    def leave(self):
+        """Give up the connection to the page, and the views there; shown again, the widget gets a new one."""
+        super().close()
+        self.layout.close()                           # a widget of its own, which holds the view on the page
+        for widget in (self, self.layout):
+            vars(widget).pop("_repr_mimebundle_", None)             # ipywidgets hides it with None
+
     def close(self):
         """Stop answering and release the view; safe to repeat."""
         self.unobserve_all()
-        super().close()
+        self.leave()
 
     # ---------------------------------------------------------------- the page
 
@@ -158,6 +181,8 @@ class BookWidget(anywidget.AnyWidget):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.current().items())})"
 
     def _repr_mimebundle_(self, **kwargs):
+        cells.note(self)
+        self.open()
         data, metadata = super()._repr_mimebundle_(**kwargs)
         if "google.colab" in sys.modules:             # there is always a kernel there: offer the live view alone
             return data, metadata

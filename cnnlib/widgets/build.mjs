@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { leanPlot } from "./lean_plot.mjs";
 
-const SHARED = ["ui", "plot"];                          // modules that widgets share on a page, in order of need
+const SHARED = ["ui", "plot", "curves_chart", "train_here"];        // what widgets share on a page, in order of need
 
 const here = dirname(fileURLToPath(import.meta.url));
 process.chdir(here);

@@ -37,6 +37,9 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   const spread = ({ seeds }, { min, max }) =>
     (seeds > 1 ? ` (${show(min)} to ${show(max)})` : seeds === 1 ? " (one seed)" : "");
 
+  /** The runs trained in the page that have something to show. */
+  const shownRuns = () => (model.get("trained") ?? []).filter(({ curve }) => curve.length);
+
   /** The curves to draw: { kind, name, seeds, points: [{ epoch, x, mean, min, max }] }. */
   function series() {
     const key = measure(), seconds = model.get("x_axis") === "seconds";
@@ -47,7 +50,7 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     const { curve = [], name } = model.get("training");
     if (curve.length) lines.push({ kind: "live", name: `${name}, trained here`,
       points: curve.map((row) => point(row.epoch, row.seconds, row[key], row[key], row[key])) });
-    for (const { curves, ...line } of trainedHere(model.get("trained") ?? []))
+    for (const { curves, ...line } of trainedHere(shownRuns()))
       lines.push({ ...line, points: curves[0].map((row, e) => {
         const values = curves.map((curve) => curve[e][key]), mean = values.reduce((a, b) => a + b) / values.length;
         return point(row.epoch, row.seconds, mean, Math.min(...values), Math.max(...values));
@@ -102,7 +105,7 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
   const draw = () => {
     const key = JSON.stringify([measure(), model.get("x_axis"), model.get("log_scale"),
       recorded().map(({ kind, curve }) => [kind, curve.name]), on(), model.get("training").curve?.length,
-      model.get("training").name, model.get("trained")?.map(({ name, curve }) => [name, curve.length])]);
+      model.get("training").name, shownRuns().map(({ name, curve }) => [name, curve.length])]);
     if (key === drawn) return;
     drawn = key;
     const all = series();
@@ -121,6 +124,9 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
     picture.draw();
   };
   const element = h("div", {}, legend, axis, picture.element);
+  let timer;                                            // a chart is dear: drawn in a task of its own
+  ui.on("change:trained", () => { timer ??= setTimeout(() => { timer = undefined; draw(); }); });
+  ui.defer(() => clearTimeout(timer));
   return { controls, element, draw, describe, show };
 }
 
@@ -128,7 +134,7 @@ export function curvesChart({ ui, model, recorded, on = () => "" }) {
  *  epochs that all have done. The two trained last are drawn in colour. */
 function trainedHere(runs) {
   const groups = new Map();
-  for (const run of runs.filter(({ curve }) => curve.length)) {
+  for (const run of runs) {
     const key = `${run.epochs} ${run.name}`;
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }

@@ -202,7 +202,6 @@ export function render({ model, el }) {
   ui.on("change:error change:answered", accuse);
   ui.on("change:pinned", () => { drawFacts(); drawStrips(); drawCurves(); });
   ui.on("change:measure change:x_axis change:log_scale change:source change:training", drawCurves);
-  ui.on("change:trained", figure.draw);
   draw();
   return ui.cleanup;
 }

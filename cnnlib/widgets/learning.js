@@ -16,7 +16,7 @@ export function render({ model, el }) {
   ui.results.append(about, h("div", { class: "curves-content" },
     trainHere({ ui, model, note: "Trains on 1,442 scanned digits of scikit-learn, tests on 355 others.", unfolded: true }),
     figure.element));
-  ui.on("change:training change:trained", figure.draw);
+  ui.on("change:training", figure.draw);
   figure.draw();
   return ui.cleanup;
 }

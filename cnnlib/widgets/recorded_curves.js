@@ -60,7 +60,6 @@ export function render({ model, el }) {
     ui.say(figure.describe());
   };
   ui.on("change:answer change:measure change:x_axis change:log_scale change:compare change:training", draw);
-  ui.on("change:trained", figure.draw);
   draw();
   return ui.cleanup;
 }

@@ -1,5 +1,5 @@
-// *Train here*. With a kernel it trains there: see training_here.py. On a page without one the trainer does, in a Worker
-// (trainer/page.js): any number of seeds, two networks at a time, and any value in range of the knobs that are numbers.
+// *Train here*. With a kernel it trains there (see training_here.py) or, as the reader chooses, in the page; on a page
+// without one the trainer does, in a Worker (trainer/page.js): any number of seeds, two networks at a time, and any value in range of the knobs that are numbers.
 import { drawnDigit, watching } from "./train_watch.js";
 import { button, h, number, quiet } from "./ui.js";
 
@@ -8,38 +8,65 @@ const PICTURES = 1442, TESTED = 355;                        // the digits
 let speed;                                                  // as measured on this page
 
 const percent = (value) => `${number(100 * value, { minimumFractionDigits: 2, maximumFractionDigits: 2 })} %`;
-const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `${Math.round(seconds)} s`
-  : `${Math.round(seconds / 60)} minutes`);
+const duration = (seconds) => (seconds < 1 ? "less than 1 s" : seconds < 90 ? `about ${Math.round(seconds)} s`
+  : `about ${Math.round(seconds / 60)} minutes`);
 
 /** The button with all that belongs to it. `note` says on what it trains; `unfolded`: its inside is seen at once. */
-export function trainHere({ ui, model, note, unfolded = false }) {
-  if (model.get("origin") === "kernel") return inKernel({ ui, model, note });
-  const plan = model.get("in_page"), trainer = globalThis.cnnlib?.trainer;
-  const elsewhere = "Open this chapter as a notebook to train the chosen network here yourself.";
-  if (!plan || !trainer) return h("p", { class: "cnn-note" }, elsewhere);
-  if (trainer.missing())
-    return h("p", { class: "cnn-note", "data-state": "missing" }, `This browser lacks ${trainer.missing()}, so nothing can be `
-      + `trained in this page; the recorded curves are all here. ${elsewhere}`);
-  return inPage({ ui, model, plan, trainer, note, unfolded });
+export function trainHere(options) {
+  const { model } = options, trainer = globalThis.cnnlib?.trainer;
+  return model.get("origin") === "kernel" ? withKernel(options) : inPage({ ...options, trainer, plan: model.get("in_page") });
+}
+
+/** Where there is a kernel the reader may choose: it trains, or the page does with the trainer that the kernel lends. */
+function withKernel(options) {
+  const { ui, model } = options, kernel = inKernel(options), status = h("p", { class: "cnn-note", role: "status" });
+  const place = h("div", {}, kernel);
+  let page, here = () => {};
+  const where = h("select", { "data-train": "where", ...quiet, onchange: () => (where.value === "page" ? borrow() : show(kernel)) },
+    h("option", { value: "kernel" }, "in the kernel"), h("option", { value: "page" }, "in this page"));
+  const show = (element) => { status.textContent = ""; place.replaceChildren(element); };
+  async function borrow() {
+    if (!page) {
+      status.textContent = "Asking the kernel for its trainer …";
+      model.send({ do: "lend the trainer" });
+      const { plan, scripts } = await new Promise((done) => { here = done; });
+      page = inPage({ ...options, plan, trainer: await trainerOf(scripts) });
+    }
+    if (where.value === "page") show(page);
+  }
+  ui.on("msg:custom", ({ trainer }) => trainer && here(trainer));
+  return h("div", { class: "train-where" }, h("label", { class: "cnn-field" }, h("span", { class: "cnn-label" }, "train"), where), status, place);
+}
+
+/** The trainer of these scripts, once for all widgets. */
+async function trainerOf(scripts) {
+  globalThis.cnnlib ??= {};
+  for (const text of cnnlib.trainer ? [] : scripts) {
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    await import(address);
+    URL.revokeObjectURL(address);
+  }
+  return cnnlib.trainer;
 }
 
 function inKernel({ ui, model, note }) {
-  const running = () => model.get("training").running;
+  const running = () => model.get("training").running && model.get("pulse") !== "lost";
   const go = button("Train here", () => model.send({ do: running() ? "stop" : "train" }), { "data-action": "train" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "training progress" });
   const status = h("p", { class: "cnn-note", role: "status", "data-value": "training" });
-  ui.bound("training", () => {
+  const show = () => {
     const { name, curve = [], epochs: all = 1, part = 0, message } = model.get("training");
     go.textContent = running() ? "Stop" : "Train here";
     bar.hidden = !running();
     bar.value = (curve.length + part) / all;
     const last = curve.length
       && `test error ${number(100 * curve.at(-1).test_error, { maximumFractionDigits: 2 })} %`;
-    const text = running() || message
-      ? [name, `epoch ${curve.length} of ${all}`, last, message].filter(Boolean).join(" · ") : note;
+    const text = name ? [name, `epoch ${curve.length} of ${all}`, last, message].filter(Boolean).join(" · ") : note;
     if (status.textContent !== text) status.textContent = text;
     status.classList.toggle("curves-failed", /^\w+(Error|Exception|NotFound)/.test(message || ""));
-  });
+  };
+  ui.on("change:training change:pulse", show);
+  show();
   ui.defer(() => running() && model.send({ do: "stop" }));         // the view is gone: so is who asked for it
   return h("div", {}, h("div", { class: "cnn-row" },
     ui.slider("train_epochs", { label: "epochs", values: [1, 2, 3, 5, 10, 15, 20, 30] }), go, bar), status);
@@ -99,7 +126,13 @@ function trainings({ model, plan, trainer, view }) {
   };
 }
 
-function inPage({ ui, model, plan, trainer, note, unfolded }) {
+function inPage({ ui, model, plan, trainer, note, unfolded = false }) {
+  const elsewhere = model.get("origin") === "kernel" ? "Train the chosen network in the kernel."
+    : "Open this section as a notebook to train the chosen network here yourself.";
+  if (!plan || !trainer) return h("p", { class: "cnn-note" }, elsewhere);
+  if (trainer.missing())
+    return h("p", { class: "cnn-note", "data-state": "missing" }, `This browser lacks ${trainer.missing()}, so nothing can be `
+      + `trained in this page; the recorded curves are all here. ${elsewhere}`);
   let runs;                                                 // made when the reader asks for the first
   const inputs = Object.keys(model.get("grid")).filter((name) => plan.knobs.includes(name));
   const ranges = Object.entries(plan.ranges).map(([name, { label, values }]) =>
@@ -156,8 +189,8 @@ function inPage({ ui, model, plan, trainer, note, unfolded }) {
     offer(false);
     const found = plan.networks[keyOf(choice())], about = plan.about;
     go.disabled = typeof found !== "number";
-    const text = go.disabled ? (found ?? "This network takes too long for a page, or is none: run the notebook for it.")
-      : `Trains this network on ${about}, in this page: about ${duration(cost(found))} ${speed ? "here" : "on a common laptop"}.`;
+    const text = go.disabled ? (found ?? `This network takes too long for a page, or is none. ${elsewhere}`)
+      : `Trains this network on ${about}, in this page: ${duration(cost(found))} ${speed ? "here" : "on a common laptop"}.`;
     if (status.textContent !== text) status.textContent = text;
     progress();
   }
@@ -175,7 +208,7 @@ function inPage({ ui, model, plan, trainer, note, unfolded }) {
     return h("li", { "data-run": now }, h("b", {}, name), ` · seed ${seed} · epoch `, h("span", key("epoch"), curve.length), ` of ${epochs}`,
       row && [" · test error ", h("span", key("test-error"), percent(row.test_error)), " · training error ",
         h("span", key("train-error"), percent(row.train_error))],
-      now === "training" ? (left >= 0 ? ` · about ${duration(left)} left` : " · starting") : ` · ${message || now}`);
+      now === "training" ? (left >= 0 ? ` · ${duration(left)} left` : " · starting") : ` · ${message || now}`);
   }
 
   offer(true);

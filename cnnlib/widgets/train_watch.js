@@ -77,6 +77,10 @@ export function watching({ ui, unfolded, opened }) {
       s("svg", { width: 14, height: 12, "aria-hidden": "true" }, s("path", { d: i ? "M7,1l5,9h-10z" : "M3,2h8v8h-8z", style: `fill:${COLOURS[i]}` })),
       ` ${name}, seed ${seed}`]));
     gradients.draw();
+    setTimeout(drawInside);                             // a task of its own: the page must not stand still for long
+  }
+  function drawInside() {
+    if (!lines.length) return;
     const { seen: { kernels: weights, side, count, maps: values, width, probabilities } } = lines[0];
     tiles(kernels, weights, count, side, "kernel");
     tiles(maps, values, count, width, "map");

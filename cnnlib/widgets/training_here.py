@@ -1,18 +1,21 @@
-"""Training from a widget: in the reader's kernel in a thread that reports, stops at once and ends with the widget; on a
-page without a kernel in the page itself, see `trainer`."""
+"""Training from a widget: in the reader's kernel in a thread that reports, stops at once, ends with the widget and when
+the kernel is interrupted; or in the page itself, see `trainer`."""
 
+import json
+import signal
 import threading
 import time
 
 import torch
 import traitlets as t
+from IPython import get_ipython
 
 from ..models import create_model
 from ..training import fit
-from .base import BookWidget
+from .base import HERE, BookWidget
 
 REPORT = 0.2                        # seconds between two messages to the page
-_shown = {}                         # cell of a notebook -> the execution that made its widgets, and these widgets
+_stops = set()                      # of the trainings that run
 
 
 class TrainsHere(BookWidget):
@@ -27,12 +30,7 @@ class TrainsHere(BookWidget):
     train_epochs = t.Int(10, min=1, max=100).tag(sync=True)
     training = t.Dict().tag(sync=True)
 
-    _stop = threading.Event()           # of the training that runs; each has its own
-
-    def __init__(self, **values):
-        super().__init__(**values)
-        self.on_msg(self._on_message)
-        self._take_the_cell()
+    _thread, _stop = None, threading.Event()          # of the last training; each has its own
 
     def to_train(self):
         """What to train now, None if nothing: (label, name and options of `create_model`, function -> data set,
@@ -57,23 +55,22 @@ class TrainsHere(BookWidget):
 
         Returns the thread, for callers who want to wait; None if one is running or there is nothing to train.
         """
-        plan = None if self.training.get("running") else self.to_train()
+        plan = None if self._thread and self._thread.is_alive() else self.to_train()
         if plan is None:
             return None
         self._stop = threading.Event()
-        self.training = {"running": True, "name": plan[0], "epochs": self.train_epochs, "curve": [], "part": 0,
-                         "message": ""}
-        thread = threading.Thread(target=self._train, args=(self._stop, *plan), daemon=True)
-        thread.start()
-        return thread
+        _heed_interrupts()
+        self._thread = threading.Thread(target=self._train, args=(self._stop, *plan), daemon=True)
+        self._thread.start()
+        return self._thread
 
     def stop(self):
         """End the training before its next batch."""
         self._stop.set()
 
-    def close(self):
+    def leave(self):
         self.stop()
-        super().close()
+        super().leave()
 
     def _train(self, stop, label, network, load, recipe):
         def tell(**news):
@@ -84,7 +81,10 @@ class TrainsHere(BookWidget):
             tell(curve=[*self.training["curve"], epoch], part=0)
             return stop.is_set()
 
+        _stops.add(stop)
         try:
+            self.training = {"running": True, "name": label, "epochs": self.train_epochs, "curve": [], "part": 0,
+                             "message": ""}
             images = load()
             name, options = network
             torch.manual_seed(0)
@@ -96,27 +96,46 @@ class TrainsHere(BookWidget):
             message = "stopped" if stop.is_set() else "done"
         except Exception as problem:                      # a thread has no one else to tell
             message = f"{type(problem).__name__}: {problem}"
+        _stops.discard(stop)
         tell(running=False, message=message)
 
-    def _on_message(self, _widget, content, _buffers):
+    def _on_message(self, widget, content, buffers):
+        super()._on_message(widget, content, buffers)
         if content.get("do") == "train":
             self.train()
         elif content.get("do") == "stop":
             self.stop()
+        elif content.get("do") == "lend the trainer":
+            self.send({"trainer": {"plan": self.in_page(), "scripts": _trainer_scripts()}})
 
-    def _take_the_cell(self):
-        """Close what an earlier run of the same cell has left: its output is gone, its threads should be, too."""
-        try:
-            parent = get_ipython().get_parent()           # the kernel puts it among the builtins
-            cell, execution = parent["metadata"]["cellId"], parent["header"]["msg_id"]
-        except (NameError, AttributeError, KeyError, TypeError):
-            return                                        # no kernel, or a front end that does not name its cells
-        former, widgets = _shown.get(cell, (execution, []))
-        if former != execution:
-            for widget in widgets:
-                widget.close()
-            widgets = []
-        _shown[cell] = (execution, [*widgets, self])
+
+def _trainer_scripts():
+    """Text of the scripts that train in the page; a page with a kernel gets them when its reader asks."""
+    folder = HERE / "dist" / "page"
+    names = json.loads((folder / "scripts.json").read_text(encoding="utf-8"))["data-trains"]
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def _heed_interrupts():
+    """An interrupt of the kernel stops all trainings: one that ends a cell, and one between cells, which the kernel
+    itself ignores."""
+    shell = get_ipython()
+    try:
+        shell.events.register("post_run_cell", _stop_if_interrupted)
+        if shell.kernel.saved_sigint_handler is signal.SIG_IGN:
+            shell.kernel.saved_sigint_handler = _stop_all
+    except AttributeError:                                # no kernel, or one that has no such handler
+        pass
+
+
+def _stop_if_interrupted(result):
+    if isinstance(result.error_in_exec, KeyboardInterrupt):
+        _stop_all()
+
+
+def _stop_all(*_signal):
+    for stop in list(_stops):
+        stop.set()
 
 
 class _Watch:

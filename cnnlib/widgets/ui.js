@@ -62,6 +62,8 @@ export const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b)
 
 const ORIGINS = { kernel: "Answered by the running kernel", computed: "Computed when this page was made",
   recorded: "From runs that were recorded" };
+const SILENT = { busy: ["kernel busy", "The kernel is busy; the answer comes when it is done."],
+  lost: ["no kernel", "The kernel does not answer; run this cell again."] };           // see pulse.js
 
 /** The frame of a widget and its controls.
  *
@@ -92,6 +94,7 @@ export function widget({ model, el, title }) {
     h("div", { class: "cnn-head" }, h("p", { class: "cnn-title" }, title), badge), controls, printed, alert, still,
     results, voice);
   el.append(root);
+  undo.push(() => root.remove());                       // JupyterLab keeps `el` as long as the kernel
 
   const inputs = Object.keys(model.get("grid")), knobs = new Map();        // name -> { label, format, control }
   const shown = () => ({ ...model.get("answered"), answer: model.get("answer") });
@@ -99,9 +102,11 @@ export function widget({ model, el, title }) {
   const listed = (get) => [...knobs].filter(([name]) => inputs.includes(name))
     .map(([name, { label, format }]) => `${label} ${format(get(name))}`).join(", ");
   const state = () => {
-    const origin = model.get("origin"), error = model.get("error"), current = inputs.every(isShown);
-    badge.textContent = origin;
-    badge.title = ORIGINS[origin];
+    const origin = model.get("origin"), current = inputs.every(isShown);
+    const [silent, silence] = SILENT[model.get("pulse")] ?? [], error = silence ?? model.get("error");
+    badge.textContent = silent ?? origin;
+    badge.title = silence ?? ORIGINS[origin];
+    badge.classList.toggle("cnn-silent", Boolean(silent));
     alert.textContent = error;
     for (const [name, { control }] of knobs)
       control.setAttribute("aria-invalid", Boolean(error) && inputs.includes(name) && !isShown(name));
@@ -110,7 +115,7 @@ export function widget({ model, el, title }) {
     results.hidden = !Object.keys(model.get("answer")).length;
     root.setAttribute("aria-busy", !error && !current);
   };
-  on(["origin", "error", "answer", "answered", ...inputs].map((name) => `change:${name}`).join(" "), state);
+  on(["origin", "pulse", "error", "answer", "answered", ...inputs].map((name) => `change:${name}`).join(" "), state);
   queueMicrotask(state);                                // once the controls are there
   state();
 

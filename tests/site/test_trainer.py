@@ -2,8 +2,11 @@
 
 import functools
 import http.server
+import os
 import re
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -97,15 +100,58 @@ def test_pause_goes_on_and_stop_ends_at_once(staged, explorer):
         assert page.workers == []
 
 
-def test_the_page_answers_while_it_trains(staged, explorer):
-    """Were the training in the page's own thread, one task would take as long as the whole of it."""
+LOOP = "() => { let x = 0; for (let i = 0; i < 2e7; i++) x = (x * 31 + i) | 0; return x; }"
+
+
+def longest_task(browser, deed):
+    """Do it, and return the processor's milliseconds in the longest task of the page's main thread meanwhile: a busy
+    machine does not count."""
+    tools, events, ended = browser.new_browser_cdp_session(), [], []
+    tools.on("Tracing.dataCollected", lambda said: events.extend(said["value"]))
+    tools.on("Tracing.tracingComplete", lambda said: ended.append(said))
+    tools.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": {
+        "includedCategories": ["disabled-by-default-devtools.timeline", "__metadata"]}})
+    deed()
+    tools.send("Tracing.end")
+    while not ended:
+        tools.send("Browser.getVersion")                # lets the events in
+    main = {(event["pid"], event["tid"]) for event in events
+            if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"}
+    return max(event.get("tdur", 0) for event in events
+               if event["name"] == "RunTask" and (event["pid"], event["tid"]) in main) / 1000
+
+
+def test_the_page_answers_while_it_trains(browser, staged, explorer):
+    """On a processor four times slower no task should take 50 ms. The measure is a loop that took 20 ms where our
+    longest task took 7, and 12 where the network is watched; the training would take 2,000 in this thread."""
     with staged(explorer) as page:
-        page.evaluate("""() => { window.longest = 0; new PerformanceObserver((list) => list.getEntries().forEach(
-            (task) => { longest = Math.max(longest, task.duration); })).observe({ entryTypes: ["longtask"] }); }""")
-        begun = page.evaluate("performance.now()")
-        train(page, depth=56)
-        took = page.evaluate("performance.now()") - begun
-        assert page.evaluate("longest") < 0.2 * took
+        loop = longest_task(browser, lambda: page.evaluate(LOOP))
+        ours = longest_task(browser, lambda: train(page, depth=56))
+        assert ours < 2 * loop
+
+
+def test_the_page_answers_while_the_reader_watches(browser, staged):
+    with staged(Learning("lenet5_modern", {"activation": ["relu", "tanh"]})) as page:
+        loop = longest_task(browser, lambda: page.evaluate(LOOP))
+        assert longest_task(browser, lambda: train(page)) < 2 * loop
+
+
+def test_it_survives_a_closed_lid(browser, staged, explorer):
+    """A closed laptop stops every process, here with a signal; opened again it goes on as if nothing had been."""
+    with staged(explorer) as page:
+        root = page.locator(".train-here")
+        root.locator("[data-train=depth]").select_option("56")
+        root.locator("[data-action=train]").click()
+        expect(root.locator("[data-run=training]")).to_contain_text("left", timeout=60_000)
+        processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+        pages = [process["id"] for process in processes if process["type"] == "renderer"]
+        for signal_sent in (signal.SIGSTOP, signal.SIGCONT):
+            for process in pages:
+                os.kill(process, signal_sent)
+            time.sleep(3)
+        page.wait_for_function(ENDED, arg=root.element_handle(), timeout=120_000)
+        assert root.get_attribute("data-state") == "done" and error(root) < 10
+        assert root.locator("[data-value=epoch]").text_content() == "6" and page.errors == []
 
 
 def test_the_page_finds_degradation_and_the_gradients_that_explain_it(staged, explorer):

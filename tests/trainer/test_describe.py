@@ -165,6 +165,7 @@ def test_a_plan_has_every_network_or_the_reason():
     plan = page_plan(networks, {"epochs": 2, "batch_size": 64}, {"norm": "normalisation", "dropout": "dropout"})
     assert list(plan["networks"]) == ["none|0.5", "batch|0.5", "lrn|0.5"] and plan["order"] == ["none|0.5", "batch|0.5"]
     assert "local response normalisation" in plan["networks"]["lrn|0.5"]
+    assert made.base64.b64decode(plan["packed"])[:10].hex() == "1f8b0800000000000203", "with every version of Python"
     descriptions = json.loads(made.gzip.decompress(made.base64.b64decode(plan["packed"])))
     assert [each["macs"] for each in descriptions] == [plan["networks"][key] for key in plan["order"]]
     assert page_plan(networks, {"label_smoothing": 0.1}, {}) is None

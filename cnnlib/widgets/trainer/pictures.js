@@ -3,7 +3,8 @@ const TRAIN = 1442, SIDE = 8, CLASSES = 10;
 
 /** Base64 of gzipped bytes -> the bytes. */
 export async function unpacked(text) {
-  const zipped = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text), zipped = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) zipped[i] = letters.charCodeAt(i);         // `from` is ten times slower
   const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -45,11 +45,12 @@ def page_plan(networks, recipe, knobs, ranges=None, title="", source=-1):
             known[key_of(values)] = f"Not to be trained in a page: {refusal}"
     if not descriptions:
         return None
-    text = json.dumps(descriptions, separators=(",", ":"))
+    packed = bytearray(gzip.compress(json.dumps(descriptions, separators=(",", ":")).encode(), 9, mtime=0))
+    packed[9] = 3                       # the operating system, Unix: versions of Python write different ones
     return {"recipe": recipe, "source": source, "title": title, "knobs": list(knobs), "words": dict(knobs),
             "about": f"digits, {', '.join(f'{side}×{side}' for side in sorted(sides))}", "ranges": ranges or {},
             "networks": known, "order": [key for key, macs in known.items() if not isinstance(macs, str)],
-            "packed": base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()}
+            "packed": base64.b64encode(packed).decode()}
 
 
 def key_of(values):
