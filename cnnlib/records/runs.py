@@ -69,7 +69,7 @@ class Run:
 
     @property
     def final(self):
-        """The last epoch: the result of the run, whether or not an earlier one was better."""
+        """The last epoch, which is the result of the run, whether or not an earlier one was better."""
         return self.epochs[-1]
 
 

@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import answers, minutes, moved
+from . import answers, minutes, moved, reference
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -152,4 +152,5 @@ def setup(app):
     answers.setup(app)
     minutes.setup(app)
     moved.setup(app)
+    reference.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
