@@ -19,7 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from . import create_model, models, summary
+from . import __version__, create_model, models, summary
 from .checks import at_least, one_of
 from .training import Recipe
 
@@ -28,6 +28,7 @@ def main(argv=None):
     """Run a command; bad input ends with its message and exit status 2, not with a traceback."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"cnnlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (_train_parser, _evaluate_parser, _predict_parser, _record_parser, _bench_parser, _assign_parser,
                 _grade_parser):
@@ -527,11 +528,13 @@ examples:
   python -m cnnlib record --list
   python -m cnnlib record digits-degradation --seeds 3
   python -m cnnlib record degradation --seeds 1 --jobs 4 --resume      # four runs share the GPU
-  python -m cnnlib record --again data/runs/digits-degradation/plain56-seed0.json""")
+  python -m cnnlib record --again data/runs/digits-degradation/plain56-seed0.json
+  python -m cnnlib record --tables                                     # after new runs""")
     p.add_argument("experiment", nargs="?", help="one of those below, which declare networks, data and recipe")
     p.add_argument("--list", action="store_true", help="show what is recorded, on which device, and what is missing")
     p.add_argument("--again", metavar="FILE",
                    help="train a recorded run again and say whether the result is one that another seed might have had")
+    p.add_argument("--tables", action="store_true", help="write the tables in data/README.md anew, from all runs")
     p.add_argument("--seeds", type=int, help="how many seeds: 0, 1, 2, ...; as many as the grid wants if not given")
     p.add_argument("--case", action="append", metavar="NAME", help="only this one of its networks; may be repeated")
     p.add_argument("--jobs", type=int, default=1, help="runs at the same time")
@@ -543,9 +546,11 @@ examples:
 
 
 def _record(args):
-    from .records import recording
+    from .records import recording, tables
 
-    if args.list:
+    if args.tables:
+        print(f"tables: {tables.write()}")
+    elif args.list:
         recording.show(args.seeds, args.device, [args.experiment] if args.experiment else None)
     elif args.again:
         recording.again(args.again, data_root=args.root, device=args.device)
@@ -553,7 +558,7 @@ def _record(args):
         recording.record(args.experiment, seeds=args.seeds, cases=args.case, jobs=args.jobs, threads=args.threads,
                          data_root=args.root, device=args.device, resume=args.resume)
     else:
-        raise ValueError("experiment is missing: name one, or use --list or --again FILE.")
+        raise ValueError("experiment is missing: name one, or use --list, --tables or --again FILE.")
 
 
 # -- bench ----------------------------------------------------------------------------------------------------------
