@@ -240,7 +240,7 @@ def _save(model, file, metadata):
 def _log(file, goes_on):
     """A callback for `fit` that adds a row an epoch to the file, JSON or CSV; it begins anew unless a run goes on."""
     if not goes_on:
-        Path(file).write_text("")
+        Path(file).write_text("", encoding="utf-8")
 
     def add(epoch):
         with open(file, "a", newline="", encoding="utf-8") as rows:

@@ -91,7 +91,7 @@ def copy_widgets(app):
 
 def widget_scripts(body):
     """The scripts that the widgets in a page's body need, each once and in order; ExtensionError for an unknown one."""
-    needs = json.loads((WIDGET_SCRIPTS / "scripts.json").read_text())
+    needs = json.loads((WIDGET_SCRIPTS / "scripts.json").read_text(encoding="utf-8"))
     kinds = list(dict.fromkeys(WIDGET_MARK.findall(body)))
     if unknown := [kind for kind in kinds if kind not in needs]:
         raise ExtensionError(f"no script draws the widget {', '.join(unknown)}: list it in widgets/renderers.js and "
