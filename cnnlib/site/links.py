@@ -1,7 +1,10 @@
 """Every link and anchor inside a built site, checked without a browser or a network."""
 
+import re
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
+
+LOADED = re.compile(r"""(?:@import\s+|url\(\s*)(?:url\(\s*)?["']?((?:https?:)?//[^"')\s;]+)""")      # by a style sheet
 
 
 class Page(HTMLParser):
@@ -25,12 +28,14 @@ class Page(HTMLParser):
 def broken(site):
     """List of "page: what is wrong" for all pages under the folder `site`.
 
-    Wrong is a file or an anchor that is not there, and anything but an `<a>` that points outside the site.
+    Wrong is a file or an anchor that is not there, and anything but an `<a>` that points outside the site, in a style
+    sheet, too. What scripts ask for, a browser shows: see tests/site/test_pages.py.
     """
     site = site.resolve()
     files = [path for path in site.rglob("*.html") if not {"_static", "_sources"} & set(path.relative_to(site).parts)]
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in files}
-    problems = []
+    problems = [f"{path.relative_to(site)}: loads {address}" for path in site.rglob("*.css")
+                for address in LOADED.findall(path.read_text(encoding="utf-8"))]
     for path, page in pages.items():
         for tag, attribute, address in page.references:
             parts = urlsplit(address)
