@@ -69,14 +69,14 @@ def record(file=FILE):
     rows = [measure(kind, channels, size) for channels in CHANNELS for size in SIZES for kind in KINDS]
     times = Times(BATCH, REPEATS, {**environment, "command": "python -m cnnlib.experiments.conv_times"}, rows)
     with whole(file) as scratch:
-        scratch.write_text(json.dumps(asdict(times)) + "\n", encoding="utf-8")
+        scratch.write_text(json.dumps(asdict(times)) + "\n")
     return times
 
 
 @lru_cache(maxsize=2)
 def recorded(file=FILE):
     """The Times that were recorded; FileNotFoundError if there are none."""
-    return Times(**json.loads(file.read_text(encoding="utf-8")))
+    return Times(**json.loads(file.read_text()))
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def recorded(network, root=None):
     known = sorted(path.stem for path in folder.glob("*.json"))
     if network not in known:
         raise ValueError(f"network is {network!r}, allowed: {', '.join(known)}.")
-    return Gates(**json.loads((folder / f"{network}.json").read_text(encoding="utf-8")))
+    return Gates(**json.loads((folder / f"{network}.json").read_text()))
 
 
 def record(network, root=None):
@@ -176,7 +176,7 @@ def record(network, root=None):
         chosen.tolist(), test.labels[chosen].tolist(), {name: digits(values[chosen]) for name, values in found.items()},
         lesions(model, dataset.train, test))
     with whole((root or DATA / "gates") / f"{network}.json") as scratch:
-        scratch.write_text(json.dumps(asdict(result)) + "\n", encoding="utf-8")
+        scratch.write_text(json.dumps(asdict(result)) + "\n")
     return result
 
 

@@ -102,7 +102,7 @@ def recorded(network, root=None):
     known = sorted(path.stem for path in folder.glob("*.json"))
     if network not in known:
         raise ValueError(f"network is {network!r}, allowed: {', '.join(known)}.")
-    return Lesions(**json.loads((folder / f"{network}.json").read_text(encoding="utf-8")))
+    return Lesions(**json.loads((folder / f"{network}.json").read_text()))
 
 
 def some(split):
@@ -141,7 +141,7 @@ def record(network, root=None, progress=True):
                      "wall_seconds": time.perf_counter() - started},
         names, wrong, drawn, swapped)
     with whole((root or DATA / "lesions") / f"{network}.json") as scratch:
-        scratch.write_text(json.dumps(asdict(lesions)) + "\n", encoding="utf-8")
+        scratch.write_text(json.dumps(asdict(lesions)) + "\n")
     return lesions
 
 
