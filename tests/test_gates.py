@@ -88,7 +88,7 @@ def test_what_was_recorded_is_of_the_weights_that_are_there(name):
         every = torch.tensor(found.by_class[block])
         assert 0 < every.min() and every.max() < 1
     assert found.wrong["own"] == pytest.approx(lesion.recorded_error(name) * found.images, abs=5)
-    with pytest.raises(ValueError, match=f"network is 'other', allowed: {gates.NETWORKS[0]}"):
+    with pytest.raises(ValueError, match=f"network is 'other', allowed: '{gates.NETWORKS[0]}'"):
         gates.recorded("other")
 
 

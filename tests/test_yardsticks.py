@@ -99,7 +99,7 @@ def test_arguments_are_checked(wrong, message):
 
 
 def test_seconds_are_there_for_all_and_training_takes_longer():
-    found = yardsticks.measured()
+    found = yardsticks.recorded()
     assert set(found) == {f"{member}, {size}" for member in yardsticks.OPTIONS for size in yardsticks.SIZES}
     assert all(0 < passed < trained for passed, trained in found.values())
     assert all(cost(member, 299)["time"] > cost(member, 224)["time"] for member in yardsticks.OPTIONS)

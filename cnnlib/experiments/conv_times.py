@@ -4,7 +4,6 @@
 milliseconds differ by machine and by minute.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -12,10 +11,9 @@ import torch
 from torch import nn
 
 from ..checks import one_of
-from ..files import DATA, whole
+from ..files import DATA
 from ..models import SeparableConv2d
-from ..records import runs
-from . import layer_times
+from . import layer_times, measured
 
 CHANNELS, SIZES, BATCH, REPEATS = (8, 16, 32, 64, 128, 256, 512), (4, 8, 16, 32, 64), 8, 7
 FILE = DATA / "times" / "convolutions.json"
@@ -64,19 +62,16 @@ def measure(kind, channels, size, batch=BATCH, repeats=REPEATS):
 
 def record(file=FILE):
     """Measure every kind at every width and size, and write them; returns the Times."""
-    with layer_times.one_thread():
-        environment = runs.environment("cpu")
     rows = [measure(kind, channels, size) for channels in CHANNELS for size in SIZES for kind in KINDS]
-    times = Times(BATCH, REPEATS, {**environment, "command": "python -m cnnlib.experiments.conv_times"}, rows)
-    with whole(file) as scratch:
-        scratch.write_text(json.dumps(asdict(times)) + "\n")
+    times = Times(BATCH, REPEATS, measured.about("conv_times", threads=1), rows)
+    measured.write(file, asdict(times))
     return times
 
 
 @lru_cache(maxsize=2)
 def recorded(file=FILE):
     """The Times that were recorded; FileNotFoundError if there are none."""
-    return Times(**json.loads(file.read_text()))
+    return Times(**measured.read(file))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ All of it is read off the block as it runs. `python -m cnnlib.experiments.galler
 
 import inspect
 import itertools
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,12 +16,11 @@ from torch import nn
 from ..anatomy import summary
 from ..anatomy.watch import CONCATENATIONS, PRODUCTS, SUMS, Watch, operands, tensors
 from ..checks import at_least, one_of
-from ..files import DATA, whole
+from ..files import DATA
 from ..models import blocks
 from ..models.sketch import sketching, undisturbed
-from ..records import runs
 from ..training.evaluation import evaluating
-from . import descendants
+from . import descendants, measured
 from .layer_times import one_thread, shortest
 
 TIMES = DATA / "times" / "blocks.json"
@@ -318,7 +316,7 @@ def key(collection, block, in_channels, out_channels, size, taken):
 @lru_cache(maxsize=1)
 def recorded():
     """What `record` wrote: the environment, how it was measured, and the milliseconds by `key`."""
-    return json.loads(TIMES.read_text(encoding="utf-8")) if TIMES.exists() else {"milliseconds": {}}
+    return measured.read(TIMES) if TIMES.exists() else {"milliseconds": {}}
 
 
 def times():
@@ -345,7 +343,7 @@ def milliseconds(module, shape, repeats=7):
         return 1000 * shortest(lambda: module(x), repeats)
 
 
-def record():
+def record(file=TIMES):
     """Measure all that a page shows, and write it."""
     found = {}
     for collection, block, in_channels, out_channels, size, *taken in itertools.chain(*map(page, COLLECTIONS)):
@@ -356,12 +354,9 @@ def record():
             continue
         name = key(collection, block, in_channels, out_channels, size, taken)
         found[name] = _digits(milliseconds(module, (in_channels, size, size)))
-    with one_thread():
-        environment = runs.environment("cpu")
     about = {"what": "milliseconds of a forward pass of one picture, the shortest of 7, processor time of one thread",
-             "command": "python -m cnnlib.experiments.gallery", **environment}
-    with whole(TIMES) as path:
-        path.write_text(json.dumps({**about, "milliseconds": found}, indent=0) + "\n", encoding="utf-8")
+             **measured.about("gallery", threads=1)}
+    measured.write(file, {**about, "milliseconds": found})
 
 
 if __name__ == "__main__":

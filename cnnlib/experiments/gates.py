@@ -5,7 +5,6 @@ page can show gates for photographs that it may not carry.
 """
 
 import hashlib
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,11 +14,10 @@ import torch
 
 from ..checks import one_of
 from ..data.images import balanced
-from ..files import DATA, whole
+from ..files import DATA
 from ..models.senet import SqueezeExcite
-from ..records import runs
 from ..training.evaluation import evaluating, score
-from . import lesion
+from . import lesion, measured
 
 NETWORKS = ("cifar16-se_resnet20_r4",)
 PICTURES = 50               # test pictures whose gates are kept one by one, as many of each class
@@ -150,11 +148,7 @@ def recorded(network, root=None):
     Raises:
         ValueError: none were recorded; those that were are named.
     """
-    folder = root or DATA / "gates"
-    known = sorted(path.stem for path in folder.glob("*.json"))
-    if network not in known:
-        raise ValueError(f"network is {network!r}, allowed: {', '.join(known)}.")
-    return Gates(**json.loads((folder / f"{network}.json").read_text()))
+    return Gates(**measured.of_network(root or DATA / "gates", network))
 
 
 def record(network, root=None):
@@ -169,14 +163,13 @@ def record(network, root=None):
 
     result = Gates(
         network, hashlib.sha256((lesion.WEIGHTS / f"{network}.safetensors").read_bytes()).hexdigest(), dataset.variant,
-        names, len(test), {**runs.environment("cpu"), "command": f"python -m cnnlib.experiments.gates {network}"},
+        names, len(test), measured.about(f"gates {network}"),
         {name: digits(torch.stack([values[rows].mean(0) for rows in members])) for name, values in found.items()},
         {name: digits(torch.stack([values[rows].std(0) for rows in members]).mean(0)[None])[0]
          for name, values in found.items()},
         chosen.tolist(), test.labels[chosen].tolist(), {name: digits(values[chosen]) for name, values in found.items()},
         lesions(model, dataset.train, test))
-    with whole((root or DATA / "gates") / f"{network}.json") as scratch:
-        scratch.write_text(json.dumps(asdict(result)) + "\n")
+    measured.write((root or DATA / "gates") / f"{network}.json", asdict(result))
     return result
 
 

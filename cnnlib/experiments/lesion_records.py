@@ -5,7 +5,6 @@ Every number in such a file is the count of wrong test images of a network that 
 """
 
 import hashlib
-import json
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -14,9 +13,8 @@ from itertools import combinations
 
 from ..checks import one_of
 from ..data.images import balanced
-from ..files import DATA, whole
-from ..records import runs
-from . import lesion
+from ..files import DATA
+from . import lesion, measured
 
 # Up to how many blocks are deleted in all possible ways: of 9 blocks and 7, every set.
 NETWORKS = {"digits-resnet20": 9, "digits-plain20": 7, "digits-resnet56": 2, "digits-plain56": 2,
@@ -98,11 +96,7 @@ def recorded(network, root=None):
     Raises:
         ValueError: none were recorded; those that were are named.
     """
-    folder = root or DATA / "lesions"
-    known = sorted(path.stem for path in folder.glob("*.json"))
-    if network not in known:
-        raise ValueError(f"network is {network!r}, allowed: {', '.join(known)}.")
-    return Lesions(**json.loads((folder / f"{network}.json").read_text()))
+    return Lesions(**measured.of_network(root or DATA / "lesions", network))
 
 
 def some(split):
@@ -137,11 +131,9 @@ def record(network, root=None, progress=True):
     swapped = [[row["swaps"], round(row["tau"], 6), round(row["error"] * len(split))] for row in rows]
     lesions = Lesions(
         network, hashlib.sha256((lesion.WEIGHTS / f"{network}.safetensors").read_bytes()).hexdigest(), dataset.variant,
-        len(split), {**runs.environment("cpu"), "command": f"python -m cnnlib.experiments.lesion_records {network}",
-                     "wall_seconds": time.perf_counter() - started},
+        len(split), measured.about(f"lesion_records {network}") | {"wall_seconds": time.perf_counter() - started},
         names, wrong, drawn, swapped)
-    with whole((root or DATA / "lesions") / f"{network}.json") as scratch:
-        scratch.write_text(json.dumps(asdict(lesions)) + "\n")
+    measured.write((root or DATA / "lesions") / f"{network}.json", asdict(lesions))
     return lesions
 
 

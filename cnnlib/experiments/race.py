@@ -7,7 +7,6 @@ sentence about who is ahead is written by `Ranking` from the recorded runs; wher
 """
 
 import itertools
-import json
 import math
 import time
 from collections import Counter
@@ -15,16 +14,12 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from ..checks import one_of
-from ..data import shape_of
-from ..files import DATA, whole
-from ..models import create_model
+from ..files import DATA
 from ..records import runs
 from ..records.grids import grid
-from ..training import Recipe, make_optimizer
+from . import measured, step_times
 from .layer_times import one_thread
 
 FAMILIES = {"vgg": "VGG", "googlenet": "Inception", "resnet": "ResNet", "densenet": "DenseNet"}
@@ -267,7 +262,7 @@ def step_seconds(experiment, repeats=15):
     The networks take turns, so that what disturbs the machine disturbs all of them.
     """
     plan = grid(experiment)
-    steps = {case.name: _step(case, plan) for case in plan.cases if not case.name.endswith("-seconds")}
+    steps = {case.name: step_times.step_of(case, plan) for case in plan.cases if not case.name.endswith("-seconds")}
     times = {name: [] for name in steps}
     with one_thread():
         for _ in range(repeats + 1):
@@ -278,33 +273,16 @@ def step_seconds(experiment, repeats=15):
     return {name: float(np.quantile(seconds[1:], 0.25)) for name, seconds in times.items()}
 
 
-def _step(case, plan):
-    recipe, model = Recipe(**plan.recipe_of(case)), create_model(case.model, **case.options)
-    optimizer = make_optimizer(model, recipe)
-    x = torch.randn(recipe.batch_size, *shape_of(**plan.data))
-    y = torch.zeros(recipe.batch_size, dtype=torch.int64)
-
-    def step():
-        optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
-        optimizer.step()
-
-    return step
+def measured_steps(file=STEPS):
+    """What `record_steps` has written: {experiment: {case: seconds}}."""
+    return measured.read(file)["seconds"]
 
 
-def measured_steps():
-    """What `main` has written: {experiment: {case: seconds}}."""
-    return json.loads(STEPS.read_text(encoding="utf-8"))["seconds"]
-
-
-def main():
+def record_steps(file=STEPS):
     """Measure the steps of all races and write them, with where and how."""
-    about = runs.environment("cpu") | {"threads": 1, "command": "python -m cnnlib.experiments.race"}
     seconds = {experiment: step_seconds(experiment) for experiment in RACES}
-    STEPS.parent.mkdir(exist_ok=True)
-    with whole(STEPS) as scratch:
-        scratch.write_text(json.dumps({**about, "seconds": seconds}, indent=1) + "\n", encoding="utf-8")
+    measured.write(file, {**measured.about("race", threads=1), "seconds": seconds})
 
 
 if __name__ == "__main__":
-    main()
+    record_steps()

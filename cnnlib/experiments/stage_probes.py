@@ -4,7 +4,6 @@
 photographs that it may not carry.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -16,11 +15,11 @@ from sklearn.preprocessing import StandardScaler
 from .. import data
 from ..checks import one_of
 from ..data.images import balanced
-from ..files import DATA, whole
+from ..files import DATA
 from ..models import create_model
-from ..records import runs
 from ..training import checkpoints
 from ..training.evaluation import evaluating
+from . import measured
 
 FILE = DATA / "measured" / "stage_probes.json"
 RESIDUAL = ("conv1", "layer1", "layer2", "layer3")
@@ -113,7 +112,6 @@ def networks(name):
 
 def record(file=FILE):
     """Probe every network on flowers of every size, and write the accuracies; returns the Probes."""
-    environment = {**runs.environment("cpu"), "command": "python -m cnnlib.experiments.stage_probes"}
     accuracy = {name: {form: {str(size): {str(number): [] for number in A_CLASS}
                               for size, seen in SIZES.items() if name in seen}
                        for form in ("trained", "random")} for name in STAGES}
@@ -125,16 +123,15 @@ def record(file=FILE):
             for form, seeds, net in networks(name):
                 for number, found in probes(net, *flowers, STAGES[name], A_CLASS, seeds).items():
                     accuracy[name][form][str(size)][str(number)] += found
-    result = Probes(STAGES, variants, environment, accuracy)
-    with whole(file) as scratch:
-        scratch.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
+    result = Probes(STAGES, variants, measured.about("stage_probes"), accuracy)
+    measured.write(file, asdict(result))
     return result
 
 
 @lru_cache(maxsize=2)
 def recorded(file=FILE):
     """The Probes that were recorded; FileNotFoundError if there are none."""
-    return Probes(**json.loads(file.read_text(encoding="utf-8")))
+    return Probes(**measured.read(file))
 
 
 if __name__ == "__main__":

@@ -3,18 +3,17 @@
 `python -m cnnlib.experiments.step_times` writes `data/measured/mobilenet_steps.json`.
 """
 
-import json
 from functools import lru_cache
 
 import torch
 from torch.nn import functional as F
 
 from ..data import shape_of
-from ..files import DATA, whole
+from ..files import DATA
 from ..models import create_model
-from ..records import runs
 from ..records.grids import grid
 from ..training import Recipe, make_optimizer
+from . import measured
 from .layer_times import one_thread, shortest
 
 GRID, ROUNDS = "cifar16-mobilenet", 12
@@ -50,15 +49,12 @@ def measure(experiment=GRID, rounds=ROUNDS):
 @lru_cache(maxsize=2)
 def recorded(file=FILE):
     """What was recorded, {case: seconds}; FileNotFoundError if nothing was."""
-    return json.loads(file.read_text(encoding="utf-8"))["seconds"]
+    return measured.read(file)["seconds"]
 
 
 def record(file=FILE):
     """Measure, and write the seconds with where and how."""
-    with one_thread():
-        about = {**runs.environment("cpu"), "command": "python -m cnnlib.experiments.step_times"}
-    with whole(file) as scratch:
-        scratch.write_text(json.dumps({**about, "seconds": measure()}, indent=1) + "\n", encoding="utf-8")
+    measured.write(file, {**measured.about("step_times", threads=1), "seconds": measure()})
 
 
 if __name__ == "__main__":

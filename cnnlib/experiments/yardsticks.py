@@ -5,7 +5,6 @@ measured once on one thread of a CPU: `python -m cnnlib.experiments.yardsticks` 
 """
 
 import itertools
-import json
 from functools import cache
 
 import torch
@@ -15,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..anatomy import of
 from ..checks import at_least, one_of
-from ..files import DATA, whole
+from ..files import DATA
 from ..models import create_model
-from ..records import runs
+from . import measured
 from .layer_times import one_thread, shortest
 
 FLOAT = 4               # bytes of a float32
@@ -64,7 +63,7 @@ def cost(member, size=224, batch=1, work="inference"):
     one_of("work", work, WORK)
     table = of(member, (1, 3, size, size), **OPTIONS[member])
     maps = live_bytes(member, size) if work == "inference" else table.total_kept_bytes
-    passed, trained = measured()[f"{member}, {size}"]
+    passed, trained = recorded()[f"{member}, {size}"]
     return {
         "parameters": table.total_params,
         "MACs": batch * table.total_macs * (1 if work == "inference" else 3),
@@ -135,9 +134,9 @@ def live_bytes(member, size=224):
 # ---- seconds ----
 
 @cache
-def measured():
-    """{"member, size": (seconds of a picture classified, seconds of one trained on)}, as `main` has written it."""
-    return json.loads(SECONDS.read_text(encoding="utf-8"))["seconds"]
+def recorded(file=SECONDS):
+    """{"member, size": (seconds of a picture classified, seconds of one trained on)}, as `record` has written it."""
+    return measured.read(file)["seconds"]
 
 
 def seconds(member, size, repeats=2):
@@ -158,13 +157,11 @@ def seconds(member, size, repeats=2):
         return [shortest(work, repeats) for work in (classify, train)]
 
 
-def main():
+def record(file=SECONDS):
     """Measure all members and write their seconds, with where and how."""
-    about = runs.environment("cpu") | {"threads": 1, "command": "python -m cnnlib.experiments.yardsticks"}
     found = {f"{member}, {size}": seconds(member, size) for member in OPTIONS for size in SIZES}
-    with whole(SECONDS) as scratch:
-        scratch.write_text(json.dumps({**about, "seconds": found}, indent=1) + "\n", encoding="utf-8")
+    measured.write(file, {**measured.about("yardsticks", threads=1), "seconds": found})
 
 
 if __name__ == "__main__":
-    main()
+    record()
