@@ -1,8 +1,8 @@
-"""Publish the book: its address in the notebooks, the built pages on the branch gh-pages of `origin`. See `make publish`.
+"""Publish the book: its address in the notebooks, its pages on the branch gh-pages of `origin`. See `make publish`.
 
-    python tools/publish.py stamp     let the notebooks install cnnlib from this copy's address; commit and push that
-    python tools/publish.py           check the built pages and commit them to the branch gh-pages here; say what changed
-    python tools/publish.py push      the same, and push that branch
+    python tools/publish.py stamp   let the notebooks install cnnlib from this copy's address; commit and push that
+    python tools/publish.py         check the built pages, commit them to the branch gh-pages here, say what changed
+    python tools/publish.py push    the same, and push that branch
 
 What is pushed is what is committed: a checkout with changes is refused. A push has the files that changed, no others.
 """
@@ -92,12 +92,12 @@ def report(files, push, url):
     lines = [f"{len(files)} files changed", *(f"  {file}" for file in shown)]
     if url.startswith("https://github.com/"):
         owner, name = url.removeprefix("https://github.com/").split("/")
-        lines.append(f"launch buttons open {url}; GitHub shows the branch {BRANCH} as https://{owner}.github.io/{name}/ "
-                     "once it is chosen under Settings, Pages")
+        lines.append(f"launch buttons open {url}; GitHub shows the branch {BRANCH} as "
+                     f"https://{owner}.github.io/{name}/ once it is chosen under Settings, Pages")
     else:
         lines.append("no launch buttons: origin is not on GitHub, and _config.yml has no address")
-    lines.append("pushed" if push and files else "nothing to push" if push else "not pushed: make publish PUSH=1 does it")
-    return "\n".join(lines)
+    pushed = "pushed" if files else "nothing to push"
+    return "\n".join([*lines, pushed if push else "not pushed: make publish PUSH=1 does it"])
 
 
 def main(arguments):
