@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import yaml
 
 import cnnlib
+from tools import pack
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 15_000_000        # bytes
@@ -19,11 +19,7 @@ DATA = ("gates", "lesions", "measured", "runs", "times", "weights")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel as `pip` makes it from the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    made = subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder),
-                           str(ROOT)], capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    return next(folder.glob("*.whl"))
+    return pack.wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def committed(*folders):

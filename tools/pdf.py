@@ -123,9 +123,9 @@ def numbers(title, count):
 
 def listed(prints):
     """The headings that the contents name: of several pages their titles, of one its own headings."""
-    start, found = 0, []
+    start, found, landings = 0, [], {each.name.removesuffix("index") for each in prints if each.name.endswith("/index")}
     for each in prints:
-        inner = each.name.count("/") > 1 and not each.name.endswith("/index")
+        inner = not each.name.endswith("/index") and f"{each.name.rpartition('/')[0]}/" in landings
         found += [Heading(depth if len(prints) == 1 else int(inner), title, start + page)
                   for depth, title, page in each.headings if depth < (2 if len(prints) == 1 else 1)]
         start += len(each.pdf.pages)
@@ -187,23 +187,20 @@ def turned(writer, link, each, places, starts):
     return True
 
 
-def write(site, names, title, path):
+def write(browser, site, names, title, path):
     """Print these pages of the site into one file; returns the number of its pages. A single page, or a chapter, goes
     by its own name before that of the book."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        prints = []
-        for name in names:
-            if not (site / f"{name}.html").is_file():
-                raise ValueError(f"{name} is not built in {site}: run `make book` first.")
-            with browser.new_page() as tab:
-                pdf = printed(tab, (site / f"{name}.html").as_uri())
-                prints.append(Print(name, pdf, list(headings(pdf, tab.evaluate(TITLES)))))
-        if len(names) < len(chapters.documents(ROOT)):
-            title = f"{prints[0].headings[0][1]} · {title}"
+    prints = []
+    for name in names:
+        if not (site / f"{name}.html").is_file():
+            raise ValueError(f"{name} is not built in {site}: run `make book` first.")
         with browser.new_page() as tab:
-            writer = joined(tab, title, prints)
-        browser.close()
+            pdf = printed(tab, (site / f"{name}.html").as_uri())
+            prints.append(Print(name, pdf, list(headings(pdf, tab.evaluate(TITLES)))))
+    if len(names) < len(chapters.documents(ROOT)):
+        title = f"{prints[0].headings[0][1]} · {title}"
+    with browser.new_page() as tab:
+        writer = joined(tab, title, prints)
     path.parent.mkdir(parents=True, exist_ok=True)
     writer.write(path)
     return len(writer.pages)
@@ -214,7 +211,9 @@ def main(name=None):
         names = chosen(name)
         title = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
         path = ROOT / "_build" / "pdf" / f"{(name or 'book').replace('/', '-')}.pdf"
-        count = write(ROOT / "_build" / "html", names, title, path)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+            count = write(browser, ROOT / "_build" / "html", names, title, path)
     except (ValueError, OSError) as error:
         sys.exit(f"pdf.py: {error}")
     print(f"{count} pages: {path}")

@@ -25,6 +25,22 @@ class Page(HTMLParser):
                 self.references.append((tag, name, value.partition("url=")[2] or value.partition("URL=")[2]))
 
 
+def read(site):
+    """{path: `Page`} of all pages under the folder `site`."""
+    files = [path for path in site.rglob("*.html") if not {"_static", "_sources"} & set(path.relative_to(site).parts)]
+    return {path: Page(path.read_text(encoding="utf-8")) for path in files}
+
+
+def outside(site):
+    """{address: the pages that lead to it} of all links out of the site, without their anchors, in order."""
+    found = {}
+    for path, page in read(site).items():
+        for _, _, address in page.references:
+            if urlsplit(address).scheme in ("http", "https"):
+                found.setdefault(address.partition("#")[0], set()).add(path.relative_to(site).as_posix())
+    return {address: sorted(found[address]) for address in sorted(found)}
+
+
 def broken(site):
     """List of "page: what is wrong" for all pages under the folder `site`.
 
@@ -32,8 +48,7 @@ def broken(site):
     sheet, too. What scripts ask for, a browser shows: see tests/site/test_pages.py.
     """
     site = site.resolve()
-    files = [path for path in site.rglob("*.html") if not {"_static", "_sources"} & set(path.relative_to(site).parts)]
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in files}
+    pages = read(site)
     problems = [f"{path.relative_to(site)}: loads {address}" for path in site.rglob("*.css")
                 for address in LOADED.findall(path.read_text(encoding="utf-8"))]
     for path, page in pages.items():

@@ -16,10 +16,10 @@ TITLE = "Convolutional networks, block by block"
 
 
 @pytest.fixture(scope="module", params=[NAMES, NAMES[1:]], ids=["two pages", "a section"])
-def file(request, build, tmp_path_factory):
+def file(request, browser, build, tmp_path_factory):
     """(the PDF, the names of the pages in it)."""
     path = tmp_path_factory.mktemp("pdf") / "book.pdf"
-    count = pdf.write(build, request.param, TITLE, path)
+    count = pdf.write(browser, build, request.param, TITLE, path)
     reader = PdfReader(path)
     assert count == len(reader.pages)
     return reader, request.param
