@@ -219,6 +219,7 @@ def test_weights_are_tested_as_in_training_and_only_on_their_classes(cnnlib, tmp
     assert done.returncode == 2 and "knows the classes a, b; these data have a, b, c" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 def test_ctrl_c_ends_a_recording_at_once(tmp_path):
     """It goes to all processes of a terminal: the jobs must not take up the next run."""
     script = ("from cnnlib.records import recording\n"

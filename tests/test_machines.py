@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cnnlib import files
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -39,6 +41,18 @@ def test_text_files_are_in_utf8_on_every_machine(folder):
 ])
 def test_a_silent_encoding_is_found(code, found):
     assert list(silent(ast.parse(code))) == found
+
+
+@pytest.mark.skipif(os.name != "posix", reason="how a file was opened is asked in Unix's way")
+def test_what_goes_to_the_disk_was_opened_for_writing(tmp_path, monkeypatch):
+    """Windows refuses to flush a file that is open for reading."""
+    import fcntl
+
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE))
+    with files.whole(tmp_path / "file") as scratch:
+        scratch.write_text("content", encoding="utf-8")
+    assert flushed == [os.O_RDWR] and (tmp_path / "file").read_text(encoding="utf-8") == "content"
 
 
 SEEN = """

@@ -208,8 +208,7 @@ class Load:
     def _measure():
         """(time now, CPU seconds used by all processes, by this one), since some start."""
         try:
-            first = Path("/proc/stat").read_text(encoding="utf-8").split("\n")[0]
-            user, nice, system, _, _, *more = map(int, first.split()[1:])
+            user, nice, system, _, _, *more = map(int, Path("/proc/stat").read_bytes().split(b"\n")[0].split()[1:])
         except (OSError, ValueError):
             return None
         ticks = user + nice + system + sum(more[:3])        # with interrupts and what a host took for itself

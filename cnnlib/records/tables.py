@@ -1,7 +1,6 @@
 """The tables of recordings in `data/README.md`: `python -m cnnlib record --tables` writes them from the files."""
 
 from collections import Counter
-from pathlib import Path
 from statistics import mean
 
 from ..files import DATA, whole
@@ -66,13 +65,13 @@ def replaced(text, root=None):
     return f"{before}{BEGIN}\n{table(root)}\n\n{expected(root)}\n{END}{rest.partition(END)[2]}"
 
 
-def write(readme=None):
-    """Write the tables of what is recorded now into a copy of `data/README.md`, or into the book's; returns its path.
+def write():
+    """Write the tables of what is recorded now into `data/README.md`; returns its path.
 
     Raises:
         ValueError: the file has not the two marks between which the tables stand.
     """
-    readme = Path(readme or DATA / "README.md")
+    readme = DATA / "README.md"
     text = readme.read_text(encoding="utf-8")
     if END not in text.partition(BEGIN)[2]:
         raise ValueError(f"readme is {str(readme)!r}, allowed: a file with the lines {BEGIN} and {END}, in this order.")
