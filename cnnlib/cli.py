@@ -66,7 +66,13 @@ def _train_parser(commands):
   python -m cnnlib train resnet56 --data cifar10 --crop 4 --flip --weight-decay 5e-4 --lr 0.1 --epochs 30 \\
       --checkpoint resnet56.checkpoint          # run the same line again after a crash: it goes on where it was
   torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...      # four GPUs, or CPU processes
-  python -m cnnlib train resnet50 --weights imagenet --head hidden --freeze --data flowers""")
+  python -m cnnlib train resnet50 --weights imagenet --head hidden --freeze --data flowers
+
+Several GPUs: torchrun starts one process a GPU, and each works on its share of every batch. On several machines run the
+same line on each, with `--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:29500` before -m, HOST being one of them
+that all others reach. Every machine needs the data set, and a checkpoint must lie in a folder that all of them see:
+process 0 writes it, all read it. --batch-size is that of a step over all processes, so the curve stays that of one
+process; BatchNorm averages over each process's share, which should not become tiny.""")
     p.add_argument("model", help="its name, such as lenet5_modern, resnet20, densenet_cifar; a wrong one lists all")
     p.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                    help="an option of the network, e.g. --option activation=tanh; may be repeated. num_classes and "
@@ -643,7 +649,7 @@ The table has a row a student, a column an exercise with 1 for a correct answer,
 Handed-in programs run with YOUR rights: they can read and delete what you can. Python's connections to other machines
 are refused, output goes nowhere, and the processes that a notebook leaves behind are ended, but this is no sandbox, and
 a program written to deceive the check can. Grade strangers' notebooks in a container, where they see nothing but
-themselves and reach no network, and look into what seems too good. With an image made as README.md says:
+themselves and reach no network, and look into what seems too good. With an image made as TEACHING.md says:
 
   docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 --env HOME=/tmp \\
       -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\
