@@ -52,10 +52,10 @@ def pack(site, archive, wheel):
     if problems := broken(site):
         raise ValueError("pages may not be handed out so:\n" + "\n".join(problems))
     archive.parent.mkdir(parents=True, exist_ok=True)
-    top = archive.stem
+    top, files = archive.stem, sorted(contents(site, wheel).items())
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr(f"{top}/README.txt", README.format(wheel=wheel.name))
-        for name, path in sorted(contents(site, wheel).items()):
+        for name, path in files:
             packed.write(path, f"{top}/{name}")
 
 
