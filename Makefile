@@ -1,7 +1,7 @@
 # `make book` and `make test` work in a fresh checkout; both make what they need first and may be repeated.
 PYTHON ?= python3
 VENV   := .venv
-BIN    := $(VENV)/bin
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
@@ -22,13 +22,19 @@ PIP    := -m pip install --quiet --disable-pip-version-check
 # Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Tests and
 # notebooks run on one thread each, two at a time.
 export OMP_WAIT_POLICY ?= PASSIVE
+export PYTHONUTF8 ?= 1
 
-.PHONY: help book test steps test-matrix test-lowest test-colab test-luck notebooks stamp trainer widgets clean
+.PHONY: help book publish zip pdf links test test-library steps test-matrix test-lowest test-colab test-luck notebooks stamp trainer widgets clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book        build the pages and say what to open"
+	@echo "make publish     build, check, and show what would be pushed to the branch gh-pages (PUSH=1 pushes it)"
+	@echo "make zip         pack pages, notebooks and the library's wheel for a class without network"
+	@echo "make pdf         print the pages as one PDF (NAME=lenet/watch a section, NAME=lenet a chapter; needs Chromium)"
+	@echo "make links       ask every outside address in the pages whether it is still there"
 	@echo "make test        run all tests: code, notebooks, library, pages in a browser (Chromium)"
+	@echo "make test-library run the library's tests alone"
 	@echo "make test-matrix run library and notebooks as other processors and more threads would; all of torchvision"
 	@echo "make test-lowest run the library and a notebook on the lowest versions in requirements.txt (PYTHON=python3.11)"
 	@echo "make test-colab  run the library, as installed, and all notebooks on Colab's versions (PYTHON=python3.13)"
@@ -51,6 +57,21 @@ book: $(READY)
 	@$(STEP) "book: jupyter-book" $(BOOK)
 	@echo "Open this file in a browser: $(CURDIR)/_build/html/index.html"
 
+# A copy's own address first, which is committed and pushed if it is new: pages are built from what is committed.
+publish: $(READY)
+	@$(if $(filter 1,$(PUSH)),$(BIN)/python tools/publish.py stamp)
+	@$(MAKE) --no-print-directory book
+	@$(STEP) "publish" $(BIN)/python tools/publish.py $(if $(filter 1,$(PUSH)),push)
+
+zip: book
+	@$(STEP) "zip" $(BIN)/python tools/pack.py
+
+pdf: book
+	@$(STEP) "pdf" $(BIN)/python tools/pdf.py $(NAME)
+
+links: book
+	@$(STEP) "outside links" $(BIN)/python tools/links.py
+
 # All steps, also after one that failed; then their times, and what the tests counted.
 test: export STEPS := $(VENV)/.steps
 test: $(READY)
@@ -58,10 +79,13 @@ test: $(READY)
 	@$(MAKE) --no-print-directory --ignore-errors steps
 	@$(BIN)/python tools/step.py --table
 
+test-library: $(READY)
+	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) $(LIBRARY)
+
 steps:
 	@$(STEP) "ruff" $(BIN)/ruff check book cnnlib tests tools
 	@$(STEP) "notebooks: executed, clean, stamped" $(BIN)/python tools/notebooks.py check
-	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) $(LIBRARY)
+	@$(MAKE) --no-print-directory test-library
 	@$(STEP) "notebooks: run again and compared" $(NBVAL)
 	@$(STEP) "book: jupyter-book" $(BOOK)
 	@$(STEP) "pages in a browser" $(PYTEST) --dist worksteal tests/site
@@ -84,7 +108,7 @@ test-colab:
 	@rm -rf $(COLAB)/wheel
 	@$(COLAB)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(COLAB)/wheel .
 	@$(COLAB)/bin/python $(PIP) -c tests/colab.txt $$(sed -nE 's/^([A-Za-z-]+)==.*/\1/p' tests/colab.txt) \
-	  torchinfo sphinx latex2mathml nbval pytest pytest-xdist pytest-random-order hypothesis playwright
+	  torchinfo sphinx latex2mathml nbval pytest pytest-xdist pytest-random-order hypothesis playwright pypdf ghp-import
 	@$(COLAB)/bin/python $(PIP) --force-reinstall --no-deps $(COLAB)/wheel/*.whl
 	@copy=$$(mktemp -d); git ls-files -z -- . ':!cnnlib' | tar -c --null -T - | tar -x -C $$copy; cd $$copy; \
 	  python=$(abspath $(COLAB))/bin/python; export OMP_NUM_THREADS=1; \

@@ -19,7 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
-from . import create_model, models, summary
+from . import __version__, create_model, models, summary
 from .checks import at_least, one_of
 from .training import Recipe
 
@@ -28,6 +28,7 @@ def main(argv=None):
     """Run a command; bad input ends with its message and exit status 2, not with a traceback."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"cnnlib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (_train_parser, _evaluate_parser, _predict_parser, _record_parser, _bench_parser, _assign_parser,
                 _grade_parser):
@@ -65,7 +66,13 @@ def _train_parser(commands):
   python -m cnnlib train resnet56 --data cifar10 --crop 4 --flip --weight-decay 5e-4 --lr 0.1 --epochs 30 \\
       --checkpoint resnet56.checkpoint          # run the same line again after a crash: it goes on where it was
   torchrun --nproc-per-node=4 -m cnnlib train resnet56 --data cifar10 ...      # four GPUs, or CPU processes
-  python -m cnnlib train resnet50 --weights imagenet --head hidden --freeze --data flowers""")
+  python -m cnnlib train resnet50 --weights imagenet --head hidden --freeze --data flowers
+
+Several GPUs: torchrun starts one process a GPU, and each works on its share of every batch. On several machines run the
+same line on each, with `--nnodes=2 --rdzv-backend=c10d --rdzv-endpoint=HOST:29500` before -m, HOST being one of them
+that all others reach. Every machine needs the data set, and a checkpoint must lie in a folder that all of them see:
+process 0 writes it, all read it. --batch-size is that of a step over all processes, so the curve stays that of one
+process; BatchNorm averages over each process's share, which should not become tiny.""")
     p.add_argument("model", help="its name, such as lenet5_modern, resnet20, densenet_cifar; a wrong one lists all")
     p.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                    help="an option of the network, e.g. --option activation=tanh; may be repeated. num_classes and "
@@ -239,7 +246,7 @@ def _save(model, file, metadata):
 def _log(file, goes_on):
     """A callback for `fit` that adds a row an epoch to the file, JSON or CSV; it begins anew unless a run goes on."""
     if not goes_on:
-        Path(file).write_text("")
+        Path(file).write_text("", encoding="utf-8")
 
     def add(epoch):
         with open(file, "a", newline="", encoding="utf-8") as rows:
@@ -527,11 +534,13 @@ examples:
   python -m cnnlib record --list
   python -m cnnlib record digits-degradation --seeds 3
   python -m cnnlib record degradation --seeds 1 --jobs 4 --resume      # four runs share the GPU
-  python -m cnnlib record --again data/runs/digits-degradation/plain56-seed0.json""")
+  python -m cnnlib record --again data/runs/digits-degradation/plain56-seed0.json
+  python -m cnnlib record --tables                                     # after new runs""")
     p.add_argument("experiment", nargs="?", help="one of those below, which declare networks, data and recipe")
     p.add_argument("--list", action="store_true", help="show what is recorded, on which device, and what is missing")
     p.add_argument("--again", metavar="FILE",
                    help="train a recorded run again and say whether the result is one that another seed might have had")
+    p.add_argument("--tables", action="store_true", help="write the tables in data/README.md anew, from all runs")
     p.add_argument("--seeds", type=int, help="how many seeds: 0, 1, 2, ...; as many as the grid wants if not given")
     p.add_argument("--case", action="append", metavar="NAME", help="only this one of its networks; may be repeated")
     p.add_argument("--jobs", type=int, default=1, help="runs at the same time")
@@ -543,9 +552,11 @@ examples:
 
 
 def _record(args):
-    from .records import recording
+    from .records import recording, tables
 
-    if args.list:
+    if args.tables:
+        print(f"tables: {tables.write()}")
+    elif args.list:
         recording.show(args.seeds, args.device, [args.experiment] if args.experiment else None)
     elif args.again:
         recording.again(args.again, data_root=args.root, device=args.device)
@@ -553,7 +564,7 @@ def _record(args):
         recording.record(args.experiment, seeds=args.seeds, cases=args.case, jobs=args.jobs, threads=args.threads,
                          data_root=args.root, device=args.device, resume=args.resume)
     else:
-        raise ValueError("experiment is missing: name one, or use --list or --again FILE.")
+        raise ValueError("experiment is missing: name one, or use --list, --tables or --again FILE.")
 
 
 # -- bench ----------------------------------------------------------------------------------------------------------
@@ -638,7 +649,7 @@ The table has a row a student, a column an exercise with 1 for a correct answer,
 Handed-in programs run with YOUR rights: they can read and delete what you can. Python's connections to other machines
 are refused, output goes nowhere, and the processes that a notebook leaves behind are ended, but this is no sandbox, and
 a program written to deceive the check can. Grade strangers' notebooks in a container, where they see nothing but
-themselves and reach no network, and look into what seems too good. With an image made as README.md says:
+themselves and reach no network, and look into what seems too good. With an image made as TEACHING.md says:
 
   docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 --env HOME=/tmp \\
       -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\

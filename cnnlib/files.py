@@ -28,8 +28,8 @@ def whole(path):
     scratch = Path(scratch)
     try:
         yield scratch
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())         # the name must not reach the disk before the content
+        with scratch.open("r+b") as file:
+            os.fsync(file.fileno())         # the name must not reach the disk before the content; Windows asks to write
         scratch.chmod(0o644)
         os.replace(scratch, path)
     finally:

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import signal
 import threading
 import time
@@ -53,6 +52,10 @@ def kill_after(checkpoint, goal, delay):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of Unix")
+
+
+@POSIX
 @pytest.mark.parametrize("optimizer, kills", [("sgd", 4), ("adam", 3)])
 def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path, optimizer, kills):
     alone, history = train(None, optimizer=optimizer, lr=0.01)
@@ -190,6 +193,8 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
 
 def train_on_a_full_disk(path):
     """The largest file of this process is smaller than a checkpoint: what a write then meets is what a full disk is."""
+    import resource
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:
         train(path)
@@ -197,6 +202,7 @@ def train_on_a_full_disk(path):
         raise SystemExit(23 if "the last good one is kept" in str(error) else 1) from error
 
 
+@POSIX
 def test_full_disk_keeps_the_last_checkpoint(tmp_path):
     path = tmp_path / "run.safetensors"
     train(path, callback=lambda epoch: True)

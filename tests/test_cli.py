@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cnnlib import cli, training
+from cnnlib import __version__, cli, training
 from cnnlib.files import DATA
 from cnnlib.models import create_model
+from cnnlib.records import tables
 
 
 def typed(*args):
@@ -96,7 +97,29 @@ def test_record_lists_and_refuses(cnnlib):
     done = cnnlib("record", "digits-se", "--case", "se_resnet8")
     assert done.returncode == 2 and "case is 'se_resnet8', allowed: " in done.stderr
     done = cnnlib("record")
-    assert done.returncode == 2 and "name one, or use --list or --again" in done.stderr
+    assert done.returncode == 2 and "name one, or use --list, --tables or --again" in done.stderr
+
+
+def test_record_writes_the_tables_between_their_marks(cnnlib, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "DATA", tmp_path)
+    readme, text = tmp_path / "README.md", (DATA / "README.md").read_text(encoding="utf-8")
+    before, begin, rest = text.partition(tables.BEGIN)
+    _, end, after = rest.partition(tables.END)
+    readme.write_text(f"{before}{begin}\nold\n{end}{after}", encoding="utf-8")
+    done = cnnlib("record", "--tables")
+    assert done.returncode == 0 and done.stdout == f"tables: {readme}\n"
+    written = readme.read_text(encoding="utf-8")
+    assert written.startswith(f"{before}{begin}\n| experiment |") and written.endswith(f"{end}{after}")
+    assert "| `digits-se` |" in written and "\nold\n" not in written
+    readme.write_text(f"{tables.END}\nmine\n{tables.BEGIN}\n")
+    done = cnnlib("record", "--tables")
+    assert done.returncode == 2 and "in this order" in done.stderr
+    assert readme.read_text() == f"{tables.END}\nmine\n{tables.BEGIN}\n"
+
+
+def test_the_version_is_said(cnnlib):
+    done = cnnlib("--version")
+    assert done.returncode == 0 and done.stdout == f"cnnlib {__version__}\n"
 
 
 def test_a_new_head_on_a_frozen_network_from_training_to_prediction(cnnlib, tmp_path):
@@ -198,6 +221,7 @@ def test_weights_are_tested_as_in_training_and_only_on_their_classes(cnnlib, tmp
     assert done.returncode == 2 and "knows the classes a, b; these data have a, b, c" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 def test_ctrl_c_ends_a_recording_at_once(tmp_path):
     """It goes to all processes of a terminal: the jobs must not take up the next run."""
     script = ("from cnnlib.records import recording\n"

@@ -368,13 +368,15 @@ def test_what_cannot_be_graded_is_said_before_any_work(args, message, capsys):
 
 
 def test_the_documented_commands_are_understood(monkeypatch, capsys):
-    """Those of README.md and of `grade --help`."""
+    """Those of README.md, TEACHING.md and `grade --help`."""
     seen = []
     monkeypatch.setattr(cli, "_assign", seen.append)
     monkeypatch.setattr(cli, "_grade", seen.append)
     with pytest.raises(SystemExit):
         cli.main(["grade", "--help"])
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8") + capsys.readouterr().out
+    root = Path(__file__).parents[1]
+    text = "".join((root / name).read_text(encoding="utf-8") for name in ("README.md", "TEACHING.md"))
+    text += capsys.readouterr().out
     commands = re.findall(r"python -m cnnlib ((?:assign|grade) (?!\[-h\])[^\n'#`]*)", text)
     for command in commands:
         cli.main(shlex.split(command))

@@ -27,7 +27,7 @@ ALLOWED = {"torch.utils._python_dispatch"}
 WHEEL_WITHOUT_IMPORT = {"ipywidgets"}               # anywidget answers the kernel through it
 REPOSITORY_WITHOUT_IMPORT = {
     "ipywidgets", "ipykernel", "jupyterlab", "notebook",            # the notebooks run on them
-    "jupyter-book", "sphinxcontrib-bibtex",         # `make book` calls them
+    "jupyter-book", "sphinxcontrib-bibtex", "ghp-import",       # `make book` and `make publish` call them
     "nbval", "pytest-xdist", "pytest-random-order", "ruff",     # and `make test` these
 }
 

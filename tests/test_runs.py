@@ -319,7 +319,7 @@ def test_what_was_expected_was_reached_or_the_gap_is_explained():
 
 def test_overview_is_current():
     text = (DATA / "README.md").read_text()
-    assert overview.replaced(text) == text, "run: python -m cnnlib.records.tables"
+    assert overview.replaced(text) == text, "run: python -m cnnlib record --tables"
     assert all(f"`{key}`" in text for key in (*runs.EPOCH_KEYS, *(f.name for f in fields(runs.Run))))
 
 

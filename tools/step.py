@@ -29,7 +29,7 @@ def run(name, command):
     code, seconds = process.returncode, time.perf_counter() - start
     print(f"==> {name}: {result(code)}, {seconds:.0f} s", flush=True)
     if "STEPS" in os.environ:
-        with Path(os.environ["STEPS"]).open("a") as file:
+        with Path(os.environ["STEPS"]).open("a", encoding="utf-8") as file:
             print(json.dumps({"name": name, "code": code, "seconds": seconds, **counted}), file=file)
     return code
 
@@ -61,7 +61,8 @@ def table(steps):
 
 def main(arguments):
     if arguments == ["--table"]:
-        text, failed = table([json.loads(line) for line in Path(os.environ["STEPS"]).read_text().splitlines()])
+        steps = Path(os.environ["STEPS"]).read_text(encoding="utf-8").splitlines()
+        text, failed = table([json.loads(step) for step in steps])
         print(f"\n{text}")
         return int(failed > 0)
     name, *command = arguments

@@ -52,9 +52,13 @@ def notebooks(chapter=None, root=None):
     if root is None:
         raise FileNotFoundError("the chapters are not here: run this in a checkout of the book, not where only the "
                                 "package cnnlib is installed.")
-    toc = yaml.safe_load((Path(root) / "_toc.yml").read_text(encoding="utf-8"))
-    paths = [Path(root) / f"{file}.ipynb" for file in _files(toc)]
+    paths = [Path(root) / f"{name}.ipynb" for name in documents(root)]
     return [path for path in paths if path.exists() and chapter in (None, path.parent.name)]
+
+
+def documents(root):
+    """The names of all pages, `book/lenet/watch`, in the order of the `_toc.yml` of a checkout."""
+    return list(_files(yaml.safe_load((Path(root) / "_toc.yml").read_text(encoding="utf-8"))))
 
 
 def page(path):

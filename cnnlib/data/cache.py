@@ -97,7 +97,7 @@ def readable(folder, paths, sha256):
         opened = pool.map(lambda path: open_rgb(path).size, paths)
         for _ in tqdm(opened, "opening every photo once", len(paths), unit="photo", disable=len(paths) < 500):
             pass
-    _write(names, lambda scratch: scratch.write_text(state))
+    _write(names, lambda scratch: scratch.write_text(state, encoding="utf-8"))
 
 
 def pixels_of(paths, size=None):

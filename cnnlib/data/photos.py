@@ -16,12 +16,13 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # mean and deviatio
 class Photos:
     """One split as `paths` and `labels` int64 (N,); its `batches` are like those of `Images`, size x size pixels.
 
-    crop: in a shuffled pass, a margin in pixels: the shorter side becomes size + 2 * crop, and a size x size part is
-        cut out at a random place (AlexNet, section 4.1: 256 and 224, thus crop=16). Or "resized": a random part of
-        8 to 100 % of the area, sides 3:4 to 4:3, resized (GoogLeNet, section 6).
-        Other passes cut out the centre; after crop="resized", of the photo with shorter side 8/7 * size.
-    flip: in a shuffled pass, mirrored with probability 1/2.
-    workers: processes that open and transform; None takes one a core, at most 8. The pixels do not depend on it.
+    Args:
+        crop: in a shuffled pass, a margin in pixels: the shorter side becomes size + 2 * crop, and a size x size part
+            is cut out at a random place (AlexNet, section 4.1: 256 and 224, thus crop=16). Or "resized": a random part
+            of 8 to 100 % of the area, sides 3:4 to 4:3, resized (GoogLeNet, section 6).
+            Other passes cut out the centre; after crop="resized", of the photo with shorter side 8/7 * size.
+        flip: in a shuffled pass, mirrored with probability 1/2.
+        workers: processes that open and transform; None takes one a core, at most 8. The pixels do not depend on it.
     """
 
     paths: list

@@ -168,7 +168,8 @@ def pets(root, test_fraction, seed=0):
         place = {Path(path).stem: i for i, path in enumerate(source.pictures)}
 
         def named_in(file):
-            names = [line.split()[0] for line in (source.folder / "annotations" / file).read_text().splitlines()]
+            lines = (source.folder / "annotations" / file).read_text(encoding="utf-8").splitlines()
+            names = [line.split()[0] for line in lines]
             for name in names:
                 if name not in place:
                     raise ValueError(f"{source.folder / 'images' / name}.jpg is missing, although its neighbours are "

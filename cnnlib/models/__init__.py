@@ -71,17 +71,19 @@ def create_model(name, **options):
     """Build the network `name`; `options` are the arguments of its class or function.
 
     What all large networks share:
-        num_classes: number of outputs; 1000 unless said otherwise, 10 for `variant="cifar"`.
-        variant: "paper" (as published, the default), "torchvision" (its state dicts load with `strict=True`),
-            "cifar" (for pictures of 32x32).
-        in_channels: of the pictures; 3 unless said otherwise, 1 for the LeNets.
+
+    - `num_classes`: number of outputs; 1000 unless said otherwise, 10 for `variant="cifar"`.
+    - `variant`: "paper" (as published, the default), "torchvision" (its state dicts load with `strict=True`),
+      "cifar" (for pictures of 32x32).
+    - `in_channels`: of the pictures; 3 unless said otherwise, 1 for the LeNets.
 
     How wide a network is has one knob in each family:
-        width: AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: factor of the published channels and dense units in
-            every layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
-        width: ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
-        width_multiplier: MobileNet, as its papers call such a factor.
-        growth_rate: DenseNet, new channels a layer.
+
+    - `width` of AlexNet, VGG, GoogLeNet, Inception-v3, FractalNet: factor of the published channels and dense units
+      in every layer, a multiple of 1/8; with 0.25 they train on small data in minutes.
+    - `width` of ResNet: channels of the first stage, 64 or for CIFAR 16; the next stages have 2, 4, 8 times as many.
+    - `width_multiplier` of MobileNet, as its papers call such a factor.
+    - `growth_rate` of DenseNet: new channels a layer.
 
     Raises:
         ValueError: unknown name, unknown option, or an option outside what the network allows; before any work.

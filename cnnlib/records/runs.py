@@ -69,7 +69,7 @@ class Run:
 
     @property
     def final(self):
-        """The last epoch: the result of the run, whether or not an earlier one was better."""
+        """The last epoch, which is the result of the run, whether or not an earlier one was better."""
         return self.epochs[-1]
 
 
@@ -86,7 +86,7 @@ def write(run, root=None):
     """Write one run, whole or not at all; return its path."""
     path = path_of(run.experiment, run.run, root)
     with whole(path) as scratch:
-        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n")
+        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")
     return path
 
 
@@ -100,7 +100,7 @@ def read(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"no recorded run at {path}.")
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     names = {f.name for f in fields(Run)}
@@ -208,7 +208,7 @@ class Load:
     def _measure():
         """(time now, CPU seconds used by all processes, by this one), since some start."""
         try:
-            user, nice, system, _, _, *more = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+            user, nice, system, _, _, *more = map(int, Path("/proc/stat").read_bytes().split(b"\n")[0].split()[1:])
         except (OSError, ValueError):
             return None
         ticks = user + nice + system + sum(more[:3])        # with interrupts and what a host took for itself
@@ -217,7 +217,7 @@ class Load:
 
 def _processor():
     if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

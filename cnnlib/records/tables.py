@@ -1,4 +1,4 @@
-"""The tables of recordings in `data/README.md`: `python -m cnnlib.records.tables` writes them from the files."""
+"""The tables of recordings in `data/README.md`: `python -m cnnlib record --tables` writes them from the files."""
 
 from collections import Counter
 from statistics import mean
@@ -7,7 +7,7 @@ from ..files import DATA, whole
 from . import runs
 from .grids import GRIDS
 
-BEGIN, END = "<!-- recordings: written by python -m cnnlib.records.tables -->", "<!-- end of recordings -->"
+BEGIN, END = "<!-- recordings: written by python -m cnnlib record --tables -->", "<!-- end of recordings -->"
 ERRORS = "final test error, mean over seeds: best to worst case"
 
 
@@ -65,7 +65,16 @@ def replaced(text, root=None):
     return f"{before}{BEGIN}\n{table(root)}\n\n{expected(root)}\n{END}{rest.partition(END)[2]}"
 
 
-if __name__ == "__main__":
+def write():
+    """Write the tables of what is recorded now into `data/README.md`; returns its path.
+
+    Raises:
+        ValueError: the file has not the two marks between which the tables stand.
+    """
     readme = DATA / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    if END not in text.partition(BEGIN)[2]:
+        raise ValueError(f"readme is {str(readme)!r}, allowed: a file with the lines {BEGIN} and {END}, in this order.")
     with whole(readme) as scratch:
-        scratch.write_text(replaced(readme.read_text()))
+        scratch.write_text(replaced(text), encoding="utf-8")
+    return readme

@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from . import answers, formulas, minutes, moved, search, styles
+from . import answers, formulas, minutes, moved, reference, search, styles
 from .address import repository_url
 from .ledger import Ledger
 from .status import Status
@@ -92,7 +92,7 @@ def copy_widgets(app):
 
 def widget_scripts(body):
     """The scripts that the widgets in a page's body need, each once and in order; ExtensionError for an unknown one."""
-    needs = json.loads((WIDGET_SCRIPTS / "scripts.json").read_text())
+    needs = json.loads((WIDGET_SCRIPTS / "scripts.json").read_text(encoding="utf-8"))
     kinds = list(dict.fromkeys(WIDGET_MARK.findall(body)))
     if unknown := [kind for kind in kinds if kind not in needs]:
         raise ExtensionError(f"no script draws the widget {', '.join(unknown)}: list it in widgets/renderers.js and "
@@ -156,6 +156,7 @@ def setup(app):
     formulas.setup(app)
     minutes.setup(app)
     moved.setup(app)
+    reference.setup(app)
     search.setup(app)
     styles.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

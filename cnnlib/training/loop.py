@@ -46,7 +46,7 @@ class History(list):
 
     @property
     def final(self):
-        """The last epoch, whether it was the best or not: the honest result of a run."""
+        """The last epoch, which is the honest result of a run, whether it was the best or not."""
         if not self:
             raise ValueError("the history is empty: no epoch was finished.")
         return self[-1]

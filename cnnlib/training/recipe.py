@@ -98,7 +98,8 @@ class Recipe:
         return asdict(self)
 
 
-Recipe.__doc__ += "".join(f"        {each.name}: {each.metadata['about']}.\n" for each in fields(Recipe))
+Recipe.__doc__ = Recipe.__doc__.rstrip() + "\n" + "".join(
+    f"        {each.name}: {each.metadata['about']}.\n" for each in fields(Recipe))
 
 
 def make_optimizer(model, recipe):

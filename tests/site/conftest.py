@@ -5,7 +5,6 @@ Nothing here skips: without Chromium or without a build these tests fail and say
 
 import json
 import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,24 +13,22 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from cnnlib.site import extension as sphinx_ext
+from tools import pdf
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-                  "--disable-background-networking", "--disable-component-update"]
+CHROMIUM_FLAGS = pdf.FLAGS
 LEFT_BEHIND = "net::ERR_ABORTED"      # of what was being loaded when an address led on to another page
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
 
 def chromium():
-    """Path of the browser: the variable CHROMIUM, or what the system has."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
-    if not found:
-        pytest.fail("no Chromium found: install the package `chromium`, or set CHROMIUM to the browser's path",
-                    pytrace=False)
-    return found
+    """Path of the browser."""
+    try:
+        return pdf.chromium()
+    except FileNotFoundError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def pages():

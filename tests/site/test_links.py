@@ -2,7 +2,7 @@
 
 import pytest
 
-from .links import broken
+from cnnlib.site.links import broken
 
 
 def test_every_internal_link_and_anchor_resolves(build):

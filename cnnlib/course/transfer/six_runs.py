@@ -6,7 +6,7 @@ import yaml
 
 # One dict a run: data, network, images {train, test}, seconds_per_epoch, train_accuracy (percent) and train_loss of
 # twenty epochs, last_epoch_right, test {loss, accuracy, right}, classes {name: [right, all]}.
-RUNS = yaml.safe_load(Path(__file__).with_name("six_runs.yml").read_text())
+RUNS = yaml.safe_load(Path(__file__).with_name("six_runs.yml").read_text(encoding="utf-8"))
 
 
 def run(data, network):

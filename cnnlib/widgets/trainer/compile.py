@@ -61,9 +61,9 @@ def packed_digits():
 def main():
     wasm, digits = (base64.b64encode(what()).decode() for what in (compiled, packed_digits))
     (HERE / "kernels.js").write_text(f"// Written by `make trainer` with {compiler()}; sources sha256:{source_hash()}\n"
-                                     f'export const KERNELS = "{wasm}";\n')
+                                     f'export const KERNELS = "{wasm}";\n', encoding="utf-8")
     (HERE / "digits.js").write_text("// Written by `make trainer`: scikit-learn's digits, gzipped, see compile.py\n"
-                                    f'export const DIGITS = "{digits}";\n')
+                                    f'export const DIGITS = "{digits}";\n', encoding="utf-8")
     for name in ("kernels.js", "digits.js"):
         print(f"{name}  {(HERE / name).stat().st_size / 1000:.1f} kB")
 
