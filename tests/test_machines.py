@@ -28,6 +28,7 @@ def silent(tree):
                 yield node.lineno
 
 
+@pytest.mark.skipif(files.CHECKOUT is None, reason="an installed package has no checkout around it")
 @pytest.mark.parametrize("folder", ["cnnlib", "tools"])
 def test_text_files_are_in_utf8_on_every_machine(folder):
     assert not {f"{path}:{line}" for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts
@@ -90,6 +91,7 @@ def far(tmp_path):
     return checkout, home, run
 
 
+@pytest.mark.skipif(files.CHECKOUT is None, reason="an installed package has no checkout around it")
 def test_a_checkout_with_blanks_and_accents_works_and_stays_as_it_is(far):
     checkout, home, run = far
     before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*")}

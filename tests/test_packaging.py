@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 import cnnlib
+from cnnlib import files
 from tools import pack
+
+pytestmark = pytest.mark.skipif(files.CHECKOUT is None, reason="an installed package has no checkout around it")
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 15_000_000        # bytes
