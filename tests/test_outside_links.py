@@ -1,6 +1,7 @@
 """Outside links, tried on a server of our own."""
 
 import threading
+import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -14,6 +15,7 @@ def server(monkeypatch):
     """(its address, the paths that were asked for); a path such as /404 is answered so, /once with 503 at first."""
     for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
+    urllib.request.install_opener(urllib.request.build_opener())      # the one before may know a proxy that is gone
     asked = []
 
     class Answer(BaseHTTPRequestHandler):
