@@ -10,11 +10,12 @@ export function watched(model) {
   const own = { pulse: "kernel", trained: [] }, listeners = new Map();      // event of a trait of our own -> functions
   const mine = (events) => events.split(" ").filter((event) => event.slice(7) in own);
   const set = (values) => {
+    const theirs = Object.entries(values).filter(([name]) => !(name in own));
+    if (theirs.length) model.set(Object.fromEntries(theirs));                 // at once: listeners see all of them
     for (const [name, value] of Object.entries(values)) {
-      if (!(name in own)) { model.set(name, value); continue; }
-      const fresh = own[name] !== value;
+      if (!(name in own) || own[name] === value) continue;
       own[name] = value;
-      if (fresh) [...(listeners.get(`change:${name}`) ?? [])].forEach((listener) => listener());
+      [...(listeners.get(`change:${name}`) ?? [])].forEach((listener) => listener());
     }
   };
   const watch = pulse(model, (state) => set({ pulse: state }));

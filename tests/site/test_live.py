@@ -287,7 +287,7 @@ def test_an_interrupted_kernel_stops_the_training(lab):
     with lab([TRAINS, READ_BACK], chapter=False) as page:
         explorer = page.locator(".jp-OutputArea [data-widget=Explorer]")
         explorer.get_by_role("button", name="Train here").click()
-        expect(explorer.locator("[data-value=training]")).to_contain_text("epoch 1 of 100", timeout=60_000)
+        expect(explorer.locator("[data-value=training]")).to_contain_text(re.compile(r"epoch [1-9]"), timeout=60_000)
         menu(page, "Kernel", "Interrupt Kernel")
         expect(explorer.locator("[data-value=training]")).to_contain_text("stopped", timeout=30_000)
         expect(explorer.get_by_role("button", name="Train here")).to_be_visible()

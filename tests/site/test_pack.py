@@ -36,12 +36,16 @@ def test_the_archive_has_pages_notebooks_wheel_and_ten_lines_to_begin_with(unpac
     assert len(list((unpacked / "notebooks").rglob("*.ipynb"))) == len(pack.chapters.notebooks(root=pack.ROOT))
 
 
-@pytest.mark.parametrize("page", ["index.html", "book/intro.html", "book/lenet/watch.html", "search.html"])
+@pytest.mark.parametrize("page", ["book/intro.html", "book/lenet/watch.html", "search.html"])
 def test_its_pages_open_and_ask_nobody(visit, unpacked, page):
     with visit(unpacked / "pages" / page) as tab:
         tab.wait_for_load_state()
         assert tab.refused == [] and tab.errors == []
         assert tab.locator("h1").count() >= 1
+
+
+def test_its_first_page_leads_on(unpacked):
+    assert "url=book/intro.html" in (unpacked / "pages" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_section_runs_with_the_wheel_beside_torch(unpacked, tmp_path, monkeypatch):
