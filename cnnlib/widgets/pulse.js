@@ -21,7 +21,11 @@ export function watched(model) {
   const watch = pulse(model, (state) => set({ pulse: state }));
   return { stop: watch.stop, model: {
     get: (name) => (name in own ? own[name] : model.get(name)),
-    set: (name, value) => set(typeof name === "object" ? name : { [name]: value }),
+    set(name, value) {
+      if (typeof name === "object") set(name);
+      else if (name in own) set({ [name]: value });
+      else model.set(name, value);
+    },
     on(events, listener) {
       mine(events).forEach((event) => listeners.set(event, (listeners.get(event) ?? new Set()).add(listener)));
       model.on(events, listener);
