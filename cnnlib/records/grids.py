@@ -215,7 +215,8 @@ CIFAR_ADAM = {"epochs": 10, "batch_size": 64, "optimizer": "adam", "lr": 1e-3, "
 FLOWERS_32 = {"name": "flowers", "size": 32, "crop": 4, "flip": True}
 FLOWERS_64 = {**FLOWERS_32, "size": 64, "crop": 8}
 NEW_HEAD = {"epochs": 6, "batch_size": 32, "optimizer": "adam", "lr": 1e-3, "schedule": "one-cycle", **ON_CPU}
-RESNET_20, DENSENET_40 = "cifar10-short-resnet20.safetensors", "cifar10-short-densenet_bc40_k12.safetensors"
+RESNET_20, RESNET_56, DENSENET_40 = (f"cifar10-short-{name}.safetensors"
+                                     for name in ("resnet20", "resnet56", "densenet_bc40_k12"))
 
 DIGITS = {"name": "digits"}
 DIGITS_16 = {"name": "digits", "size": 16}      # AlexNet and GoogLeNet halve the picture too often for 8x8,
@@ -397,7 +398,8 @@ GRIDS = {
     "flowers32-transfer": Grid(
         "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
         [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
-         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random")], FLOWERS_32, NEW_HEAD,
+         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random", "fine-tuned"),
+         *transfers("resnet56", RESNET_56, "frozen", "fine-tuned")], FLOWERS_32, NEW_HEAD,
     ),
     "flowers64-transfer": Grid(
         "A new head on ResNet-20 trained on CIFAR-10 at 32x32, or random; on flowers at 64x64",
