@@ -651,8 +651,9 @@ are refused, output goes nowhere, and the processes that a notebook leaves behin
 a program written to deceive the check can. Grade strangers' notebooks in a container, where they see nothing but
 themselves and reach no network, and look into what seems too good. With an image made as TEACHING.md says:
 
-  docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --user 1000 --env HOME=/tmp \\
-      -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\
+  mkdir -p grades
+  docker run --rm --network none --memory 4g --pids-limit 256 --read-only --tmpfs /tmp --env HOME=/tmp \\
+      --user "$(id -u)" -v "$PWD/handed-in:/in:ro" -v "$PWD/grades:/out" cnnlib \\
       sh -c 'python -m cnnlib grade /in/*.ipynb --for vgg --csv /out/grades.csv --feedback /out/pages'""")
     p.add_argument("files", nargs="+", metavar="FILE", help="a notebook, written by `assign` and filled in")
     asked = p.add_mutually_exclusive_group()

@@ -548,6 +548,16 @@ with open({str(tmp_path / 'pid')!r}, "w") as file:
         time.sleep(0.1)
 
 
+def test_help_and_guide_name_the_same_container(capsys):
+    """The folder of results must be there, and belong to whom the container runs as."""
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "--help"])
+    guide = (Path(__file__).parents[1] / "TEACHING.md").read_text()
+    said, written = (re.search("mkdir -p grades .*/out/pages'", " ".join(text.split()))[0]
+                     for text in (capsys.readouterr().out, guide))
+    assert said == written and '--user "$(id -u)"' in said
+
+
 # ---------------------------------------------------------------- random submissions
 
 

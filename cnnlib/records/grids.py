@@ -398,8 +398,8 @@ GRIDS = {
     "flowers32-transfer": Grid(
         "A new head on networks trained on CIFAR-10 or random, frozen or learning on; on flowers",
         [*transfers("resnet20", RESNET_20, "frozen", "random", "random-moving", "scratch", "fine-tuned"),
-         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random", "fine-tuned"),
-         *transfers("resnet56", RESNET_56, "frozen", "fine-tuned")], FLOWERS_32, NEW_HEAD,
+         *transfers("densenet_bc40_k12", DENSENET_40, "frozen", "random", "fine-tuned", "scratch"),
+         *transfers("resnet56", RESNET_56, "frozen", "fine-tuned", "scratch")], FLOWERS_32, NEW_HEAD,
     ),
     "flowers64-transfer": Grid(
         "A new head on ResNet-20 trained on CIFAR-10 at 32x32, or random; on flowers at 64x64",
