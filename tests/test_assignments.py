@@ -2,7 +2,6 @@
 
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,12 +12,6 @@ from cnnlib.course import assignments, chapters, exercises
 from .exercises.test_exercises import CHAPTERS, cells
 
 KEYS = exercises.list_exercises()
-
-
-@pytest.fixture(autouse=True)
-def checkout(monkeypatch):
-    """The chapters are here, also where the library that is tested was installed without them."""
-    monkeypatch.setattr(chapters, "CHECKOUT", Path(__file__).parents[1])
 
 
 def read(path):
@@ -161,10 +154,12 @@ def test_help_teaches(command, taught, capsys):
     assert taught in capsys.readouterr().out
 
 
-def test_what_is_missing_is_named(monkeypatch):
+def test_what_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "nbformat", None)
     with pytest.raises(ImportError, match="needs nbformat, .* pip install -r requirements.txt"):
         assignments.assign(["vgg"], "homework.ipynb")
     monkeypatch.setattr(chapters, "CHECKOUT", None)
+    assert assignments.load()                                       # the working folder is a checkout
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="run this in a checkout"):
         assignments.load()

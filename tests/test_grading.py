@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 from cnnlib import cli
-from cnnlib.course import assignments, chapters, exercises, gradebook, grading, process
+from cnnlib.course import assignments, exercises, gradebook, grading, process
 
 from .exercises.test_exercises import CHAPTERS, cells
 
@@ -26,12 +26,6 @@ THREE = ["vgg/stack", "vgg/letter-c", "vgg/string"]         # as the book has th
 RIGHT = {key: cells("vgg")[1][key] for key in THREE}
 SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n\nimport cnnlib\n" \
         "from cnnlib.course.exercises import check"
-
-
-@pytest.fixture(autouse=True)
-def checkout(monkeypatch):
-    """The chapters are here, also where the library that is tested was installed without them."""
-    monkeypatch.setattr(chapters, "CHECKOUT", Path(__file__).parents[1])
 
 
 def read(path):

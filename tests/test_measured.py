@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_what_is_written_is_read(module, tmp_path, monkeypatch):
 
 def test_the_modules_are_all_that_measure_and_write():
     """A new module that writes a measurement stands above; two that write a file a network have tests of their own."""
-    writers = {path.stem for path in (DATA.parent / "cnnlib" / "experiments").glob("*.py")
+    writers = {path.stem for path in Path(measured.__file__).parent.glob("*.py")
                if "measured.write(" in path.read_text(encoding="utf-8")}
     assert writers == {*MEASUREMENTS, "gates", "lesion_records"}
 

@@ -462,8 +462,11 @@ def _convolution(x, weight, bias, stride, padding, dilation, transposed, output_
     (n, c, h, w), (maps, depth, kh, kw), (dh, dw) = x.shape, weight.shape, dilation
     h, w = (h + 2 * padding[0] - dh * (kh - 1) - 1) // stride[0] + 1, \
         (w + 2 * padding[1] - dw * (kw - 1) - 1) // stride[1] + 1
-    if depth * groups != c or maps % groups or h < 1 or w < 1:
+    if depth * groups != c or maps % groups:
         return None                                     # PyTorch says best what is wrong
+    if h < 1 or w < 1:                                  # on the meta device not every version of it says so
+        raise RuntimeError(f"a kernel of {kh}×{kw} does not fit into maps of {x.shape[2]}×{x.shape[3]}, "
+                           f"padding {padding[0]}×{padding[1]}, dilation {dh}×{dw}")
     return _empty((n, maps, h, w), x.dtype)
 
 

@@ -43,13 +43,13 @@ def notebooks(chapter=None, root=None):
     """Paths of the book's notebooks in the order of `_toc.yml`; or of one chapter.
 
     Args:
-        root: folder of a checkout; None means the one that this package is part of.
+        root: folder of a checkout; None means the one that this package is part of, or else the working folder.
 
     Raises:
-        FileNotFoundError: this is an installed package; the pages are in a checkout only.
+        FileNotFoundError: this is an installed package, and the working folder no checkout, which has the pages.
     """
-    root = root or CHECKOUT
-    if root is None:
+    root = root or CHECKOUT or Path.cwd()
+    if not (Path(root) / "_toc.yml").exists():
         raise FileNotFoundError("the chapters are not here: run this in a checkout of the book, not where only the "
                                 "package cnnlib is installed.")
     paths = [Path(root) / f"{name}.ipynb" for name in documents(root)]
