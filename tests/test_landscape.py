@@ -40,7 +40,7 @@ def test_each_filter_has_the_length_of_the_networks_own(network):
 def test_weights_averages_and_modes_are_as_they_were(network):
     before, modes = state(network), [module.training for module in network.modules()]
     landscape.plane(network, X, Y, landscape.direction(network, 0), landscape.direction(network, 1), (-1.0, 0.0, 0.7))
-    with pytest.raises(RuntimeError, match="stop"), landscape.moved(network, (1.0, landscape.direction(network, 0))):
+    with pytest.raises(RuntimeError, match="stop"), landscape.moved(network, 1.0, landscape.direction(network, 0)):
         assert not same(state(network), before)
         raise RuntimeError("stop")
     assert same(state(network), before) and [module.training for module in network.modules()] == modes

@@ -36,15 +36,14 @@ def scaled(drawn, weight):
 
 
 @contextmanager
-def moved(model, *steps):
-    """Within the block the weights of `model` lie further along directions; `steps` are pairs (share, direction)."""
+def moved(model, share, way):
+    """Within the block the weights of `model` lie further along a direction, by `share` of it."""
     parameters = dict(model.named_parameters())
-    before = {name: parameters[name].detach().clone() for _, way in steps for name in way}
+    before = {name: parameters[name].detach().clone() for name in way}
     try:
         with torch.no_grad():
-            for share, way in steps:
-                for name, each in way.items():
-                    parameters[name] += share * each
+            for name, each in way.items():
+                parameters[name] += share * each
         yield model
     finally:
         with torch.no_grad():
@@ -68,7 +67,7 @@ def along(model, images, labels, way, steps=STEPS):
     """The loss at each share of a direction: a list."""
     found = []
     for share in steps:
-        with moved(model, (share, way)):
+        with moved(model, share, way):
             found.append(loss(model, images, labels))
     return found
 
@@ -77,7 +76,7 @@ def plane(model, images, labels, first, second, steps=STEPS):
     """The loss at each pair of shares of two directions: a list of lists, the second direction within."""
     found = []
     for share in steps:
-        with moved(model, (share, first)):
+        with moved(model, share, first):
             found.append(along(model, images, labels, second, steps))
     return found
 
