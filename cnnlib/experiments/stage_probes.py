@@ -54,8 +54,8 @@ def by_depth(known, unknown, train, test, chosen):
     found = []
     for features, others in zip(known, unknown, strict=True):
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        probe.fit(features[chosen], train.labels[chosen])
-        found.append(float(probe.score(others, test.labels)))
+        probe.fit(features[chosen], train.labels[chosen].numpy())
+        found.append(float(probe.score(others, test.labels.numpy())))
     return found
 
 
