@@ -129,8 +129,18 @@ def written(element):
 
 # ---- in the pages ----
 
+def keep_signs(app, doctree, docname):
+    """A line must not begin with the comma that follows a formula: it becomes a part of it."""
+    for formula in doctree.findall(nodes.math):
+        follows = formula.next_node(descend=False, siblings=True)
+        if isinstance(follows, nodes.Text) and follows[0] in ",.;:!?)":
+            formula["sign"] = follows[0]
+            follows.parent.replace(follows, nodes.Text(follows[1:]))
+
+
 def visit_inline(translator, node):
-    translator.body.append(f'<span class="math">{in_page(translator, node, "inline")}</span>')
+    sign = node.get("sign", "")
+    translator.body.append(f'<span class="math">{in_page(translator, node, "inline")}{sign}</span>')
     raise nodes.SkipNode
 
 
@@ -152,3 +162,4 @@ def in_page(translator, node, display):
 
 def setup(app):
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.connect("doctree-resolved", keep_signs)

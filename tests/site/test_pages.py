@@ -1,11 +1,12 @@
 """What holds for every page: alone, without errors, light enough, readable by everyone, whole on a phone."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from .conftest import DESK, PHONE, drawn, unfold
+from .conftest import BUILD, DESK, PHONE, drawn, unfold
 from .phone import served
 from .test_sections import PAGES as SECTIONS
 from .test_sections import SCROLLS, TALLEST
@@ -90,6 +91,11 @@ def over_budget(addresses, budget, but=()):
     sizes = {str(path): path.stat().st_size for path in files if path.name not in but}
     assert sizes, "no file seen: the count itself is broken"
     return sizes if sum(sizes.values()) > budget else {}
+
+
+def test_a_comma_stays_with_its_formula(page_path):
+    """A browser may break a line between a formula and what follows; inside its box it may not."""
+    assert not re.findall(r"</math></span>[,.;:!?)]", (BUILD / page_path).read_text(encoding="utf-8"))
 
 
 def test_without_javascript_a_table_stands_where_a_widget_would(visit, widget_page):
