@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from .phone import Quiet
 
 PAGE = "book/resnet/networks.html"                      # formulas, tables, widgets, one of which trains
-TEXT = "[...document.querySelectorAll('article :is(h1, h2, p, li, td)')].map((part) => part.innerText)"
+TEXT = """[...document.querySelectorAll('article :is(h1, h2, p, li, td)')]
+    .filter((part) => !part.closest('.cnnlib-widget')).map((part) => part.innerText)"""
 FORMULAS = """[...document.querySelectorAll('article math')].map((formula) =>
     formula.checkVisibility() && formula.getBoundingClientRect().width > 0)"""
 
