@@ -16,14 +16,15 @@ export { text } from "./node_modules/@observablehq/plot/src/marks/text.js";
  *  `options(width)` returns Plot's options, `describe()` the text read instead of the picture. */
 export function chart({ options, describe }) {
   const picture = h("div", { class: "cnn-chart", role: "img" });
+  let width = 0;                                        // of what is drawn: what has just been is not drawn again
   const draw = () => {
-    const width = Math.floor(picture.clientWidth);
+    width = Math.floor(picture.clientWidth);
     if (!width) return;                                 // not on the page yet; the observer draws it then
     const figure = plot({ width, ...options(width), style: { background: "none", color: "inherit" } });
     figure.setAttribute("aria-hidden", "true");
     picture.setAttribute("aria-label", describe());
     picture.replaceChildren(figure);
   };
-  const stop = whenResized(picture, draw);
+  const stop = whenResized(picture, () => { if (Math.floor(picture.clientWidth) !== width) draw(); });
   return { element: picture, draw, stop };
 }

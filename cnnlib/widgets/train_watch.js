@@ -76,8 +76,12 @@ export function watching({ ui, unfolded, opened }) {
     legend.replaceChildren(...lines.flatMap(({ name, seed }, i) => [i ? "   " : "",
       s("svg", { width: 14, height: 12, "aria-hidden": "true" }, s("path", { d: i ? "M7,1l5,9h-10z" : "M3,2h8v8h-8z", style: `fill:${COLOURS[i]}` })),
       ` ${name}, seed ${seed}`]));
+    setTimeout(drawGradients);                          // tasks of their own: the page must not stand still for long
+  }
+  function drawGradients() {
+    if (!lines.length) return;
     gradients.draw();
-    setTimeout(drawInside);                             // a task of its own: the page must not stand still for long
+    setTimeout(drawInside);
   }
   function drawInside() {
     if (!lines.length) return;

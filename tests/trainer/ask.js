@@ -44,5 +44,7 @@ const JOBS = {
     net.begin(randomFrom(job.seed));
     return { weights: textOf(net.weights()) };
   },
+  /** Bytes of all that a training takes, given out when the network is built. */
+  memory(job) { return networkOf(job).memory.buffer.byteLength; },
 };
 const answer = (job) => JOBS[job.do](job);
