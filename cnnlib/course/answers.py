@@ -72,6 +72,7 @@ class Numbers:
     def judge(self, answer):
         """Return `why`, or raise `Wrong` with what is wrong with the answer."""
         names = "; ".join(part.name for part in self.parts)
+        answer = answer.tolist() if hasattr(answer, "tolist") else answer       # an array of NumPy, a tensor
         values = [answer] if len(self.parts) == 1 else answer
         if not isinstance(values, (tuple, list)) or len(values) != len(self.parts):
             raise Wrong(f"{len(self.parts)} numbers are wanted ({names}), this is {answer!r}.")

@@ -39,7 +39,7 @@ class Row:
 
     @property
     def weights_agree(self):
-        """Within one unit of the last printed place; K is 1,000 in some rows of the table and 1,024 in others."""
+        """Within one thousand, whichever is meant by K, 1,000 or 1,024 (which fits all rows that are right)."""
         return any(abs(self.weights / unit - float(self.printed_weights[:-1])) <= 1 for unit in (1000, 1024))
 
     @property

@@ -146,8 +146,8 @@ def unwritten_start_symptom():
     ))
     left = spread(ran(defaults, torch.randn(2, 3, 16, 16))[-2][1])
     return (
-        f"It stops with {problem} Leaving the call out lets it run, but after 13 convolutions with the weights that "
-        f"PyTorch starts with, two pictures differ by {left:.0e} of what they differed by at the input."
+        f"It stops with {problem} Leaving the call out lets it run, but after 13 convolutions of 64 maps with the "
+        f"weights that PyTorch starts with, two pictures differ by {left:.0e} of what they differed by at the input."
     )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -210,8 +211,7 @@ def likeness(answer):
     normed = F.normalize(maps, dim=1)
     cosines = normed @ normed.T
     given = call(answer, network, x)
-    if isinstance(given, torch.Tensor) and given.numel() == 1:
-        given = given.item()
+    given = given.item() if isinstance(given, torch.Tensor | np.generic) and given.ndim == 0 else given
     if not isinstance(given, float):
         raise Wrong(f"a number is wanted, this is {type(given).__name__}.")
     off = torch.corrcoef(maps)
@@ -281,22 +281,23 @@ def extractor(answer):
     given = call(answer, copy.deepcopy(network), classes)
     if not isinstance(given, nn.Module):
         raise Wrong(f"a network is wanted, this makes a {type(given).__name__}.")
+    averages = {name: value.clone() for name, value in given.named_buffers() if "running" in name}
     given.train()
     x = torch.randn(6, 1, 8, 8) + 2
     out = call(given, x)
     if tuple(out.shape) != (6, classes):
         raise Wrong(f"the output has the shape {tuple(out.shape)}, (6, {classes}) is wanted: a new last layer.")
-    free = {name for name, p in given.named_parameters() if p.requires_grad}
-    convolutional = [name for name in free if "features" in name]
+    # The old parameters are known by their values: their names may be others by now.
+    free = {name: p for name, p in given.named_parameters() if p.requires_grad}
+    convolutional = [name for name, p in free.items()
+                     if any(torch.equal(p, old) for old in network.features.parameters())]
     if convolutional:
         raise Wrong(f"{len(convolutional)} parameters of the convolutional part would still be trained, "
                     f"{convolutional[0]} among them.")
     if len(free) < 2:
         raise Wrong("nothing is left to train: the new layer must not be frozen.")
-    averages = {name: value for name, value in given.named_buffers() if "running" in name}
-    old = dict(network.named_buffers())
-    moved = [name for name, value in averages.items()
-             if not torch.equal(value, next(v for n, v in old.items() if name.endswith(n)))]
+    now = dict(given.named_buffers())
+    moved = [name for name, value in averages.items() if not torch.equal(value, now[name])]
     if moved:
         raise Wrong("in training mode BatchNorm still updates its averages; they are no parameters, and requires_grad "
                     f"does not stop them. {moved[0]} has changed.")
