@@ -162,13 +162,13 @@ def skip(join, start, size=None):
 
 
 MUTANTS = [
-    ("depth", (18, 152), "wrong order"),
-    ("depth", (102, 18), "three convolutions"),
-    ("depth", (150, 18), "count, too"),
-    ("depth", (156, 18), "do not count the 1×1"),
-    ("depth", (152, 54), "all three stages"),
-    ("depth", (152, 36), "n counts blocks"),
-    ("depth", (152, 17), "n: 17 is too small. 110 layers are three stages"),
+    ("depth", (24, 200), "wrong order"),
+    ("depth", (134, 24), "three convolutions"),
+    ("depth", (198, 24), "count, too"),
+    ("depth", (204, 24), "do not count the 1×1"),
+    ("depth", (200, 72), "all three stages"),
+    ("depth", (200, 48), "n counts blocks"),
+    ("depth", (200, 23), "n: 23 is too small. 146 layers are three stages"),
     ("shortcut-cost", (0, 8192, 16384), "two parameters a map"),
     ("shortcut-cost", (0, 8320, 16512), "two parameters a map"),
     ("shortcut-cost", (0, 8576, 16768), "has no bias"),
@@ -276,7 +276,7 @@ MUTANTS = [
     ("skip-init", skip(lambda x, new, scale: x + 2 * scale * new, 0.0), "differs from ours"),
     ("skip-init", skip(lambda x, new, scale: x + scale * new, 0.0, size=3), "it has 3"),
     ("skip-init", lambda branch: branch, "x exactly"),
-    ("depth", (152, 12), "a block of the CIFAR networks has two convolutions, not three"),
+    ("depth", (200, 16), "a block of the CIFAR networks has two convolutions, not three"),
     ("bottleneck", (278528, 524288), "two 3×3: a kernel of 3×3 has nine weights"),
     ("spread", (5, 48), "without: each block doubles the variance; 24 doublings multiply"),
 ]

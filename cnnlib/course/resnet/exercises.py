@@ -275,12 +275,12 @@ def skip_init(answer):
 def flatter():
     """at what share, in percent: (of the direction of the original, of the network's own direction)"""
     return Numbers(
-        Part("along the original's direction", 80, {
+        Part("along the original's direction, in %", 80, {
             20: "the weights are four times as long, so the same direction moves them by a smaller part.",
             5: "the weights are four times as long, so the same direction moves them by a smaller part, not a larger.",
             320: "four times 0.2, in percent."},
             "The direction is as long as before, the weights are four times as long."),
-        Part("along its own direction", 20, {
+        Part("along its own direction, in %", 20, {
             80: "its own direction has the length of its own filters, four times as long, too.",
             5: "a direction that is four times as long, for weights that are four times as long."},
             "Its own direction grows with its filters."),
@@ -307,9 +307,9 @@ def filters(answer):
 
 @exercise("depth")
 def depth():
-    """(layers of the network of 3 + 8 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 110 layers)"""
-    blocks = len([m for m in blueprint("resnet152").modules() if isinstance(m, Bottleneck)])
-    layers, n = 3 * blocks + 2, len(blueprint("resnet110").layer1)
+    """(layers of the network of 3 + 24 + 36 + 3 bottlenecks, blocks a stage of the CIFAR network of 146 layers)"""
+    blocks = 3 + 24 + 36 + 3
+    layers, n = 3 * blocks + 2, len(blueprint("resnet146").layer1)
     ends = "the convolution before the first block and the linear layer count, too."
     return Numbers(
         Part("layers", layers, {
@@ -321,8 +321,8 @@ def depth():
         Part("n", n, {
             3 * n: "that is all three stages together.", 2 * n: "a block has two convolutions; n counts blocks.",
             6 * n: "those are the convolutions of all blocks; n counts the blocks of one stage.",
-            12: "a block of the CIFAR networks has two convolutions, not three.",
-        }, "110 layers are three stages of n blocks with two convolutions each, and two layers more."),
+            16: "a block of the CIFAR networks has two convolutions, not three.",
+        }, "146 layers are three stages of n blocks with two convolutions each, and two layers more."),
         why="Names of ResNets count layers with weights on the longest way, without the projections on shortcuts.")
 
 
