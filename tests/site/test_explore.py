@@ -14,7 +14,7 @@ from cnnlib.widgets.recorded_curves import MEASURES
 
 from ..test_widgets import Line
 from .conftest import DESK, PHONE, spec_of, stage
-from .test_pages import AXE, AXE_RULES
+from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, choices, drive, says, shown_inputs
 
 TITLE = "Blocks & channels"
@@ -335,7 +335,7 @@ def test_everyone_can_read_it(staged, theme, viewport):
             assert page.get_by_role("slider", name=name).get_attribute("data-input") == control
         page.locator("[data-input=depth]").press("ArrowRight")           # with a refusal on the page
         page.evaluate(AXE)
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+        found = page.evaluate(VIOLATIONS, AXE_RULES)
         assert [(violation["id"], [node["html"][:120] for node in violation["nodes"]]) for violation in found] == []
 
 

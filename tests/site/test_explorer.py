@@ -11,7 +11,7 @@ from cnnlib.widgets import Explorer
 from ..test_explorer import counted
 from ..test_widgets import unpack
 from .conftest import DESK, PHONE, spec_of, stage
-from .test_pages import AXE, AXE_RULES
+from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, says
 
 # Sets a knob by its position among the values; what the widget then shows is read in the same task, before any frame.
@@ -274,6 +274,6 @@ def test_is_accessible_and_fits(staged, three, theme, viewport):
         for summary in page.locator("summary").all():
             summary.click()
         page.evaluate(AXE)
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+        found = page.evaluate(VIOLATIONS, AXE_RULES)
         assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

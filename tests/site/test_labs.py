@@ -8,7 +8,7 @@ from cnnlib.experiments import lesion_records, paths
 from cnnlib.widgets import LesionBench, PathLab
 
 from .conftest import DESK, PHONE, drawn, stage
-from .test_pages import AXE, AXE_RULES
+from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import compare, drive
 
 
@@ -196,5 +196,5 @@ def test_no_barrier_and_nothing_sticks_out(staged, theme, viewport):
         drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.evaluate(AXE)
-        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+        found = page.evaluate(VIOLATIONS, AXE_RULES)
         assert [(v["id"], v["nodes"][0]["html"][:300]) for v in found] == []

@@ -5,7 +5,7 @@ import pytest
 from cnnlib.widgets import Predict
 
 from .conftest import DESK, PHONE, stage
-from .test_pages import AXE, AXE_RULES
+from .test_pages import AXE, AXE_RULES, VIOLATIONS
 
 GUESSES = [10, 100, 1_000, 10_000, 100_000]
 
@@ -78,7 +78,7 @@ def test_no_barrier_and_nothing_sticks_out_before_and_after(staged, theme, viewp
             if guessed:
                 page.get_by_role("button", name="Show the answer").click()
                 page.get_by_role("button", name="sigmoid").click()
-            found = page.evaluate("rules => axe.run(document, {runOnly: rules})", AXE_RULES)["violations"]
+            found = page.evaluate(VIOLATIONS, AXE_RULES)
             assert [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]] == []
             assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
