@@ -81,7 +81,7 @@ def tested(way, epochs, seed):
     return errors
 
 
-def record(file=FILE, seeds=5):
+def record(file=FILE, seeds=3):
     """Train each of the `WAYS` with all `EPOCHS`, and write the errors; after each seed what there is."""
     rows = []
     for seed in range(at_least("seeds", seeds, 1)):
