@@ -16,6 +16,7 @@ from cnnlib.experiments import (
     race,
     stage_probes,
     step_times,
+    subsets,
     yardsticks,
 )
 from cnnlib.files import DATA
@@ -31,6 +32,7 @@ MEASUREMENTS = {
                 lambda file: measured.read(file)["milliseconds"]),
     "race": ({"step_seconds": lambda experiment: {"googlenet": 0.5}}, race.record_steps, race.measured_steps),
     "step_times": ({"measure": lambda: {"resnet20": 0.5}}, step_times.record, step_times.recorded),
+    "subsets": ({"tested": lambda way, epochs, seed: {"test": 0.1}}, subsets.record, subsets.recorded),
     "yardsticks": ({"seconds": lambda member, size: [0.1, 0.3]}, yardsticks.record, yardsticks.recorded),
     "stage_probes": ({"SIZES": {}}, stage_probes.record, lambda file: stage_probes.recorded(file).stages),
 }

@@ -153,6 +153,14 @@ def transfers(model, weights, *forms):
     return [Case(f"{model}-{form}", model, transfer=known[form]) for form in forms]
 
 
+def recipes(nets, epochs=(8, 24), **size):
+    """Each network by the recipe of the papers of 2015 and by a later one, each for few and for more epochs."""
+    changes = {"classic": {"schedule": "step", "weight_decay": 1e-4},               # He et al., section 4.2
+               "modern": {"schedule": "one-cycle", "weight_decay": 5e-4, "label_smoothing": 0.1}}
+    return [Case(f"{net}-{name}-{count}", net, size, {**change, "epochs": count})
+            for net, (name, change), count in product(nets, changes.items(), epochs)]
+
+
 # Four families made alike by one measure: GoogLeNet, narrower than published, and others that have as many parameters
 # (within 5 %) or multiply-accumulates (within 7 %, for the pictures they are trained on). All have BatchNorm, none has
 # dropout. The third measure is time: networks of equal parameters, with as many epochs as fit in GoogLeNet's seconds.
@@ -353,6 +361,11 @@ GRIDS = {
     "cifar16-shortcuts": Grid(
         "ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth, on 10,000 pictures of "
         "CIFAR-10 at 16x16", shortcuts(width=8), CIFAR_16, CIFAR_SHORT,
+    ),
+    "cifar16-recipes": Grid(
+        "A plain and a residual network of 20 layers, half as wide, each by a recipe of 2015 and by a later one, in 8 "
+        "and in 24 epochs, on 10,000 pictures of CIFAR-10 at 16x16",
+        recipes(("plain20", "resnet20"), width=8), CIFAR_16, CIFAR_SHORT,
     ),
     "cifar16-densenet": Grid(
         "DenseNet by growth rate, depth, and without bottleneck and compression, on 10,000 pictures of CIFAR-10 at "

@@ -221,6 +221,32 @@ def enough_pictures(answer):
     return "Twice as narrow takes four times as many pictures. And that is one network, without its seeds."
 
 
+@exercise("combinations")
+def combinations():
+    """four changes, three seeds: runs with all combinations, runs one at a time, runs behind the mean of a change"""
+    return Numbers(
+        Part("all combinations", 3 * 2**4, {
+            2**4: "each combination is trained with three seeds.",
+            3 * 2 * 4: "two ways for each of four changes multiply: 2 · 2 · 2 · 2.",
+            3 * 4: "that is each change alone; they can be combined.",
+            3 * 4**2: "that is four to the power of two; it is two to the power of four.",
+            (3 * 2) ** 4: "the seeds multiply once, not for each change.",
+        }, "Each change is on or off: two ways, and again two for each further change. Then the seeds."),
+        Part("one at a time", 3 * (1 + 4), {
+            3 * 4: "without the network that has none of the changes there is nothing to compare with.",
+            1 + 4: "each of them is trained with three seeds.",
+            4: "the network without any change is missing, and the seeds.",
+            3 * 4 + 1: "the network without any change needs its three seeds, too.",
+        }, "The network without any change, and four with one each; then the seeds."),
+        Part("with a change", 3 * 2**3, {
+            3: "that is what it is one at a time; here the other changes are on or off beside it.",
+            2**3: "that is the number of combinations; each has three seeds.",
+            3 * 2**4: "half of all runs have the change, the other half have not.",
+        }, "In half of all combinations the change is on."),
+        why="All combinations cost three times as much. In return each mean rests on 24 runs, not on 3, and you see "
+            "whether one change helps only beside another.")
+
+
 # ---------------------------------------------------------------- map
 
 

@@ -443,6 +443,31 @@ def mean_length(answer):
     return "It is n·r / (1 + r): the lengths are binomial again, with a smaller chance of a branch."
 
 
+@exercise("some-blocks")
+def some_blocks():
+    """of steps through 12 of 27 blocks: paths, blocks a path goes through on average, epochs that stand for 8"""
+    return Numbers(
+        Part("paths", 2**12, {
+            2**27: "those are the paths of the whole network; in this step 15 blocks can only be gone around.",
+            2**15: "that counts the blocks that are left out; each of the others can be gone through or around.",
+            comb(27, 12): "so many sets of 12 blocks can be drawn; this step has one of them.",
+            12: "each of the 12 doubles the number of paths.",
+            24: "each of the 12 doubles the number of paths: they multiply.",
+        }, "Each of the 12 blocks can be gone through or around."),
+        Part("mean", 6, {
+            12: "only the longest path goes through all 12.",
+            13: "that is half of all 27 blocks; those that are left out have no branch in this step.",
+            5: "that is 12 · 12 / 27; but a path chooses among the 12 blocks of the step only.",
+        }, "The lengths are distributed like heads in 12 throws of a coin."),
+        Part("epochs", 18, {
+            4: "that is the number of epochs in which a block takes part in 8: the other way round.",
+            8: "in 8 epochs a block takes part in 12 of 27 steps only.",
+            14: "that is for 6 epochs, as on the page; here they are 8.",
+            16: "12 of 27 is a little less than half.",
+        }, "In one epoch a block takes part in 12 of 27 steps. In how many epochs does that make 8 whole ones?"),
+        why="A step costs 12/27 of the usual, too: 18 epochs of short paths cost about as much as 8 of the whole.")
+
+
 @exercise("delete")
 def delete(answer):
     """delete(stage, index): a stage without that block, as a new nn.Sequential; the one that was given stays whole"""
