@@ -222,7 +222,7 @@ class GoogLeNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 if batch_norm:
-                    nn.init.trunc_normal_(layer.weight, std=0.01)
+                    nn.init.normal_(layer.weight, std=0.01)
                 else:
                     nn.init.xavier_uniform_(layer.weight)
                     nn.init.zeros_(layer.bias)

@@ -224,7 +224,7 @@ class InceptionV3(nn.Module):
         self.fc = nn.Linear(int(2048 * width), spec.num_classes)
         for name, layer in self.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                nn.init.trunc_normal_(layer.weight, std=SPREADS.get(name, 0.1))
+                nn.init.normal_(layer.weight, std=SPREADS.get(name, 0.1))
         self.in_channels, self.standard_size = spec.in_channels, 32 if small else 299
         self.smallest, self.smallest_training = spec.smallest
 

@@ -26,7 +26,8 @@ TRAINED = [("lenet5_modern", {"activation": "tanh"}, 28),
            ("resnet14", {"variant": "cifar", "shortcut": "B", "in_channels": 1}, 8),
            ("densenet_cifar", {"depth": 22, "growth_rate": 4, "in_channels": 1}, 8),
            ("vgg11_bn", {"variant": "cifar", "width": 0.125, "in_channels": 1}, 32),
-           ("alexnet", {"variant": "cifar", "norm": "none", "image_size": 16, "width": 0.25, "in_channels": 1}, 16)]
+           ("alexnet", {"variant": "cifar", "norm": "none", "image_size": 16, "width": 0.25, "in_channels": 1}, 16),
+           ("googlenet", {"variant": "cifar", "width": 0.125, "in_channels": 1}, 16)]
 
 
 def flat(steps):
