@@ -103,8 +103,9 @@ def test_a_comma_stays_with_its_formula(page_path):
 
 
 def test_without_javascript_a_table_stands_where_a_widget_would(visit, widget_page):
-    with visit(widget_page, javascript=False) as page:
+    with visit(widget_page, viewport=PHONE, javascript=False) as page:
         assert page.locator(".cnnlib-widget").count()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         for host in page.locator(".cnnlib-widget").all():
             unfold(host)
             assert host.locator(".cnnlib-fallback table tr").count() > 1
