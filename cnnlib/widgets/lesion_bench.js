@@ -90,7 +90,8 @@ export function render({ model, el }) {
   ui.on("change:answer change:answered", () => {
     const { depth: layers, deleted } = answered;
     answered = model.get("answered");
-    if (layers !== answered.depth || deleted !== answered.deleted) chosen = positions(answered.deleted);
+    const late = answered.deleted !== model.get("deleted");     // blocks were clicked since it was asked
+    if (!late && (layers !== answered.depth || deleted !== answered.deleted)) chosen = positions(answered.deleted);
     draw();
   });
   ui.defer(whenResized(ui.root, draw));
