@@ -133,7 +133,7 @@ def keep_signs(app, doctree, docname):
     """A line must not begin with the comma that follows a formula: it becomes a part of it."""
     for formula in doctree.findall(nodes.math):
         follows = formula.next_node(descend=False, siblings=True)
-        if isinstance(follows, nodes.Text) and follows[0] in ",.;:!?)":
+        if isinstance(follows, nodes.Text) and follows.startswith(tuple(",.;:!?)")):
             formula["sign"] = follows[0]
             follows.parent.replace(follows, nodes.Text(follows[1:]))
 

@@ -36,14 +36,22 @@ KNOB = """() => [...document.querySelectorAll('.cnnlib-widget')].findIndex((host
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    policy = ""
+
+    def end_headers(self):
+        if self.policy:
+            self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
+
     def log_message(self, *args):
         pass
 
 
 @contextmanager
-def served(folder):
-    """The address at which a folder is served."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+def served(folder, policy=""):
+    """The address at which a folder is served, under a Content-Security-Policy if there is one."""
+    handler = functools.partial(type("Served", (Quiet,), {"policy": policy}), directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

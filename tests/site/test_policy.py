@@ -1,13 +1,10 @@
 """Under `Content-Security-Policy: script-src 'self'` the theme's inline scripts are dead; all text is there."""
 
-import functools
-import http.server
-import threading
 
 import pytest
 from playwright.sync_api import expect
 
-from .phone import Quiet
+from .phone import served
 
 PAGE = "book/resnet/networks.html"                      # formulas, tables, widgets, one of which trains
 TEXT = """[...document.querySelectorAll('article :is(h1, h2, p, li, td)')]
@@ -16,19 +13,11 @@ FORMULAS = """[...document.querySelectorAll('article math')].map((formula) =>
     formula.checkVisibility() && formula.getBoundingClientRect().width > 0)"""
 
 
-class Strict(Quiet):
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", "script-src 'self'")
-        super().end_headers()
-
-
 @pytest.fixture
 def strict(build):
     """The address of the book under that policy."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Strict, directory=build)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(build, "script-src 'self'") as site:
+        yield site
 
 
 def test_all_is_read_without_inline_scripts(visit, strict):

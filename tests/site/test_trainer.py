@@ -1,11 +1,8 @@
 """*Train here* on pages without a kernel, in a browser: it trains in a Worker, when asked, and nothing else suffers."""
 
-import functools
-import http.server
 import os
 import re
 import signal
-import threading
 import time
 
 import numpy as np
@@ -18,7 +15,9 @@ from cnnlib.widgets import Explorer, Learning, RecordedCurves, SizeRule
 from ..trainer.engine import in_page, unpacked
 from ..trainer.networks import job_of, random_case
 from .conftest import PHONE, drawn, stage, stay_here
+from .phone import served
 
+# No eval, and nothing from elsewhere
 POLICY = ("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; img-src data:; "
           "style-src 'self' 'unsafe-inline'")
 ENDED = "root => ['done', 'failed'].includes(root.dataset.state)"
@@ -197,17 +196,6 @@ def test_scripts_of_the_trainer_load_where_it_is_used(explorer):
     assert not {"trainer.js", "digits.js"} & set(sphinx_ext.widget_scripts(other))
 
 
-class _Strict(http.server.SimpleHTTPRequestHandler):
-    """Serves files, with a policy that allows no eval and nothing from elsewhere."""
-
-    def end_headers(self):
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 def test_it_trains_over_http_under_a_strict_policy(browser, explorer, tmp_path):
     path = stage(tmp_path, explorer)
     text = path.read_text()
@@ -215,15 +203,13 @@ def test_it_trains_over_http_under_a_strict_policy(browser, explorer, tmp_path):
         (tmp_path / source.name).write_bytes(source.read_bytes())
         text = text.replace(source.as_uri(), source.name)
     path.write_text(text)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Strict, directory=tmp_path)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(tmp_path, POLICY) as site:
         page = browser.new_page()
         stay_here(page)
-        page.goto(f"http://127.0.0.1:{server.server_port}/{path.name}")
+        page.goto(f"{site}/{path.name}")
         root = train(page, depth=8)
         assert root.get_attribute("data-state") == "done" and error(root) < 20 and page.refused == []
         page.close()
-        server.shutdown()
 
 
 def test_gradients_in_chromium_are_those_of_float64(browser):
