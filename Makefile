@@ -93,7 +93,7 @@ steps:
 test-matrix: $(READY)
 	@$(STEP) "library and notebooks as on other machines" $(BIN)/python tools/matrix.py $(UNITS) \
 	  $(LIBRARY) $(CELLS)
-	@$(STEP) "summary: all of torchvision, three oracles" env OMP_NUM_THREADS=1 $(PYTEST) -m slow tests/test_watch.py
+	@$(STEP) "summary: all of torchvision, three oracles" env OMP_NUM_THREADS=1 $(PYTEST) -m slow tests/anatomy/test_watch.py
 
 test-lowest:
 	@$(PYTHON) -m venv $(LOWEST)

@@ -14,8 +14,7 @@ from cnnlib.cli import main
 from cnnlib.data import sources
 from cnnlib.models import create_model
 from cnnlib.training import checkpoints
-
-from .pictures import nowhere  # noqa: F401 (a fixture)
+from tests.pictures import nowhere  # noqa: F401 (a fixture)
 
 SMALL = ("train", "resnet8", "--option", "width=4", "--device", "cpu", "--epochs", "1", "--workers", "0")
 

@@ -1,7 +1,7 @@
 // Bundle the widgets. With a kernel anywidget loads dist/live.mjs, one module with everything. A page without a kernel
 // loads classic scripts, which also work from a file: dist/page/core.js, the modules of SHARED, and one a widget;
 // dist/page/scripts.json says which a widget needs, in order.
-// Every banner carries the hash of all that the bundles are made from; tests/test_widgets.py compares it.
+// Every banner carries the hash of all that the bundles are made from; tests/widgets/test_widgets.py compares it.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -11,8 +11,8 @@ from cnnlib import widgets
 from cnnlib.widgets import chart, explore, number, picture
 from cnnlib.widgets.explore import items
 from cnnlib.widgets.recorded_curves import MEASURES
+from tests.widgets.test_widgets import Line
 
-from ..test_widgets import Line
 from .conftest import DESK, PHONE, spec_of, stage
 from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, choices, drive, says, shown_inputs

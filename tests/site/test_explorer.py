@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from cnnlib.widgets import Explorer
+from tests.widgets.test_explorer import counted
+from tests.widgets.test_widgets import unpack
 
-from ..test_explorer import counted
-from ..test_widgets import unpack
 from .conftest import DESK, PHONE, spec_of, stage
 from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, says

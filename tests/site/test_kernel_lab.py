@@ -5,8 +5,8 @@ import torch
 
 from cnnlib.widgets import KernelLab
 from cnnlib.widgets.kernel_lab import HIDDEN, PRESETS
+from tests.widgets.test_kernel_lab import map_of
 
-from ..test_kernel_lab import map_of
 from .conftest import DESK, PHONE, drawn, stage
 from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import drive

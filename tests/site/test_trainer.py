@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from cnnlib.site import extension as sphinx_ext
 from cnnlib.widgets import Explorer, Learning, RecordedCurves, SizeRule
+from tests.widgets.trainer.engine import in_page, unpacked
+from tests.widgets.trainer.networks import job_of, random_case
 
-from ..trainer.engine import in_page, unpacked
-from ..trainer.networks import job_of, random_case
 from .conftest import PHONE, drawn, stage, stay_here
 from .phone import served
 

@@ -11,9 +11,9 @@ from safetensors import safe_open
 
 from cnnlib import create_model, data, widgets
 from cnnlib.site.extension import WIDGET_MARK
+from tests.widgets.test_kernel_lab import map_of
+from tests.widgets.test_widgets import unpack
 
-from ..test_kernel_lab import map_of
-from ..test_widgets import unpack
 from .conftest import BUILD, drawn, pages, spec_of, unfold
 
 SEVERAL = "book/anatomy/questions.html"         # two explorers

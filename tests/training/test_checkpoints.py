@@ -60,7 +60,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of Uni
 def test_killed_and_resumed_is_bit_for_bit_the_same(tmp_path, optimizer, kills):
     alone, history = train(None, optimizer=optimizer, lr=0.01)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_checkpoints", "sklearn.datasets", "safetensors.torch"])
+    context.set_forkserver_preload([__name__, "sklearn.datasets", "safetensors.torch"])
     draw, killed = random.Random(optimizer), []
     arguments = (tmp_path / "run.safetensors", tmp_path / "result.safetensors", optimizer)
     while not arguments[1].exists():

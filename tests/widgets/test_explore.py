@@ -17,8 +17,7 @@ from PIL import Image
 
 from cnnlib.widgets import chart, explore, number, picture, table
 from cnnlib.widgets.explore import items
-
-from .test_widgets import Page, unpack
+from tests.widgets.test_widgets import Page, unpack
 
 
 def weights(kernel, channels):
@@ -62,7 +61,7 @@ def test_the_page_has_the_functions_own_answer_to_every_combination(kernels, nam
 
 
 def test_the_example_of_the_manual_runs_and_is_short():
-    manual = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    manual = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
     code = re.search(r"```python\n(.*?explore\(.*?)```", manual, re.S)[1]
     assert len(code.strip().splitlines()) <= 15
     names = {}

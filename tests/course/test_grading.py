@@ -18,8 +18,7 @@ import pytest
 
 from cnnlib import cli
 from cnnlib.course import assignments, exercises, gradebook, grading, process
-
-from .exercises.test_exercises import CHAPTERS, cells
+from tests.course.exercises.test_exercises import CHAPTERS, cells
 
 KEYS = exercises.list_exercises()
 THREE = ["vgg/stack", "vgg/letter-c", "vgg/string"]         # as the book has them
@@ -368,7 +367,7 @@ def test_the_documented_commands_are_understood(monkeypatch, capsys):
     monkeypatch.setattr(cli, "_grade", seen.append)
     with pytest.raises(SystemExit):
         cli.main(["grade", "--help"])
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     text = "".join((root / name).read_text(encoding="utf-8") for name in ("README.md", "TEACHING.md"))
     text += capsys.readouterr().out
     commands = re.findall(r"python -m cnnlib ((?:assign|grade) (?!\[-h\])[^\n'#`]*)", text)
@@ -501,7 +500,7 @@ def test_nbgrader_gives_the_points(tmp_path):
     kernel.parent.mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
                                   "display_name": "Python 3", "language": "python"}))
-    course, here = tmp_path / "course", Path(__file__).parents[1]
+    course, here = tmp_path / "course", Path(__file__).parents[2]
     paths = {"JUPYTER_PATH": str(tmp_path / "jupyter"), "PATH": f"{Path(NBGRADER).parent}:{os.environ['PATH']}"}
 
     def nbgrader(*args, **more):
@@ -546,7 +545,7 @@ def test_help_and_guide_name_the_same_container(capsys):
     """The folder of results must be there, and belong to whom the container runs as."""
     with pytest.raises(SystemExit):
         cli.main(["grade", "--help"])
-    guide = (Path(__file__).parents[1] / "TEACHING.md").read_text()
+    guide = (Path(__file__).parents[2] / "TEACHING.md").read_text()
     said, written = (re.search("mkdir -p grades .*/out/pages'", " ".join(text.split()))[0]
                      for text in (capsys.readouterr().out, guide))
     assert said == written and '--user "$(id -u)"' in said

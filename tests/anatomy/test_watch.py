@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cnnlib
 from cnnlib.models.sketch import sketching
-from tests.test_summary import Calls
+from tests.anatomy.test_summary import Calls
 
 CONV = 4 * 3 * 9 * 36                                   # multiply-accumulates of a 3x3 convolution, 3 to 4 maps of 8x8
 

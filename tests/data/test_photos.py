@@ -9,8 +9,7 @@ from torchvision.transforms import v2
 from cnnlib import data
 from cnnlib.data.images import Plan
 from cnnlib.data.photos import IMAGENET, Photos
-
-from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
+from tests.pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cnnlib.course import claims
 LEDGER = claims.load()
 COMPUTED = [claim for claim in LEDGER.values() if claim.computation]
 FOLDERS = Path(claims.__file__).parent
-BIBLIOGRAPHY = Path(__file__).resolve().parents[1] / "book" / "references.bib"
+BIBLIOGRAPHY = Path(__file__).resolve().parents[2] / "book" / "references.bib"
 
 ENTRY = {
     "id": "two-and-two",

@@ -17,7 +17,7 @@ import json, sys, torch
 from torch import nn
 from cnnlib import data, training
 from cnnlib.training import distributed
-from tests.test_distributed import RECIPE, network
+from tests.training.test_distributed import RECIPE, network
 torch.set_num_threads(1)
 with distributed.processes(torch.device("cpu")) as device:
     model, digits = network(), data.load("digits", crop=1, flip=True, limit=1001)

@@ -17,8 +17,7 @@ from torch import nn
 
 from cnnlib import create_model, data, training
 from cnnlib.experiments import lesion, lesion_records
-
-from .test_joints import Grows, Students, images
+from tests.anatomy.test_joints import Grows, Students, images
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def in_page(page, jobs):
 def chromium_page():
     from playwright.sync_api import sync_playwright
 
-    from ..site.conftest import CHROMIUM_FLAGS, chromium
+    from tests.site.conftest import CHROMIUM_FLAGS, chromium
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)

@@ -14,8 +14,7 @@ from cnnlib.anatomy import kept_bytes
 from cnnlib.records import runs
 from cnnlib.widgets import Explorer, explorer
 from cnnlib.widgets.families import FAMILIES, Knob
-
-from .test_widgets import made_up_run, unpack
+from tests.widgets.test_widgets import made_up_run, unpack
 
 # How many configurations are drawn of a family, 300 in all, and from what: within the live range, so that the network
 # is cheap, because it is built for comparison. Knobs that are not named take one of the page's values.

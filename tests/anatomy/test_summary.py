@@ -22,8 +22,8 @@ import cnnlib
 from cnnlib import anatomy, models
 from cnnlib.anatomy import joints, watch
 from cnnlib.models.sketch import sketching
+from tests.models.test_models import INPUTS
 from tests.models.test_zoo import light, small_input
-from tests.test_models import INPUTS
 
 # One of each family and of each way to join, recompute, normalise and pool.
 NETWORKS = {

@@ -17,8 +17,7 @@ from cnnlib.training import load_weights, save_weights
 from cnnlib.widgets import DrawDigit
 from cnnlib.widgets.base import HERE
 from cnnlib.widgets.draw_digit import WEIGHTS, pack_net
-
-from .site.conftest import CHROMIUM_FLAGS, chromium
+from tests.site.conftest import CHROMIUM_FLAGS, chromium
 
 ORIGIN = "http://widgets.invalid/"          # never asked: every request is answered from the source folder
 MEAN, STD = 0.1307, 0.3081

@@ -9,8 +9,7 @@ from scipy.stats import binom
 
 from cnnlib.experiments import lesion, lesion_records
 from cnnlib.widgets import LesionBench, PathLab, lesion_bench
-
-from .test_widgets import PAGE_BUDGET, unpack
+from tests.widgets.test_widgets import PAGE_BUDGET, unpack
 
 # -- path lab ---------------------------------------------------------------------------------------------------------
 

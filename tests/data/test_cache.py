@@ -10,8 +10,7 @@ from PIL import Image
 
 from cnnlib.data import cache as module
 from cnnlib.data.cache import decoded
-
-from .pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
+from tests.pictures import nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from docutils import nodes
 from cnnlib.course.answers import Choice, Numbers, Part
 from cnnlib.course.exercises import asked, judge, list_exercises
 from cnnlib.site import answers
-
-from .trainer.engine import chromium_page
+from tests.widgets.trainer.engine import chromium_page
 
 BOXES = [key for key in list_exercises() if asked(key)]
 PROGRAMS = [key for key in list_exercises() if not asked(key)]

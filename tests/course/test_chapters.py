@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cnnlib.course import chapters
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 EXERCISES = '''
 from ..exercises import Numbers, Part, exercise
@@ -129,7 +129,8 @@ def test_a_chapter_touches_its_two_folders_and_two_lists(copy):
     # The tests of the course reach it, too. Of every exercise they want wrong answers (mutants), in a file in tests.
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "attention and not mutants",
-         "tests/test_bugs.py", "tests/test_claims.py", "tests/test_folds.py", "tests/exercises"], **python)
+         "tests/course/test_bugs.py", "tests/course/test_claims.py", "tests/course/test_folds.py",
+         "tests/course/exercises"], **python)
     assert tests.returncode == 0, tests.stdout
 
 

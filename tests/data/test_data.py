@@ -21,8 +21,7 @@ from torchvision.datasets import CIFAR10, OxfordIIITPet
 
 from cnnlib import data
 from cnnlib.data import images, sources
-
-from .pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
+from tests.pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 
 def test_digits_are_scikit_learns():

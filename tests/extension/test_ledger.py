@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnlib.course import chapters, claims
 from cnnlib.site import ledger
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Rows(HTMLParser):

@@ -8,8 +8,7 @@ import pytest
 
 from cnnlib import cli
 from cnnlib.course import assignments, chapters, exercises
-
-from .exercises.test_exercises import CHAPTERS, cells
+from tests.course.exercises.test_exercises import CHAPTERS, cells
 
 KEYS = exercises.list_exercises()
 

@@ -15,8 +15,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from cnnlib import data
 from cnnlib.data import cache, folders
 from cnnlib.data.cache import open_rgb
-
-from .pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
+from tests.pictures import DOT, nowhere, write_pictures  # noqa: F401 (nowhere is a fixture)
 
 PETS = {"cat": 10, "dog": 20}
 

@@ -15,7 +15,7 @@ from cnnlib.site.extension import widget_scripts
 
 
 def test_every_network_of_the_time_line_has_its_silhouette():
-    for entry in timeline.read(Path(__file__).parents[1] / "book" / "timeline.yml"):
+    for entry in timeline.read(Path(__file__).parents[2] / "book" / "timeline.yml"):
         drawn = timeline.silhouette(entry)
         shape, _ = timeline.stages(entry)
         assert drawn.count("<rect") == len(shape)

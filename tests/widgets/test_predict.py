@@ -4,8 +4,7 @@ import pytest
 
 from cnnlib.widgets import Predict
 from cnnlib.widgets.predict import nearest, place
-
-from .test_widgets import PAGE_BUDGET, unpack
+from tests.widgets.test_widgets import PAGE_BUDGET, unpack
 
 
 def factor():
