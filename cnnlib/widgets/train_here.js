@@ -73,7 +73,7 @@ function inKernel({ ui, model, note }) {
 }
 
 /** The trainings of a widget: waiting, running, paused, done, stopped or failed; `trained` of the model has what the chart draws. */
-function trainings({ model, plan, trainer, view }) {
+function trainings({ model, plan, trainer, view, refuse }) {
   const all = [], networks = trainer.unpacked(plan.packed).then((bytes) => JSON.parse(new TextDecoder().decode(bytes)));
   const bytes = trainer.unpacked(globalThis.cnnlib.digits);
   const tell = () => model.set({ trained: all.map(({ handle, seen, ...said }) => ({ ...said, curve: [...said.curve] })) });
@@ -89,8 +89,9 @@ function trainings({ model, plan, trainer, view }) {
     job.handle = trainer.start({ description, recipe: { ...plan.recipe, epochs: job.epochs }, size: description.input[1],
       seed: job.seed, digits, watch: watch() }, (said) => heard(job, said));
   }
-  function heard(job, { row, done, failed, ...said }) {
+  function heard(job, { row, done, failed, never, ...said }) {
     if (job.state === "stopped") return;
+    if (never) refuse(job, failed);
     Object.assign(job, said);
     if (said.seen) view.show(all);
     if (row) { job.curve.push(row); job.part = 0; }
@@ -168,12 +169,18 @@ function inPage({ ui, model, plan, trainer, note, unfolded = false }) {
   const cost = (macs) => (macs * model.get("train_epochs") * (3 * PICTURES + TESTED) * Number(seeds.value)) / (speed ?? USUAL);
 
   function train() {
-    runs ??= trainings({ model, plan, trainer, view });
+    runs ??= trainings({ model, plan, trainer, view, refuse });
     const values = choice(), macs = plan.networks[keyOf(values)], place = plan.order.indexOf(keyOf(values));
     const epochs = model.get("train_epochs"), name = label(values);
     if (plan.source >= 0 && model.get("source") !== plan.source) ui.ask({ source: plan.source });
     const before = runs.all.filter((job) => job.name === name && job.epochs === epochs).length;
     runs.add(Array.from({ length: Number(seeds.value) }, (_, i) => ({ name, epochs, macs, place, seed: before + i })));
+  }
+
+  /** What one seed cannot do, none can: the others do not begin, and the button says why. */
+  function refuse({ place }, why) {
+    plan.networks[plan.order[place]] = `Not to be trained in a page: it ${why}.`;
+    for (const job of runs.all) if (job.place === place && job.state === "waiting") Object.assign(job, { state: "failed", message: why });
   }
 
   /** Only values with which there is a network can be chosen. */

@@ -78,6 +78,19 @@ def test_depths_that_nobody_recorded_side_by_side_with_seeds(staged, explorer):
         assert root.locator("[data-run=done]").count() == 4
 
 
+def test_a_network_that_needs_too_much_memory_is_refused_and_the_page_lives_on(staged):
+    wide = Explorer("resnet-cifar", {"depth": [8, 80], "width": [32]}, recorded=["digits-degradation"], depth=80,
+                    width=32, shortcut="A", batch=64)
+    with staged(wide) as page:
+        root = train(page, seeds=3)
+        assert root.locator("[data-run=failed]").count() == 3, "what one seed cannot do, none can"
+        expect(root.locator("[data-value=training]")).to_contain_text("64 MB of memory that a page may take")
+        expect(root.locator("[data-action=train]")).to_be_disabled()
+        root.locator("[data-train=depth]").select_option("8")
+        expect(root.locator("[data-action=train]")).to_be_enabled()
+        assert page.errors == []
+
+
 def test_pause_goes_on_and_stop_ends_at_once(staged, explorer):
     with staged(explorer) as page:
         root = page.locator(".train-here")

@@ -3,7 +3,7 @@
 // Memory is one piece, given out once, when the network is built. What can be shared is: an activation or a sum is
 // computed in place where nobody else needs its operand, and the parts of a concatenation are made where they end up, so
 // that a DenseNet's growing stack of maps is one tensor, of which each layer sees the beginning.
-const LANES = 16, PAGE = 65536;
+const LANES = 16, PAGE = 65536, MOST = 64 * 2 ** 20;       // bytes of memory; a phone closes a page that takes much more
 const IN_PLACE = new Set(["relu", "tanh", "sigmoid", "times", "drop", "add"]);
 const OUTPUT_UNUSED = new Set(["conv", "linear", "norm", "add", "gate"]);      // on the way back they ask for inputs only
 const KINDS = ["relu", "tanh", "sigmoid"];
@@ -14,7 +14,7 @@ export class Network {
   constructor(description, { bytes, batch = 64, seed = 0 }) {
     this.tiles = Math.ceil(batch / LANES);
     this.seed = seed;
-    this.memory = new WebAssembly.Memory({ initial: 2, maximum: 16384 });
+    this.memory = new WebAssembly.Memory({ initial: 2, maximum: MOST / PAGE });
     this.kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.memory } }).exports;
     this.top = PAGE;
     this.lists = new Map();
@@ -23,6 +23,7 @@ export class Network {
     this.values = this.plan(description.input);
     this.claimParameters();
     this.values.forEach((value) => this.place(value));
+    this.placeGradients();
     this.steps = this.plans.map((step, i) => this.build(step, i + 1));
     this.planGradients();
     this.output = this.values.at(-1);
@@ -33,6 +34,7 @@ export class Network {
   claim(bytes) {
     const at = this.top;
     this.top += Math.ceil(bytes / 64) * 64;
+    if (this.top > MOST) throw new RangeError(`needs more than the ${MOST >> 20} MB of memory that a page may take`);
     const missing = Math.ceil((this.top - this.memory.buffer.byteLength) / PAGE);
     if (missing > 0) this.memory.grow(missing);
     return at;
@@ -114,16 +116,35 @@ export class Network {
       next += part.C;
     }
   }
-  /** Give a value its memory: y, its numbers, d, their gradient, and s, the numbers from one tile to the next. */
+  /** Give a value y, its memory, s, the numbers from one tile to the next, and `buffer`, all that lies there together. */
   place(value) {
-    if (value.y) return value;
+    if (value.buffer) return value;
     const { root, home } = value;
     if (root || home) {
-      const whole = this.place(root || home), bytes = 4 * (root ? 0 : value.from * whole.P * LANES);
-      return Object.assign(value, { y: whole.y + bytes, d: whole.d + bytes, s: whole.s, buffer: whole.buffer });
+      const { s, P, buffer, offset } = this.place(root || home), at = offset + (root ? 0 : 4 * value.from * P * LANES);
+      return Object.assign(value, { y: buffer.y + at, s, buffer, offset: at });
     }
-    const s = size(value), [y, d] = [0, 0].map(() => this.claim(4 * s * this.tiles));
-    return Object.assign(value, { y, d, s, buffer: { whole: s, y, d } });
+    const s = size(value), y = this.claim(4 * s * this.tiles);
+    return Object.assign(value, { y, s, offset: 0, buffer: { whole: s, y, first: Infinity, last: 0 } });
+  }
+  /** Give every value d, the memory of its gradient. On the way back a gradient is needed from the last step that uses the
+   *  value to the step that made it; then others take its place. */
+  placeGradients() {
+    this.values.forEach((value, number) => {
+      for (const { buffer } of [value, ...(this.plans[number - 1]?.from ?? [])]) {
+        buffer.first = Math.min(buffer.first, number);
+        buffer.last = number;
+      }
+    });
+    const places = new Set();                               // { d, whole, until }: taken back to step `until`
+    for (const buffer of [...new Set(this.values.map((value) => value.buffer))].sort((a, b) => b.last - a.last)) {
+      const free = [...places].filter(({ whole, until }) => until > buffer.last && whole >= buffer.whole);
+      const place = free.sort((a, b) => a.whole - b.whole)[0]
+        ?? { d: this.claim(4 * buffer.whole * this.tiles), whole: buffer.whole };
+      places.add(Object.assign(place, { until: buffer.first }));
+      buffer.d = place.d;
+    }
+    for (const value of this.values) value.d = value.buffer.d + value.offset;
   }
 
   // ---- steps
@@ -137,16 +158,17 @@ export class Network {
    *  writer knows only some of its channels is cleared before. What is computed in place is written in place. */
   planGradients() {
     const written = new Set();
-    this.cleared = [];
-    for (const made of [...this.steps].reverse())
+    for (const made of [...this.steps].reverse()) {
+      made.cleared = [];
       made.adds = made.from.map((x) => {
         const { buffer } = x, fresh = !written.has(buffer);
         if (x.d === made.y.d) return 0;
         written.add(buffer);
         if (fresh && size(x) === buffer.whole) return 0;
-        if (fresh) this.cleared.push(buffer);
+        if (fresh) made.cleared.push(buffer);
         return 1;
       });
+    }
   }
 
   /** Compute all values. `real` pictures are in the batch, `training` as in PyTorch. */
@@ -157,8 +179,10 @@ export class Network {
   /** From the gradient of the output to those of all parameters. */
   backward(real) {
     const tiles = Math.ceil(real / LANES);
-    for (const { d, whole } of this.cleared) this.floats(d, whole * tiles).fill(0);
-    for (let i = this.steps.length - 1; i >= 0; i--) this.steps[i].backward?.(tiles, real, this.steps[i].adds);
+    for (const made of [...this.steps].reverse()) {
+      for (const { d, whole } of made.cleared) this.floats(d, whole * tiles).fill(0);
+      made.backward?.(tiles, real, made.adds);
+    }
   }
 
   // ---- pictures in, loss out

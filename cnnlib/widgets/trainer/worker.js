@@ -1,6 +1,7 @@
 // One training off the page's main thread. It is sent { description, recipe, size, seed, digits, watch } and then "pause",
 // "go on" or { watch }; to stop it, end the Worker. It tells { left }, the seconds that it will take, after a few steps; { epoch, part,
-// left, seen } several times a second, { row } after an epoch (see `train`), and at last { done: true } or { failed }.
+// left, seen } several times a second, { row } after an epoch (see `train`), and at last { done: true } or { failed }, with
+// { never: true } if it would fail again.
 import { Network } from "./engine.js";
 import { KERNELS } from "./kernels.js";
 import { digits } from "./pictures.js";
@@ -13,7 +14,7 @@ onmessage = ({ data }) => {
   if (data === "pause") paused = true;
   else if (data === "go on") { paused = false; resume(); }
   else if ("watch" in data && !data.description) watched = data.watch;
-  else run(data).catch((problem) => postMessage({ failed: problem.message }));
+  else run(data).catch((problem) => postMessage({ failed: problem.message, never: problem instanceof RangeError }));
 };
 
 /** Let messages in, and wait while paused. */

@@ -44,7 +44,9 @@ const JOBS = {
     net.begin(randomFrom(job.seed));
     return { weights: textOf(net.weights()) };
   },
-  /** Bytes of all that a training takes, given out when the network is built. */
-  memory(job) { return networkOf(job).memory.buffer.byteLength; },
+  /** Bytes of all that a training takes, given out when the network is built; or why it gets none. */
+  memory(job) {
+    try { return networkOf(job).memory.buffer.byteLength; } catch (problem) { return problem.message; }
+  },
 };
 const answer = (job) => JOBS[job.do](job);
