@@ -179,7 +179,7 @@ function inPage({ ui, model, plan, trainer, note, unfolded = false }) {
 
   /** What one seed cannot do, none can: the others do not begin, and the button says why. */
   function refuse({ place }, why) {
-    plan.networks[plan.order[place]] = `Not to be trained in a page: it ${why}.`;
+    plan.networks[plan.order[place]] = `Not to be trained in a page: it ${why}. Choose a smaller one.`;
     for (const job of runs.all) if (job.place === place && job.state === "waiting") Object.assign(job, { state: "failed", message: why });
   }
 
