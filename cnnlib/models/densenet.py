@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..checks import above_zero, at_least, below_one, images, one_of, whole_numbers
 from .dense import DenseBlock, Transition
-from .specs import built_from, fill
+from .specs import built_from, fill, named
 
 
 @dataclass(frozen=True)
@@ -176,13 +176,9 @@ def find(name):
     match = re.fullmatch(r"densenet(_bc)?([1-9][0-9]*)_k([1-9][0-9]*)", name)
     if match is None:
         return None
-    both, depth, k = bool(match[1]), int(match[2]), int(match[3])
-
-    def build(num_classes=10, variant="paper", in_channels=3, dropout=0.0, memory_efficient=False):
-        return densenet_cifar(depth, k, both, 0.5 if both else 1.0, num_classes, variant, in_channels, dropout,
-                              memory_efficient)
-
-    return build
+    both = bool(match[1])
+    return named(densenet_cifar, depth=int(match[2]), growth_rate=int(match[3]), bottleneck=both,
+                 compression=0.5 if both else 1.0)
 
 
 MODELS = {f"densenet{depth}": _imagenet(depth) for depth in IMAGENET}
