@@ -60,7 +60,8 @@ def lenet(chance):
 
 
 class Odd(nn.Module):
-    """Convolutions and poolings of odd shapes, a shortcut that is used twice, and a concatenation out of order."""
+    """Convolutions and poolings of odd shapes, a shortcut that is used twice, a concatenation out of order, and a part
+    of it that is used once more, after the whole."""
 
     def __init__(self, chance):
         super().__init__()
@@ -73,13 +74,13 @@ class Odd(nn.Module):
         self.pool = chance.choice((nn.AvgPool2d(3, 2, padding=1), nn.AvgPool2d(2, 1, count_include_pad=False),
                                    nn.AvgPool2d(3, 2, padding=1, count_include_pad=False),
                                    nn.MaxPool2d(3, 2, padding=1), nn.AdaptiveAvgPool2d((3, 2))))
-        self.out = nn.Linear(2 * b + a, 5)
+        self.out = nn.Linear(2 * b + 2 * a, 5)
 
     def forward(self, x):
         x = torch.tanh(self.norm(self.first(x)))
         a, b = self.second(x), torch.sigmoid(self.third(x))
         both = torch.cat([a + b, x, 0.5 * (b + b)], 1)
-        return self.out(self.pool(both).mean((2, 3)))
+        return self.out(torch.cat([self.pool(both).mean((2, 3)), x.mean((2, 3))], 1))
 
 
 KINDS = {"resnet": (resnet, 8), "se": (se_resnet, 8), "densenet": (densenet, 8), "vgg": (vgg, 8),
