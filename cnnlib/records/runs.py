@@ -18,7 +18,7 @@ import torch
 
 from .. import models
 from ..data import shape_of
-from ..files import CHECKOUT, DATA, whole
+from ..files import CHECKOUT, DATA, write_text
 from ..training import Recipe
 
 SCHEMA = 3
@@ -84,10 +84,7 @@ def path_of(experiment, run, root=None):
 
 def write(run, root=None):
     """Write one run, whole or not at all; return its path."""
-    path = path_of(run.experiment, run.run, root)
-    with whole(path) as scratch:
-        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_text(path_of(run.experiment, run.run, root), json.dumps(asdict(run), indent=1) + "\n")
 
 
 def read(path):
