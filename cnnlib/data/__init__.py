@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from ..checks import at_least, one_of
 from ..training.devices import device_of
 from .cache import decoded, pixels_of, readable
-from .images import Images, balanced, saved_as_jpeg, split_per_class
+from .images import Images, Split, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos
 from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
-__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "like_test", "load", "mean_std",
-           "shape_of", "split_per_class"]
+__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "Split", "like_test", "load",
+           "mean_std", "shape_of", "split_per_class"]
 
 NAMES = tuple(SOURCES)
 PHOTOS = ("flowers", "pets", "pets30")
