@@ -243,6 +243,8 @@ DIGITS_RATES = {
     "resnet-macs": 0.3, "densenet-macs": 0.1, "vgg-seconds": 0.3, "resnet-seconds": 1.0, "densenet-seconds": 0.3,
 }
 HELD_BACK = {"validation": 0.25}            # rates are chosen on pictures that neither train nor test
+BY_ALL_MEASURES = "Four families at equal parameters, multiply-accumulates or training time"
+EACH_RATE = ", each with five learning rates, tested on a part of the training pictures"
 
 
 # -- data and recipes: one for all cases of a grid -------------------------------------------------------------------
@@ -277,6 +279,11 @@ NARROW = {"in_channels": 1, "width": 8}         # a CIFAR ResNet has 16-32-64 pl
 EIGHTH = {"in_channels": 1, "width": 0.125}     # an eighth of the channels of VGG, AlexNet and GoogLeNet
 
 
+def kept(prefix, *nets):
+    """The files that keep the networks of these names."""
+    return {net: f"{prefix}-{net}.safetensors" for net in nets}
+
+
 GRIDS = {
     "lenet-activation-pooling": Grid(
         "LeNet-5 with each activation and each pooling, on MNIST", lenet(), {"name": "mnist"}, {**ADAM, "lr": 0.003},
@@ -292,7 +299,7 @@ GRIDS = {
     # GoogLeNet for 32x32; each plus about a point for the shorter schedule and for pictures stored as JPEG.
     "degradation": WHOLE(
         "Plain and residual networks of growing depth", degradation(),
-        keep={net: f"cifar10-{net}.safetensors" for net in ("plain56", "resnet56")},
+        keep=kept("cifar10", "plain56", "resnet56"),
         target={"resnet20": 0.090, "resnet32": 0.083, "resnet44": 0.080, "resnet56": 0.077, "resnet110": 0.075}),
     "shortcuts": WHOLE("ResNet-56 with each kind of shortcut, pre-activation, stochastic depth", shortcuts(),
                        target={"resnet56-A": 0.077}),
@@ -303,7 +310,7 @@ GRIDS = {
     "few": WHOLE("DenseNets and ResNets with few pictures: 5,000 to train on",
                  equal_terms(dense(40, (12, 24), 100, 12)), {"limit": 5000}, {"batch_size": 64}),
     "vgg": WHOLE("VGG by depth, with and without BatchNorm; a narrow one as light as ResNet-56", [*vgg(), NARROW_VGG],
-                 recipe=NO_BN, keep={"vgg16_bn-quarter": "cifar10-vgg16_bn-quarter.safetensors"},
+                 recipe=NO_BN, keep=kept("cifar10", "vgg16_bn-quarter"),
                  target={"vgg11_bn": 0.085, "vgg16_bn": 0.070}),
     "vgg-letters": WHOLE("VGG by each configuration of its paper, without BatchNorm", vgg_letters(),
                          recipe={"optimizer": "adam", "lr": 5e-4, "weight_decay": 0.0}),
@@ -317,9 +324,8 @@ GRIDS = {
     "bottleneck": WHOLE("ResNet-34, half as wide, and bottlenecks in the place of its blocks", bottlenecks(32)),
     # With the recipe's rate for all, until `race-rates` has found theirs.
     "race": WHOLE("Four families at equal parameters or multiply-accumulates", race(WIDE_RACE)),
-    "race-rates": WHOLE(
-        "Four families at equal parameters or multiply-accumulates, each with five learning rates, tested on a part of "
-        "the training pictures", rate_search(WIDE_RACE), HELD_BACK, seeds=1),
+    "race-rates": WHOLE("Four families at equal parameters or multiply-accumulates" + EACH_RATE,
+                        rate_search(WIDE_RACE), HELD_BACK, seeds=1),
 
     # The recipe of the full-size grids where there is no GPU: an hour of one CPU core.
     "cifar10-full": WHOLE("ResNet-20 as published, on all of CIFAR-10 by the whole recipe", named(["resnet20"]),
@@ -331,8 +337,7 @@ GRIDS = {
         "Networks of 20 to 56 layers as published, a VGG as light as ResNet-56, on all of CIFAR-10 in ten epochs",
         [*degradation(depths=(20, 56)), NARROW_VGG, Case("bc40-k12", "densenet_cifar", {"depth": 40})],
         keep={"bc40-k12": "cifar10-short-densenet_bc40_k12.safetensors",
-              **{net: f"cifar10-short-{net}.safetensors"
-                 for net in ("plain20", "resnet20", "plain56", "resnet56", "vgg16_bn-quarter")}},
+              **kept("cifar10-short", "plain20", "resnet20", "plain56", "resnet56", "vgg16_bn-quarter")},
         target={"resnet20": 0.110, "resnet56": 0.097, "bc40-k12": 0.110}),
     # What the lossy copy of CIFAR-10 may have cost: the same training on pictures that have lost as much once more.
     "cifar10-jpeg": SHORT("ResNet-20 as published, on all of CIFAR-10 saved once more as JPEG, in ten epochs",
@@ -383,11 +388,10 @@ GRIDS = {
     ) for n in (5, 10, 50)},
 
     "cifar16-race": CIFAR_16_RACE(
-        "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate, on "
-        "4,000 pictures of CIFAR-10 at 16x16", race(NARROW_RACE, CIFAR_16_EPOCHS, CIFAR_16_RATES)),
+        f"{BY_ALL_MEASURES}, each with its own learning rate, on 4,000 pictures of CIFAR-10 at 16x16",
+        race(NARROW_RACE, CIFAR_16_EPOCHS, CIFAR_16_RATES)),
     "cifar16-race-rates": CIFAR_16_RACE(
-        "Four families at equal parameters, multiply-accumulates or training time, each with five learning rates, "
-        "tested on a part of the training pictures", rate_search(NARROW_RACE, CIFAR_16_EPOCHS), HELD_BACK, seeds=1),
+        BY_ALL_MEASURES + EACH_RATE, rate_search(NARROW_RACE, CIFAR_16_EPOCHS), HELD_BACK, seeds=1),
 
     # The small forms.
     "digits-lenet-activation-pooling": Grid(
@@ -395,7 +399,7 @@ GRIDS = {
         {"name": "digits", "size": 28}, {"epochs": 10, "batch_size": 32, "optimizer": "adam", "lr": 0.003}),
     "digits-degradation": DIGITS(
         "Plain and residual networks of growing depth, half as wide", degradation(**NARROW),
-        keep={net: f"digits-{net}.safetensors" for net in ("plain20", "resnet20", "plain56", "resnet56")}),
+        keep=kept("digits", "plain20", "resnet20", "plain56", "resnet56")),
     "digits-shortcuts": DIGITS("ResNet-56, half as wide, with each kind of shortcut, pre-activation, stochastic depth",
                                shortcuts(**NARROW)),
     "digits-densenet": DIGITS(
@@ -405,7 +409,7 @@ GRIDS = {
         "DenseNets and ResNets with few pictures: a fifth of the digits to train on, four fifths to test on",
         equal_terms(dense(22, (4, 8, 12), 40, 4, **GREY), **NARROW), {"test_fraction": 0.8}, {"epochs": 16}),
     "digits-vgg": DIGITS_32("VGG by depth, with and without BatchNorm, an eighth as wide", vgg(**EIGHTH),
-                            keep={"vgg16_bn": "digits-vgg16_bn.safetensors"}),
+                            keep=kept("digits", "vgg16_bn")),
     "digits-vgg-letters": Grid("VGG by each configuration of its paper, without BatchNorm, an eighth as wide",
                                vgg_letters(**EIGHTH), DIGITS_32.data, {**ADAM, "epochs": 8, "batch_size": 64}),
     "digits-alexnet": Grid("AlexNet by each of its choices, an eighth as wide", alexnet(**EIGHTH, image_size=16),
@@ -417,13 +421,10 @@ GRIDS = {
     "digits-bottleneck": DIGITS_32(
         "ResNet-34, a quarter as wide, and bottlenecks in the place of its blocks; a fifth of the digits to train on, "
         "four fifths to test on", bottlenecks(16, **GREY), {"test_fraction": 0.8}, {"epochs": 16}),
-    "digits-race": DIGITS_RACE(
-        "Four families at equal parameters, multiply-accumulates or training time, each with its own learning rate",
-        race(NARROW_RACE, DIGITS_EPOCHS, DIGITS_RATES, **GREY), seeds=5),
+    "digits-race": DIGITS_RACE(f"{BY_ALL_MEASURES}, each with its own learning rate",
+                               race(NARROW_RACE, DIGITS_EPOCHS, DIGITS_RATES, **GREY), seeds=5),
     "digits-race-rates": DIGITS_RACE(
-        "Four families at equal parameters, multiply-accumulates or training time, each with five learning rates, "
-        "tested on a part of the training pictures", rate_search(NARROW_RACE, DIGITS_EPOCHS, **GREY), HELD_BACK,
-        seeds=1),
+        BY_ALL_MEASURES + EACH_RATE, rate_search(NARROW_RACE, DIGITS_EPOCHS, **GREY), HELD_BACK, seeds=1),
 }
 
 

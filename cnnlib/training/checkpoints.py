@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from ..checks import from_zero
+from ..checks import from_zero, or_none
 from ..files import save_tensors
 from ..models.transfer import report_match
+from .evaluation import evaluate
 
 
 def save_weights(model, path, *, dtype=None, metadata=None):
@@ -27,6 +28,14 @@ def save_weights(model, path, *, dtype=None, metadata=None):
     _write(path, state, metadata or {})
 
 
+def header(model, described, dataset, load):
+    """What the file of a trained network says of it, as `save_weights` takes it: the network as `described`, the data
+    set, the arguments with which it was loaded, and the test error."""
+    return {"model": described, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
+            "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
+            "test_error": evaluate(model, dataset.test)["error"]}
+
+
 def load_weights(model, path):
     """Fill `model` from a safetensors file, strictly; return the file's metadata.
 
@@ -35,8 +44,8 @@ def load_weights(model, path):
         ValueError: the file is not safetensors, or its tensors are not those of this model.
     """
     state, metadata = read(path)
-    header = metadata.get("model")
-    _check_names(path, model, state, header.get("name") if isinstance(header, dict) else header)
+    described = metadata.get("model")
+    _check_names(path, model, state, described.get("name") if isinstance(described, dict) else described)
     wanted = model.state_dict()
     model.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
     return metadata
@@ -44,10 +53,8 @@ def load_weights(model, path):
 
 def check_interval(checkpoint, seconds):
     """Raise ValueError unless so many seconds may lie between two checkpoints; without a checkpoint only None may."""
-    if seconds is not None:
-        from_zero("checkpoint_seconds", seconds)
-        if checkpoint is None:
-            raise ValueError(f"checkpoint_seconds is {seconds!r}, allowed without a checkpoint: None.")
+    if or_none(from_zero)("checkpoint_seconds", seconds) is not None and checkpoint is None:
+        raise ValueError(f"checkpoint_seconds is {seconds!r}, allowed without a checkpoint: None.")
 
 
 class Checkpoint:

@@ -4,12 +4,12 @@ A run file and a checkpoint hold these fields, `fit` takes them, and the command
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 import torch
 
-from ..checks import above_zero, at_least, below_one, from_zero, one_of
+from ..checks import above_zero, at_least, below_one, from_zero, one_of, or_none
 
 
 def one_cycle(step, steps):
@@ -39,10 +39,6 @@ def _entry(default, about, allowed=None, check=None):
                                             "check": check or partial(one_of, allowed=allowed)})
 
 
-def _above_zero_or_none(name, value):
-    return value if value is None else above_zero(name, value)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
@@ -65,7 +61,7 @@ class Recipe:
     label_smoothing: float = _entry(0.0, "part of the target that is spread evenly over all classes; train_loss is "
                                     "then the smoothed one", check=below_one)
     clip: float | None = _entry(None, "largest norm of the gradient: a longer one is scaled down to it",
-                               check=_above_zero_or_none)
+                               check=or_none(above_zero))
     accumulate: int = _entry(1, "parts into which a batch is cut to save memory: the gradient is that of the whole "
                              "batch, BatchNorm sees the parts", check=partial(at_least, low=1))
     precision: str = _entry("auto", "numbers to compute in. With bfloat16 (autocast) the weights stay float32; 'auto' "
@@ -90,10 +86,6 @@ class Recipe:
     def lr_at(self, step, steps):
         """The learning rate of step 0, 1, ..., steps - 1."""
         return self.lr * SCHEDULES[self.schedule](step, steps)
-
-    def as_dict(self):
-        """Every field with its value, as a checkpoint holds them."""
-        return asdict(self)
 
 
 Recipe.__doc__ = Recipe.__doc__.rstrip() + "\n" + "".join(
