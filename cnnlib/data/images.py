@@ -20,7 +20,7 @@ class Split:
         return f"{type(self).__name__}({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
 
     def normalise(self, images):
-        """uint8 (N, C, H, W) -> float32 by `mean` and `std`: for them, zero mean and unit variance a channel."""
+        """uint8 (N, C, H, W) -> float32: levels from 0 to 1, less the mean, over the deviation of each channel."""
         return normalise(images, *on(images.device, self.mean, self.std))
 
 
