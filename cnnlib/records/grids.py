@@ -183,34 +183,27 @@ FACTORED = [Case("mobilenet", "mobilenet_v2", {"variant": "cifar", "width_multip
 # dropout. The third measure is time: networks of equal parameters, with as many epochs as fit in GoogLeNet's seconds.
 
 
-def googlenet_of(width):
-    return "googlenet", {"variant": "cifar", "dropout": 0.0, "width": width}
-
-
 def vgg_of(maps):
     """A VGG of three stages of two 3x3 convolutions."""
     a, b, c = maps, 2 * maps, 4 * maps
     return "vgg", {"configuration": f"{a} {a} M {b} {b} M {c} {c}", "variant": "cifar", "batch_norm": True}
 
 
-def resnet_of(depth, width):
-    return f"resnet{depth}", {"width": width}
-
-
 def densenet_of(depth, growth_rate):
     return "densenet_cifar", {"depth": depth, "growth_rate": growth_rate}
 
 
+SLIM = {"variant": "cifar", "dropout": 0.0}
 NARROW_RACE = {         # for pictures of 16x16: 96,000 parameters or 1.6 million multiply-accumulates
-    "googlenet": googlenet_of(0.125),
+    "googlenet": ("googlenet", {**SLIM, "width": 0.125}),
     "vgg-parameters": vgg_of(18), "vgg-macs": vgg_of(13),
-    "resnet-parameters": resnet_of(26, 8), "resnet-macs": resnet_of(14, 8),
+    "resnet-parameters": ("resnet26", {"width": 8}), "resnet-macs": ("resnet14", {"width": 8}),
     "densenet-parameters": densenet_of(22, 14), "densenet-macs": densenet_of(34, 4),
 }
 WIDE_RACE = {           # for 32x32: 1.5 million parameters or 98 million multiply-accumulates
-    "googlenet": googlenet_of(0.5),
+    "googlenet": ("googlenet", {**SLIM, "width": 0.5}),
     "vgg-parameters": vgg_of(73), "vgg-macs": vgg_of(52),
-    "resnet-parameters": resnet_of(26, 32), "resnet-macs": resnet_of(14, 32),
+    "resnet-parameters": ("resnet26", {"width": 32}), "resnet-macs": ("resnet14", {"width": 32}),
     "densenet-parameters": densenet_of(34, 40), "densenet-macs": densenet_of(34, 16),
 }
 
