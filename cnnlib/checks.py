@@ -22,6 +22,11 @@ def at_least(name, value, low, high=math.inf):
     return value
 
 
+def or_none(check):
+    """The same check, which lets None pass."""
+    return lambda name, value, *bounds: value if value is None else check(name, value, *bounds)
+
+
 def whole_numbers(name, values):
     """Raise ValueError unless `values` is a list or tuple of whole numbers from 1, one at least; return it."""
     if not isinstance(values, (list, tuple)) or not values:

@@ -153,11 +153,7 @@ def _train(args):
             return
         if history.interrupted:
             say(f"stopped after {len(history)} of {args.epochs} epochs")
-        place = args.save and _save(model, args.save, {
-            "model": described, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
-            "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
-            "test_error": training.evaluate(model, dataset.test)["error"],
-        })
+        place = args.save and _save(model, args.save, checkpoints.header(model, described, dataset, load))
         if place:
             say(f"weights: {place}")
         if args.log:

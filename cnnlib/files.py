@@ -34,3 +34,22 @@ def whole(path):
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text as UTF-8, whole or not at all; return the path."""
+    with whole(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+    return path
+
+
+def save_tensors(path, tensors, metadata):
+    """Write tensors and a dict of texts as safetensors, whole or not at all (OSError)."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with whole(path) as scratch:
+        try:
+            save_file(tensors, scratch, metadata)
+        except SafetensorError as error:        # how it reports that the disk is full
+            raise OSError(str(error)) from error

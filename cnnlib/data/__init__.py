@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from ..checks import at_least, one_of
+from ..checks import at_least, one_of, or_none
 from ..training.devices import device_of
 from .cache import decoded, pixels_of, readable
-from .images import Images, balanced, saved_as_jpeg, split_per_class
+from .images import Images, Split, balanced, saved_as_jpeg, split_per_class
 from .photos import Photos
 from .sources import PICTURES, SOURCES, DataNotFound, shape_of
 
-__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "like_test", "load", "mean_std",
-           "shape_of", "split_per_class"]
+__all__ = ["NAMES", "PICTURES", "DataNotFound", "DataSet", "Images", "Photos", "Split", "like_test", "load",
+           "mean_std", "shape_of", "split_per_class"]
 
 NAMES = tuple(SOURCES)
 PHOTOS = ("flowers", "pets", "pets30")
@@ -120,9 +120,8 @@ def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fracti
     one_of("channels", channels, (None, 3))
     one_of("flip", flip, (False, True))
     at_least("pad", pad, 0)
-    for argument, value in (("size", size), ("limit", limit)):
-        if value is not None:
-            at_least(argument, value, 1)
+    or_none(at_least)("size", size, 1)
+    or_none(at_least)("limit", limit, 1)
     for argument, value in (("test_fraction", test_fraction), ("validation", validation)):
         if value is not None and not 0 < value < 1:
             raise ValueError(f"{argument} is {value!r}, allowed: numbers between 0 and 1.")
@@ -133,7 +132,6 @@ def _check(name, from_files, size, pad, channels, crop, flip, limit, test_fracti
                          f"{HELD} pixels.")
     if from_files and pad:
         raise ValueError(f"pad is {pad!r}, allowed for photos of more than {HELD} pixels: 0.")
-
     if jpeg is not None and (from_files or at_least("jpeg", jpeg, 1) > 100):
         raise ValueError(f"jpeg is {jpeg!r}, allowed: whole numbers from 1 to 100, for photos of more than {HELD} "
                          "pixels None.")

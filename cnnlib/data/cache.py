@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..files import whole
+from ..files import save_tensors, write_text
 
 
 def decoded(folder, paths, size=None):
@@ -29,19 +30,15 @@ def decoded(folder, paths, size=None):
         ValueError: a file cannot be read as a picture, or has another size than the first.
     """
     from PIL import __version__
-    from safetensors.torch import save_file
 
-    names = [_name(folder, size, place) for place in _places(folder)]
-    if not names:
-        images = pixels_of(paths, size)
-        return images, _sha256(images)
-    source = json.dumps({"files": files_sha256(folder, paths), "size": size, "pillow": __version__})
+    names = _kept(folder, f"decoded{'' if size is None else f'-{size}'}.safetensors")
+    source = names and json.dumps({"files": files_sha256(folder, paths), "size": size, "pillow": __version__})
     for name in names:
         if found := _read(name, source):
             return found
     images = pixels_of(paths, size)
     digest = _sha256(images)
-    _write(names, lambda scratch: save_file({"images": images}, scratch, metadata={"source": source, "sha256": digest}))
+    _write(names, lambda name: save_tensors(name, {"images": images}, {"source": source, "sha256": digest}))
     return images, digest
 
 
@@ -89,15 +86,14 @@ def readable(folder, paths, sha256):
     from PIL import __version__
     from tqdm import tqdm
 
-    names = [place / f"{folder.name}.opened.json" for place in _places(folder)]
-    state = json.dumps({"files": sha256, "pillow": __version__})
+    names, state = _kept(folder, "opened.json"), json.dumps({"files": sha256, "pillow": __version__})
     if any(name.is_file() and name.read_bytes() == state.encode() for name in names):
         return
     with ThreadPoolExecutor(min(os.cpu_count(), 8)) as pool:
         opened = pool.map(lambda path: open_rgb(path).size, paths)
         for _ in tqdm(opened, "opening every photo once", len(paths), unit="photo", disable=len(paths) < 500):
             pass
-    _write(names, lambda scratch: scratch.write_text(state, encoding="utf-8"))
+    _write(names, lambda name: write_text(name, state))
 
 
 def pixels_of(paths, size=None):
@@ -127,20 +123,15 @@ def _centre(picture, size):
 # -- the file: pixels, the checksum they must have, and the state of the folder they were decoded from --------
 
 
-def _places(folder):
-    """Folders the file may lie in, the best first; none if it is switched off."""
+def _kept(folder, ending):
+    """Files in which something of the folder may be kept, the best first; none if that is switched off."""
     wish = os.environ.get("CNNLIB_CACHE", "")
     if wish.lower() in ("off", "0", "no"):
         return []
     own = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    if wish:
-        return [Path(wish).expanduser() / own]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return [folder.parent, home / "cnnlib" / own]
-
-
-def _name(folder, size, place):
-    return place / f"{folder.name}.decoded{'' if size is None else f'-{size}'}.safetensors"
+    places = [Path(wish).expanduser() / own] if wish else [folder.parent, home / "cnnlib" / own]
+    return [place / f"{folder.name}.{ending}" for place in places]
 
 
 def _sha256(images):
@@ -170,14 +161,7 @@ def _read(name, source):
 
 
 def _write(names, save):
-    """Let `save` write the first of `names` that can be written, whole or not at all; where none can, the next run
-    does its work again."""
-    from safetensors import SafetensorError
-
+    """Let `save` write the first of `names` that can be written; where none can, the next run works again."""
     for name in names:
-        try:
-            with whole(name) as scratch:
-                save(scratch)
-            return
-        except (OSError, SafetensorError):
-            continue
+        with suppress(OSError):
+            return save(name)

@@ -10,8 +10,22 @@ from torch.nn import functional as F
 from ..checks import at_least
 
 
-@dataclass
-class Images:
+class Split:
+    """What both kinds of splits have in common: `labels` and, of the training split, `mean` and `std` a channel."""
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
+
+    def normalise(self, images):
+        """uint8 (N, C, H, W) -> float32: levels from 0 to 1, less the mean, over the deviation of each channel."""
+        return normalise(images, *on(images.device, self.mean, self.std))
+
+
+@dataclass(repr=False)
+class Images(Split):
     """One split: `images` uint8 (N, C, H, W), `labels` int64 (N,), and the statistics that normalise it.
 
     In a shuffled pass each image is cut at a random place out of itself with `crop` black pixels on every side, and
@@ -25,12 +39,6 @@ class Images:
     crop: int = 0
     flip: bool = False
 
-    def __len__(self):
-        return len(self.labels)
-
-    def __repr__(self):
-        return f"Images({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
-
     @property
     def shape(self):
         """(C, H, W) of every image."""
@@ -38,10 +46,6 @@ class Images:
 
     def to(self, device):
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
-
-    def normalise(self, images):
-        """uint8 (N, C, H, W) -> float32 with zero mean and unit variance a channel over the training set."""
-        return normalise(images, *on(images.device, self.mean, self.std))
 
     def batches(self, batch_size, *, shuffle=False, seed=None, rank=0, world_size=1):
         """Yield (x, y): x float32 (n, C, H, W) normalised, y int64 (n,). The last batch may be smaller.

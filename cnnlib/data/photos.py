@@ -7,13 +7,13 @@ from functools import partial
 import torch
 
 from .cache import open_rgb
-from .images import Plan, normalise, on
+from .images import Plan, Split, normalise, on
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)      # mean and deviation that pretrained weights expect
 
 
-@dataclass
-class Photos:
+@dataclass(repr=False)
+class Photos(Split):
     """One split as `paths` and `labels` int64 (N,); its `batches` are like those of `Images`, size x size pixels.
 
     Args:
@@ -35,12 +35,6 @@ class Photos:
     workers: int | None = None
     device: str = "cpu"
 
-    def __len__(self):
-        return len(self.labels)
-
-    def __repr__(self):
-        return f"Photos({len(self):,} of shape {self.shape}, crop={self.crop!r}, flip={self.flip})"
-
     @property
     def shape(self):
         """(C, H, W) of every image of a batch."""
@@ -48,10 +42,6 @@ class Photos:
 
     def to(self, device):
         return replace(self, labels=self.labels.to(device), device=device)
-
-    def normalise(self, images):
-        """uint8 (N, 3, H, W) -> float32, by the statistics of ImageNet."""
-        return normalise(images, *on(images.device, self.mean, self.std))
 
     def batches(self, batch_size, *, shuffle=False, seed=None, rank=0, world_size=1):
         """Yield (x, y): x float32 (n, 3, size, size) normalised, y int64 (n,); arguments as in `Images.batches`."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,12 @@ class Source:
     folder: Path | None = None
     sha256: str = ""
 
+    def described(self, what):
+        """Itself, its files' checksum noted, and what it is, how many, and of which copy, said in `variant`."""
+        self.sha256 = files_sha256(self.folder, self.pictures)
+        self.variant = f"{what}, {len(self.train):,} + {len(self.test):,} photos, files' sha256 {self.sha256[:12]}"
+        return self
+
 
 def digits(root, test_fraction, seed=0):
     from sklearn.datasets import load_digits
@@ -97,10 +104,7 @@ def mnist(root, test_fraction, seed=0):
                 _check_file(raw / file, md5, length)
             return place
 
-    def download(place):
-        MNIST(str(place), train=True, download=True)
-
-    place = _find("mnist", root, check, download, "MNIST")
+    place = _find("mnist", root, check, lambda place: MNIST(str(place), download=True), "MNIST")
     splits = [MNIST(str(place), train=train) for train in (True, False)]
     return _two("MNIST, 60,000 + 10,000, 28x28", [str(d) for d in range(10)],
                 *((s.data[:, None], s.targets) for s in splits))
@@ -121,17 +125,13 @@ def cifar10(root, test_fraction, seed=0):
         copy = place / "cifar10"
         return copy if (copy / "train").is_dir() and (copy / "test").is_dir() else None
 
-    def download(place):
-        CIFAR10(str(place), download=True)
-
-    found = _find("cifar10", root, check, download, CIFAR10.base_folder)
+    found = _find("cifar10", root, check, lambda place: CIFAR10(str(place), download=True), CIFAR10.base_folder)
     if found.name == CIFAR10.base_folder:
         splits = [CIFAR10(str(found.parent), train=train) for train in (True, False)]
         images = [torch.from_numpy(s.data).permute(0, 3, 1, 2) for s in splits]
         return _two("CIFAR-10, 50,000 + 10,000, 32x32", list(_CIFAR10),
                     *((i, torch.tensor(s.targets)) for i, s in zip(images, splits, strict=True)))
-    source = _listed(found)
-    _check_complete(found, source, _CIFAR10)
+    source = _complete(found, _listed(found), _CIFAR10)
     kind = "/".join(sorted({path.rsplit(".", 1)[-1].upper().replace("JPG", "JPEG") for path in source.pictures}))
     source.pictures, sha256 = decoded(found, source.pictures)
     h, w = source.pictures.shape[2:]
@@ -144,8 +144,7 @@ def flowers(root, test_fraction, seed=0):
     from torchvision.datasets.utils import download_url, extract_archive
 
     def check(place):
-        folder = place / "flower_photos"
-        return folder if folder.is_dir() else None
+        return place / "flower_photos" if (place / "flower_photos").is_dir() else None
 
     def download(place):
         archive = place / "flower_photos.tgz"
@@ -155,10 +154,7 @@ def flowers(root, test_fraction, seed=0):
         extract_archive(str(archive), str(place), remove_finished=True)
 
     found = _find("flowers", root, check, download, "flower_photos")
-    source = _listed(found, test_fraction, seed)
-    _check_complete(found, source, _FLOWERS)
-    source.variant = f"TensorFlow flowers, {_listing(source)}"
-    return source
+    return _complete(found, _listed(found, test_fraction, seed), _FLOWERS).described("TensorFlow flowers")
 
 
 def pets(root, test_fraction, seed=0):
@@ -166,35 +162,27 @@ def pets(root, test_fraction, seed=0):
     source = _pets(root)
     if test_fraction is None:
         place = {Path(path).stem: i for i, path in enumerate(source.pictures)}
-
-        def named_in(file):
-            lines = (source.folder / "annotations" / file).read_text(encoding="utf-8").splitlines()
-            names = [line.split()[0] for line in lines]
-            for name in names:
-                if name not in place:
-                    raise ValueError(f"{source.folder / 'images' / name}.jpg is missing, although its neighbours are "
-                                     f"there. Delete {source.folder} and load again.")
-            return torch.tensor([place[name] for name in names])
-
-        source.train, source.test = named_in("trainval.txt"), named_in("test.txt")
+        lists = [(source.folder / "annotations" / file).read_text(encoding="utf-8").splitlines()
+                 for file in ("trainval.txt", "test.txt")]
+        lists = [[line.split()[0] for line in lines] for lines in lists]
+        if absent := [name for names in lists for name in names if name not in place]:
+            raise ValueError(f"{source.folder / 'images' / absent[0]}.jpg is missing, although its neighbours are "
+                             f"there. Delete {source.folder} and load again.")
+        source.train, source.test = (torch.tensor([place[name] for name in names]) for names in lists)
     else:
         source.train, source.test = split_per_class(source.labels, test_fraction, seed)
-    source.variant = f"Oxford-IIIT Pet, {len(source.classes)} breeds, {_listing(source)}"
-    return source
+    return source.described(f"Oxford-IIIT Pet, {_BREEDS} breeds")
 
 
 def pets30(root, test_fraction, seed=0):
     """The first 30 breeds of the alphabet, as many a tutorial has them, and a tenth of each for testing."""
-    source = _pets(root)
-    source.classes = source.classes[:30]
-    kept = (source.labels < 30).nonzero().flatten()
-    source.pictures, source.labels = [source.pictures[i] for i in kept.tolist()], source.labels[kept]
+    source = _pets(root, 30)
     source.train, source.test = split_per_class(source.labels, test_fraction or 0.1, seed)
-    source.variant = f"Oxford-IIIT Pet, first 30 of 37 breeds, {_listing(source)}"
-    return source
+    return source.described("Oxford-IIIT Pet, first 30 of 37 breeds")
 
 
-def _pets(root):
+def _pets(root, breeds=_BREEDS):
+    """The pictures of the first so many breeds, not split yet."""
     from torchvision.datasets import OxfordIIITPet
 
     def check(place):
@@ -212,35 +200,32 @@ def _pets(root):
             archive.unlink()
 
     found = _find("pets", root, check, download, "oxford-iiit-pet")
-    pictures = sorted((found / "images").glob("*.jpg"))
-    breeds = [path.stem.rsplit("_", 1)[0] for path in pictures]
-    classes = sorted(set(breeds), key=str.casefold)             # cats are capitalised, dogs are not
+    pictures = [(str(path), path.stem.rsplit("_", 1)[0]) for path in sorted((found / "images").glob("*.jpg"))]
+    classes = sorted({breed for _, breed in pictures}, key=str.casefold)        # cats are capitalised, dogs are not
     if len(classes) != _BREEDS:
         raise ValueError(f"{found / 'images'} has {len(classes)} breeds of {_BREEDS}. Delete {found} and load again.")
-    number = {breed: i for i, breed in enumerate(classes)}
-    labels = torch.tensor([number[breed] for breed in breeds])
-    names = [breed.replace("_", " ").title() for breed in classes]
+    number = {breed: i for i, breed in enumerate(classes[:breeds])}
+    paths, labels = zip(*((path, number[breed]) for path, breed in pictures if breed in number), strict=True)
+    names = [breed.replace("_", " ").title() for breed in number]
     none = torch.empty(0, dtype=torch.int64)
-    return Source("", names, [str(path) for path in pictures], labels, none, none, found)
+    return Source("", names, list(paths), torch.tensor(labels), none, none, found)
 
 
 def folder(root, test_fraction, seed=0):
     if root is None or not Path(root).expanduser().is_dir():
         raise ValueError(f"root is {root!r}, allowed for 'folder': a folder with one folder of images a class.")
     root = Path(os.path.abspath(Path(root).expanduser()))
-    source = _listed(root, test_fraction, seed)
-    source.variant = f"folder {root.name}, {_listing(source)}"
-    return source
+    return _listed(root, test_fraction, seed).described(f"folder {root.name}")
 
 
 # -- from files and tensors to a Source ----------------------------------------------------------------------
 
 
-def _two(variant, classes, train, test):
-    """A Source of two splits that came as (images, labels)."""
-    images, labels = (torch.cat(pair) for pair in zip(train, test, strict=True))
-    index = torch.arange(len(labels))
-    return Source(variant, classes, images, labels, index[:len(train[1])], index[len(train[1]):])
+def _two(variant, classes, train, test, folder=None):
+    """A Source of two splits that came as (pictures, labels)."""
+    pictures = train[0] + test[0] if folder else torch.cat((train[0], test[0]))
+    index = torch.arange(len(pictures)).tensor_split([len(train[0])])
+    return Source(variant, classes, pictures, torch.cat((train[1], test[1])), *index, folder)
 
 
 def _listed(folder, test_fraction=None, seed=0):
@@ -248,21 +233,20 @@ def _listed(folder, test_fraction=None, seed=0):
     train, test = folders.splits(folder)
     if test and test_fraction is not None:
         raise ValueError(f"test_fraction is {test_fraction!r}, allowed for {folder}, which has {test.name}/: None.")
-    names, paths, labels = _labelled(train)
+    names, *training = _labelled(train)
     if len(names) == 1:
         raise ValueError(f"{train} has one class, {names[0]!r}, allowed: two or more, a folder each.")
     if not test:
+        paths, labels = training
         if rare := [name for name, n in zip(names, labels.bincount().tolist(), strict=True) if n == 1]:
             raise ValueError(f"{train / rare[0]} has 1 picture, allowed: 2 or more, one of them for testing.")
         return Source("", names, paths, labels, *split_per_class(labels, test_fraction or 0.1, seed), train)
-    test_names, test_paths, test_labels = _labelled(test)
+    test_names, *testing = _labelled(test)
     if test_names != names:
         only = [", ".join(sorted({*a} - {*b})) or "none" for a, b in ((names, test_names), (test_names, names))]
         raise ValueError(f"{train} and {test} have different classes. Only in the first: {only[0]}; "
                          f"only in the second: {only[1]}.")
-    around = Path(os.path.commonpath((train, test)))
-    return Source("", names, paths + test_paths, torch.cat((labels, test_labels)),
-                  torch.arange(len(paths)), torch.arange(len(paths), len(paths) + len(test_paths)), around)
+    return _two("", names, training, testing, Path(os.path.commonpath((train, test))))
 
 
 def _labelled(folder):
@@ -272,17 +256,13 @@ def _labelled(folder):
     return list(found), [path for paths in found.values() for path in paths], labels
 
 
-def _listing(source):
-    """How many pictures, and the checksum of their names and contents: which copy of the data set this is."""
-    source.sha256 = files_sha256(source.folder, source.pictures)
-    return f"{len(source.train):,} + {len(source.test):,} photos, files' sha256 {source.sha256[:12]}"
-
-
-def _check_complete(folder, source, counts):
+def _complete(folder, source, counts):
+    """The source; a ValueError unless it has the published counts of each class."""
     found = dict(zip(source.classes, source.labels.bincount().tolist(), strict=True))
     if found != counts:
         raise ValueError(f"{folder} is not complete: it has {found}, published are {counts}. "
                          "Delete it and load again.")
+    return source
 
 
 SOURCES = {source.__name__: source for source in (digits, mnist, cifar10, flowers, pets, pets30, folder)}
@@ -311,11 +291,8 @@ def _find(name, root, check, download, folder):
             check(Path(scratch))
             if not (target / folder).exists():
                 os.replace(Path(scratch) / folder, target / folder)
-            for path in sorted((Path(scratch) / folder).rglob("*")):     # whole files, beside what is there
-                if path.is_file():
-                    place = target / path.relative_to(scratch)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(path, place)
+            else:               # whole files, beside what is there
+                shutil.copytree(Path(scratch) / folder, target / folder, copy_function=os.replace, dirs_exist_ok=True)
     except (RuntimeError, OSError) as error:
         raise DataNotFound(
             f"Data set {name!r} was not found in {', '.join(map(str, places))}, and downloading it failed ({error}). "

@@ -21,6 +21,7 @@ from ..files import DATA
 from ..models import create_model
 from ..models.transfer import Transfer
 from ..training import Recipe
+from ..training.checkpoints import header
 from . import runs
 from .grids import GRIDS, Case, Grid, grid
 
@@ -78,10 +79,7 @@ def record_one(experiment, case, seed, *, root=None, resume=False, **options):
         model.half().float()        # what the file will hold, so that the error in its header is its own
         folder = DATA / "weights" if root is None else Path(root)
         training.save_weights(model, folder / plan.keep[case.name], dtype=torch.float16, metadata={
-            "model": run.model, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant, "load": plan.data,
-            "classes": dataset.classes, "run": f"{experiment}/{name}",
-            "test_error": training.evaluate(model, dataset.test)["error"],
-        })
+            **header(model, run.model, dataset, plan.data), "run": f"{experiment}/{name}"})
     runs.write(run, root)
     if checkpoint:
         checkpoint.unlink()
@@ -103,11 +101,11 @@ def record(experiment, *, seeds=None, cases=None, jobs=1, threads=None, data_roo
     """
     at_least("jobs", jobs, 1)
     training.device_of(device)
-    seeds = grid(experiment).seeds if seeds is None else seeds
+    plan = grid(experiment)
+    seeds = plan.seeds if seeds is None else seeds
     threads = max(1, (os.cpu_count() or 1) // jobs) if threads is None else at_least("threads", threads, 1)
     todo = missing(experiment, seeds, root, cases)
-    say(f"{experiment}: {len(todo)} of {len(grid(experiment).cases if cases is None else cases) * seeds} runs to "
-        f"record.")
+    say(f"{experiment}: {len(todo)} of {len(plan.cases if cases is None else cases) * seeds} runs to record.")
     written, failed = [], []
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
         futures = [pool.submit(record_one, experiment, case, seed, data_root=data_root, device=device, root=root,
@@ -124,10 +122,9 @@ def record(experiment, *, seeds=None, cases=None, jobs=1, threads=None, data_roo
                     raise OSError("a job was ended, probably for want of memory: try fewer jobs.") from error
                 raise
             written.append(run)
-            target = grid(experiment).target.get(case.name)
-            say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs"
-                + (f" (expected {target:.1%})" if target else "")
-                + f", {run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
+            expected = f" (expected {plan.target[case.name]:.1%})" if case.name in plan.target else ""
+            say(f"  {run.run}: test error {run.final['test_error']:.2%} after {len(run.epochs)} epochs{expected}, "
+                f"{run.wall_seconds:.0f} s on {run.device} ({run.device_name})")
     if failed:
         raise FloatingPointError(f"{len(failed)} runs have no result: {' '.join(failed)}")
     return written
@@ -180,10 +177,10 @@ def show(seeds=None, device=None, experiments=None, root=None, say=print):
     for experiment in experiments or GRIDS:
         plan = grid(experiment)
         wanted = plan.seeds if seeds is None else seeds
-        todo, recorded = missing(experiment, wanted, root), runs.load(experiment, root)
-        where = Counter(f"{run.device} ({run.device_name}), {run.precision}" for run in recorded)
+        todo = missing(experiment, wanted, root)
         say(f"{experiment}: {len(plan.cases) * wanted - len(todo)} of {len(plan.cases) * wanted} runs. {plan.about}.")
-        for place, count in where.items():
+        for place, count in Counter(f"{run.device} ({run.device_name}), {run.precision}"
+                                    for run in runs.load(experiment, root)).items():
             say(f"    {count} on {place}")
         if todo:
             rate, origin = recorded_rate(plan, device, root), "the median rate of recorded runs on these data"
@@ -192,8 +189,7 @@ def show(seeds=None, device=None, experiments=None, root=None, say=print):
                     say(f"    measuring how fast this {device} trains …")
                     measured = measured_rate(device)
                 rate, origin = measured, "the rate of ResNet-20 here and now"
-            macs = {case.name: training_macs(plan, case) for case in {c.name: c for c, _ in todo}.values()}
-            seconds = sum(macs[case.name] for case, _ in todo) / rate
+            seconds = sum(training_macs(plan, case) for case, _ in todo) / rate
             say(f"    {len(todo)} missing, about {duration(seconds)} one after the other on this {device}: "
                 f"an estimate from their MACs and {origin}, {rate / 1e9:.1f} GMAC/s")
 
@@ -209,11 +205,10 @@ def recorded_rate(plan, device, root=None):
     """Median of the MACs per second of the runs recorded on this kind of device and data; None without any."""
     rates = []
     for experiment, other in GRIDS.items():
-        cases = {case.name: case for case in other.cases}
         if other.data == plan.data:
-            for run in runs.load(experiment, root):
-                if run.device == device and run.seed == 0:
-                    rates.append(training_macs(other, cases[run.case]) / run.final["seconds"])
+            cases = {case.name: case for case in other.cases}
+            rates += [training_macs(other, cases[run.case]) / run.final["seconds"]
+                      for run in runs.load(experiment, root) if (run.device, run.seed) == (device, 0)]
     return median(rates) if rates else None
 
 

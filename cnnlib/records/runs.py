@@ -12,13 +12,14 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 
 from .. import models
 from ..data import shape_of
-from ..files import CHECKOUT, DATA, whole
+from ..files import CHECKOUT, DATA, write_text
 from ..training import Recipe
 
 SCHEMA = 3
@@ -84,10 +85,7 @@ def path_of(experiment, run, root=None):
 
 def write(run, root=None):
     """Write one run, whole or not at all; return its path."""
-    path = path_of(run.experiment, run.run, root)
-    with whole(path) as scratch:
-        scratch.write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_text(path_of(run.experiment, run.run, root), json.dumps(asdict(run), indent=1) + "\n")
 
 
 def read(path):
@@ -100,18 +98,15 @@ def read(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"no recorded run at {path}.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = upgrade(json.loads(Path(path).read_text(encoding="utf-8")))
+        Recipe(**content["recipe"])
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    names = {f.name for f in fields(Run)}
-    try:
-        content = upgrade(content)
-        Recipe(**content["recipe"])
     except (AttributeError, KeyError, IndexError, TypeError) as error:
         raise ValueError(f"{path} is not a recorded run: {error!r}.") from error
     if content.get("schema") != SCHEMA:
         raise ValueError(f"{path} has schema {content.get('schema')!r}, allowed: 1 to {SCHEMA}.")
-    if set(content) != names:
+    if set(content) != (names := {f.name for f in fields(Run)}):
         raise ValueError(f"{path}: missing {sorted(names - set(content))}, unknown {sorted(set(content) - names)}.")
     numbers = [epoch.get("epoch") for epoch in content["epochs"]]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
@@ -123,27 +118,18 @@ def read(path):
 
 
 def upgrade(content):
-    """A run of an older schema in the present one. Schema 2 lacks `case` and `shape`, which follow from the name of the
-    run and from the data that were loaded."""
-    content = upgrade_1(content)
-    if content.get("schema") != 2:
-        return content
-    loaded = {name: value for name, value in content["data"].items() if name != "variant"}
-    return {**content, "schema": 3, "case": content["run"].removesuffix(name_of("", content["seed"])),
-            "shape": list(shape_of(**loaded))}
-
-
-def upgrade_1(content):
-    """A run of schema 1 in schema 2: what was not recorded then is None, images/s follow from the seconds."""
-    if content.get("schema") != 1:
-        return content
-    per_epoch = content["images_per_second"] * content["epochs"][-1]["seconds"] / len(content["epochs"])
-    epochs, before = [], 0.0
-    for epoch in content["epochs"]:
-        speed = per_epoch / (epoch["seconds"] - before)
-        epochs.append({**epoch, "images_per_second": speed, "peak_memory_bytes": content["peak_memory_bytes"]})
-        before = epoch["seconds"]
-    return {**content, "schema": 2, "cores": None, "other_load": None, "epochs": epochs}
+    """A run of an older schema in the present one."""
+    if content.get("schema") == 1:      # what was not recorded then is None, images/s follow from the seconds
+        per_epoch = content["images_per_second"] * content["epochs"][-1]["seconds"] / len(content["epochs"])
+        ends = [0.0, *(epoch["seconds"] for epoch in content["epochs"])]
+        content = {**content, "schema": 2, "cores": None, "other_load": None, "epochs": [
+            {**epoch, "images_per_second": per_epoch / (end - start), "peak_memory_bytes": content["peak_memory_bytes"]}
+            for epoch, (start, end) in zip(content["epochs"], pairwise(ends), strict=True)]}
+    if content.get("schema") == 2:      # case and shape follow from the name of the run and from the data loaded
+        loaded = {name: value for name, value in content["data"].items() if name != "variant"}
+        content = {**content, "schema": 3, "case": content["run"].removesuffix(name_of("", content["seed"])),
+                   "shape": list(shape_of(**loaded))}
+    return content
 
 
 def load(experiment, root=None):

@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import mean
 
-from ..files import DATA, whole
+from ..files import DATA, write_text
 from . import runs
 from .grids import GRIDS
 
@@ -75,6 +75,4 @@ def write():
     text = readme.read_text(encoding="utf-8")
     if END not in text.partition(BEGIN)[2]:
         raise ValueError(f"readme is {str(readme)!r}, allowed: a file with the lines {BEGIN} and {END}, in this order.")
-    with whole(readme) as scratch:
-        scratch.write_text(replaced(text), encoding="utf-8")
-    return readme
+    return write_text(readme, replaced(text))

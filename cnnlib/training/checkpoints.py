@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from ..checks import from_zero
-from ..files import whole
+from ..checks import from_zero, or_none
+from ..files import save_tensors
 from ..models.transfer import report_match
+from .evaluation import evaluate
 
 
 def save_weights(model, path, *, dtype=None, metadata=None):
@@ -27,6 +28,14 @@ def save_weights(model, path, *, dtype=None, metadata=None):
     _write(path, state, metadata or {})
 
 
+def header(model, described, dataset, load):
+    """What the file of a trained network says of it, as `save_weights` takes it: the network as `described`, the data
+    set, the arguments with which it was loaded, and the test error."""
+    return {"model": described, "mean": dataset.mean, "std": dataset.std, "data": dataset.variant,
+            "classes": dataset.classes, "load": load, "shape": dataset.test.shape,
+            "test_error": evaluate(model, dataset.test)["error"]}
+
+
 def load_weights(model, path):
     """Fill `model` from a safetensors file, strictly; return the file's metadata.
 
@@ -35,8 +44,8 @@ def load_weights(model, path):
         ValueError: the file is not safetensors, or its tensors are not those of this model.
     """
     state, metadata = read(path)
-    header = metadata.get("model")
-    _check_names(path, model, state, header.get("name") if isinstance(header, dict) else header)
+    described = metadata.get("model")
+    _check_names(path, model, state, described.get("name") if isinstance(described, dict) else described)
     wanted = model.state_dict()
     model.load_state_dict({k: v.to(wanted[k].dtype) for k, v in state.items()})
     return metadata
@@ -44,10 +53,8 @@ def load_weights(model, path):
 
 def check_interval(checkpoint, seconds):
     """Raise ValueError unless so many seconds may lie between two checkpoints; without a checkpoint only None may."""
-    if seconds is not None:
-        from_zero("checkpoint_seconds", seconds)
-        if checkpoint is None:
-            raise ValueError(f"checkpoint_seconds is {seconds!r}, allowed without a checkpoint: None.")
+    if or_none(from_zero)("checkpoint_seconds", seconds) is not None and checkpoint is None:
+        raise ValueError(f"checkpoint_seconds is {seconds!r}, allowed without a checkpoint: None.")
 
 
 class Checkpoint:
@@ -96,31 +103,30 @@ class Checkpoint:
         tensors, metadata = read(self.path)
         if set(metadata) != {"belongs_to", "position"}:
             raise ValueError(f"{self.path} is not a checkpoint of this library.")
-        parts = {"model": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            if part in parts:
-                parts[part][rest] = tensor
-        there = metadata["belongs_to"]
+        weights, there = _below("model", tensors), metadata["belongs_to"]
         if there.get("network") != self.belongs_to["network"]:
-            _check_names(self.path, self.model, parts["model"], there.get("network", "").partition(" ")[0])
+            _check_names(self.path, self.model, weights, there.get("network", "").partition(" ")[0])
         others = [f"{k} is {self.belongs_to.get(k)!r} here and {there.get(k)!r} there"
                   for k in {**there, **self.belongs_to} if self.belongs_to.get(k) != there.get(k)]
         if others:
             raise ValueError(f"{self.path} belongs to another run: {'; '.join(others)}. "
                              "Name another file, or remove this one to begin anew.")
-        remembered = {}
-        for name, tensor in parts["optimizer"].items():
-            i, _, key = name.partition(".")
-            remembered.setdefault(int(i), {})[key] = tensor
-        self.model.load_state_dict(parts["model"])
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": remembered})
+        self.model.load_state_dict(weights)
+        optimizer = self.optimizer.state_dict()
+        parameters = [i for group in optimizer["param_groups"] for i in group["params"]]
+        remembered = {i: state for i in parameters if (state := _below(f"optimizer.{i}", tensors))}
+        self.optimizer.load_state_dict({**optimizer, "state": remembered})
         for weight, state in self.optimizer.state.items():      # in the same order in memory, as before
             state |= {k: torch.empty_like(weight).copy_(v) for k, v in state.items() if v.shape == weight.shape}
         return metadata["position"], tensors["sums"]
 
     def _what_is_left(self):
         return "the last good one is kept." if self.path.exists() else "no checkpoint had been written before."
+
+
+def _below(prefix, tensors):
+    """The tensors whose names begin with "prefix.", by the rest of their names."""
+    return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
 
 
 def _fingerprint(model):
@@ -144,15 +150,8 @@ def _check_names(path, model, state, network):
 
 
 def _write(path, tensors, metadata):
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    tensors = {k: v.detach().to("cpu", memory_format=torch.contiguous_format) for k, v in tensors.items()}
-    with whole(path) as scratch:
-        try:
-            save_file(tensors, scratch, metadata={k: json.dumps(v) for k, v in metadata.items()})
-        except SafetensorError as error:        # how it reports that the disk is full
-            raise OSError(str(error)) from error
+    save_tensors(path, {k: v.detach().to("cpu", memory_format=torch.contiguous_format) for k, v in tensors.items()},
+                 {k: json.dumps(v) for k, v in metadata.items()})
 
 
 def read(path):

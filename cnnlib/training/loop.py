@@ -8,7 +8,7 @@ import hashlib
 import math
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import torch
@@ -165,7 +165,7 @@ class Training:
             if step > self.done:
                 self.step(number, step, x, y)
                 self.done, self.seconds = step, time.perf_counter() - start
-                self.save_if_due()
+                self.save(self.interval)
                 bar.update()
         loss, wrong = distributed.total(self.sums.tolist(), self.device)    # waits for the device: the clock stops
         self.done, self.seconds, self.sums = 0, time.perf_counter() - start, torch.zeros(2, device=self.device)
@@ -231,7 +231,7 @@ class Training:
         """Go on where the file `checkpoint` ends, if there is one; `seconds` lie between two writes within an epoch."""
         self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint, self.model, self.optimizer, {
             "data": self.data.variant, "images": self.images, "mean": self.data.mean, "std": self.data.std,
-            "crop": self.data.train.crop, "flip": self.data.train.flip, **self.recipe.as_dict(),
+            "crop": self.data.train.crop, "flip": self.data.train.flip, **asdict(self.recipe),
             "processes": self.processes, "device": self.device.type, "compile": self.compile,
         })
         saved = self.checkpoint and self.checkpoint.load()
@@ -245,17 +245,13 @@ class Training:
         if not saved:
             self.save()         # a folder that cannot be written is found before any work
 
-    def save(self):
-        """Note the time, and write the checkpoint if there is to be one."""
-        self.history.wall_seconds = time.perf_counter() - self.begun
-        if self.checkpoint and self.rank == 0:
+    def save(self, interval=0.0):
+        """Note the time, and write the checkpoint if there is one and so many seconds have passed since the last."""
+        now = time.perf_counter()
+        self.history.wall_seconds = now - self.begun
+        if self.checkpoint and self.rank == 0 and now - self.saved >= interval:
             self.checkpoint.save({"epoch": len(self.history) + 1, "step": self.done, "seconds": self.seconds,
                                   "wall_seconds": self.history.wall_seconds, "history": self.history}, self.sums)
-
-    def save_if_due(self):
-        """Write the checkpoint within an epoch, if its time has come."""
-        if time.perf_counter() - self.saved >= self.interval:
-            self.save()
             self.saved = time.perf_counter()
 
     def bar(self, shown):

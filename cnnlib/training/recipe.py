@@ -4,11 +4,12 @@ A run file and a checkpoint hold these fields, `fit` takes them, and the command
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 import torch
 
-from ..checks import above_zero, at_least, below_one, from_zero, one_of
+from ..checks import above_zero, at_least, below_one, from_zero, one_of, or_none
 
 
 def one_cycle(step, steps):
@@ -32,8 +33,10 @@ SCHEDULES = {
 }
 
 
-def _entry(default, about, allowed=None):
-    return field(default=default, metadata={"about": about, "allowed": allowed})
+def _entry(default, about, allowed=None, check=None):
+    """A field that is one of those allowed, or that `check(name, value)` finds right."""
+    return field(default=default, metadata={"about": about, "allowed": allowed,
+                                            "check": check or partial(one_of, allowed=allowed)})
 
 
 @dataclass(frozen=True)
@@ -46,39 +49,30 @@ class Recipe:
     Attributes:
     """
 
-    epochs: int = _entry(10, "passes over the training images")
-    batch_size: int = _entry(128, "images of one step, over all processes and parts")
+    epochs: int = _entry(10, "passes over the training images", check=partial(at_least, low=1))
+    batch_size: int = _entry(128, "images of one step, over all processes and parts", check=partial(at_least, low=1))
     optimizer: str = _entry("sgd", "SGD with Nesterov momentum, or Adam", ("sgd", "adam"))
-    lr: float = _entry(0.05, "the highest learning rate")
-    momentum: float = _entry(0.9, "momentum of SGD")
-    weight_decay: float = _entry(0.0, "factor of the weights that is added to their gradients")
+    lr: float = _entry(0.05, "the highest learning rate", check=above_zero)
+    momentum: float = _entry(0.9, "momentum of SGD", check=below_one)
+    weight_decay: float = _entry(0.0, "factor of the weights that is added to their gradients", check=from_zero)
     schedule: str = _entry("one-cycle", "of the learning rate: 'one-cycle' reaches lr after three tenths of the steps "
                            "and then falls to almost 0, 'step' divides it by ten after half and after three quarters "
                            "of the steps, 'constant' keeps it", tuple(SCHEDULES))
     label_smoothing: float = _entry(0.0, "part of the target that is spread evenly over all classes; train_loss is "
-                                    "then the smoothed one")
-    clip: float | None = _entry(None, "largest norm of the gradient: a longer one is scaled down to it")
+                                    "then the smoothed one", check=below_one)
+    clip: float | None = _entry(None, "largest norm of the gradient: a longer one is scaled down to it",
+                               check=or_none(above_zero))
     accumulate: int = _entry(1, "parts into which a batch is cut to save memory: the gradient is that of the whole "
-                             "batch, BatchNorm sees the parts")
+                             "batch, BatchNorm sees the parts", check=partial(at_least, low=1))
     precision: str = _entry("auto", "numbers to compute in. With bfloat16 (autocast) the weights stay float32; 'auto' "
                             "takes it on GPUs that have it", ("auto", "float32", "bfloat16"))
     channels_last: bool | None = _entry(None, "order the memory by pixels; if not given, on GPUs", (None, True, False))
-    seed: int = _entry(0, "decides all that is random in training; on the command line the initial weights, too")
+    seed: int = _entry(0, "decides all that is random in training; on the command line the initial weights, too",
+                       check=partial(at_least, low=0))
 
     def __post_init__(self):
         for each in fields(self):
-            if each.metadata["allowed"]:
-                one_of(each.name, getattr(self, each.name), each.metadata["allowed"])
-        at_least("epochs", self.epochs, 1)
-        at_least("batch_size", self.batch_size, 1)
-        above_zero("lr", self.lr)
-        below_one("momentum", self.momentum)
-        from_zero("weight_decay", self.weight_decay)
-        below_one("label_smoothing", self.label_smoothing)
-        if self.clip is not None:
-            above_zero("clip", self.clip)
-        at_least("accumulate", self.accumulate, 1)
-        at_least("seed", self.seed, 0)
+            each.metadata["check"](each.name, getattr(self, each.name))
 
     def on(self, device):
         """This recipe with what it leaves to the torch.device decided: precision and channels_last."""
@@ -92,10 +86,6 @@ class Recipe:
     def lr_at(self, step, steps):
         """The learning rate of step 0, 1, ..., steps - 1."""
         return self.lr * SCHEDULES[self.schedule](step, steps)
-
-    def as_dict(self):
-        """Every field with its value, as a checkpoint holds them."""
-        return asdict(self)
 
 
 Recipe.__doc__ = Recipe.__doc__.rstrip() + "\n" + "".join(

@@ -294,7 +294,7 @@ def test_bad_arguments(digits, arguments, message):
 def test_a_recipe_and_its_fields_as_keywords_train_alike(digits):
     recipe = training.Recipe(epochs=2, batch_size=64, optimizer="adam", lr=0.003, seed=4)
     made = [training.fit(small(), digits, recipe, device="cpu", progress=False),
-            training.fit(small(), digits, device="cpu", progress=False, **recipe.as_dict()),
+            training.fit(small(), digits, device="cpu", progress=False, **dataclasses.asdict(recipe)),
             training.fit(small(), digits, training.Recipe(epochs=9, seed=4), device="cpu", progress=False, epochs=2,
                          batch_size=64, optimizer="adam", lr=0.003)]
     assert len({tuple(history.column("train_loss")) for history in made}) == 1 and len(made[0]) == 2
