@@ -5,7 +5,7 @@ import html
 import os
 from pathlib import Path
 
-from ..files import whole
+from ..files import whole, write_text
 from ..markup import html_table
 from . import assignments
 from .exercises import Verdict
@@ -66,8 +66,7 @@ def write_feedback(book, folder):
         while path.name.casefold() in taken:        # `a/b`, `a-b` and `A-B` are three students
             number += 1
             path = Path(folder) / f"{name}-{number}.html"
-        with whole(path) as scratch:
-            scratch.write_text(_page(student, marks, headings), encoding="utf-8")
+        write_text(path, _page(student, marks, headings))
         taken.add(path.name.casefold())
     return len(taken)
 

@@ -6,8 +6,7 @@ CVPR 2016, section 2.
 
 import torch
 
-from ..files import whole
-from ..training.evaluation import evaluating, picture_format
+from ..training.evaluation import evaluating, save_figure
 
 
 def class_activation_map(maps, linear):
@@ -95,5 +94,4 @@ def draw_activation_map(picture, found, title, file):
                    extent=(0, width, height, 0), interpolation="nearest")
     axes[0].set_title("as the network got it")
     axes[1].set_title(title)
-    with whole(file) as scratch:
-        axes[0].figure.savefig(scratch, dpi=120, format=picture_format(file))
+    save_figure(axes[0].figure, file)

@@ -6,7 +6,7 @@ Most files have their module: `python -m cnnlib.experiments.step_times` measures
 import json
 
 from ..checks import one_of
-from ..files import whole
+from ..files import write_text
 from ..records import runs
 from .layer_times import one_thread
 
@@ -28,8 +28,7 @@ def about(command, threads=None):
 
 def write(file, content):
     """Write a measurement, whole or not at all."""
-    with whole(file) as scratch:
-        scratch.write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
+    write_text(file, json.dumps(content, indent=0) + "\n")
 
 
 def read(file):

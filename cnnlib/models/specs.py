@@ -42,7 +42,7 @@ def check_common(spec, variants):
 
 
 def named(network, **fixed):
-    """The network class, or function, with some arguments fixed; what remains is the signature: a name has no others."""
+    """The network class or function with some arguments fixed; what remains is the signature, a name has no others."""
     def build(**options):
         return network(**fixed, **options)
 

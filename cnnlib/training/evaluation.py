@@ -111,7 +111,7 @@ def draw_confusion(matrix, classes, file):
             axes.text(column, row, count, ha="center", va="center", fontsize=8,
                       color="white" if fractions[row, column] > 0.5 else "black")
     axes.set(xlabel="answer of the network", ylabel="true class")
-    _save(axes.figure, file)
+    save_figure(axes.figure, file)
 
 
 def draw_history(history, file):
@@ -124,7 +124,7 @@ def draw_history(history, file):
             axes.plot(history.column("epoch"), history.column(f"{split}_{measure}"), style, marker=".", label=split)
         axes.set(xlabel="epoch", ylabel=measure, ylim=(0, None))
         axes.legend()
-    _save(figure, file)
+    save_figure(figure, file)
 
 
 def picture_format(file):
@@ -132,7 +132,8 @@ def picture_format(file):
     return one_of("the end of the figure's name", Path(file).suffix, (".png", ".svg", ".pdf"))[1:]
 
 
-def _save(figure, file):
+def save_figure(figure, file):
+    """Write a figure as PNG, SVG or PDF, whole or not at all."""
     form = picture_format(file)
     with whole(file) as scratch:
         figure.savefig(scratch, dpi=120, format=form)
