@@ -99,7 +99,7 @@ class Report:
 
     def __repr__(self):
         if not self.results:
-            return f"… {self.id}: no repair yet; hand in your own version of the program."
+            return f"… {self.id}: no repair yet.\n  Hand in your own version of the program."
         lines = [f"✗ {name}: {problem}" if problem else f"✓ {name}" for name, problem in self.results.items()]
         good = len(self.results) - len(self.failures)
         return "\n".join([f"{self.id}: {good} of {len(self.results)} checks pass.", *lines])

@@ -54,7 +54,7 @@ def test_nothing_handed_in_is_not_a_failure(exhibit_id):
     for nothing in (None, ...):
         report = bugs.check(exhibit_id, nothing)
         assert not report.passed
-        assert repr(report) == f"… {exhibit_id}: no repair yet; hand in your own version of the program."
+        assert repr(report) == f"… {exhibit_id}: no repair yet.\n  Hand in your own version of the program."
 
 
 @pytest.mark.parametrize("exhibit_id", IDS)
