@@ -31,7 +31,6 @@ class Predict(BookWidget):
 
     question = t.Unicode().tag(sync=True)
     unit = t.Unicode().tag(sync=True)
-    one = t.Unicode(help="the unit after 1").tag(sync=True)
     why = t.Unicode().tag(sync=True)
     guess = t.Any().tag(sync=True)
 
@@ -46,7 +45,7 @@ class Predict(BookWidget):
         elif not guesses[0] <= answer <= guesses[-1]:
             raise ValueError(f"answer is {answer!r}, allowed with these guesses: {guesses[0]} to {guesses[-1]}.")
         self.inputs, self._right = {"guess": guesses}, answer
-        super().__init__(question=question, unit=unit, one=unit.removesuffix("s"), why=why, guess=guesses[0])
+        super().__init__(question=question, unit=unit, why=why, guess=guesses[0])
 
     def compute(self, guess):
         """`right`: the answer in words; `verdict`: what the guess was, and how far off; `place`: where the answer
