@@ -61,7 +61,8 @@ class Exhibit:
             return self.symptom()
 
     def _repr_html_(self):
-        exposed = " and ".join(f"“{name}”" for name in self.exposed_by)
+        exposed = ", ".join(f"“{name}”" for name in self.exposed_by)
+        checks = "check" if len(self.exposed_by) == 1 else "checks"
         hidden = f'<span class="visually-hidden"> of exhibit {self.id}</span>'
         return (
             '<div class="cnnlib-html cnnlib-bug">'
@@ -70,7 +71,7 @@ class Exhibit:
             f'<p class="bug-symptom"><strong>What was seen:</strong> {html.escape(self.seen())}</p>'
             f"{self._ladder(hidden)}"
             f"<details><summary>The cause{hidden}</summary>"
-            f"<p>{html.escape(self.explanation)}</p><p>Exposed by the check {html.escape(exposed)}.</p></details>"
+            f"<p>{html.escape(self.explanation)}</p><p>Exposed by the {checks} {html.escape(exposed)}.</p></details>"
             f"<details><summary>A repair{hidden}</summary>{python_html(_source(self.repaired))}</details></div>"
         )
 
@@ -99,7 +100,7 @@ class Report:
 
     def __repr__(self):
         if not self.results:
-            return f"… {self.id}: no repair yet; hand in your own version of the program."
+            return f"… {self.id}: no repair yet.\n  Hand in your own version of the program."
         lines = [f"✗ {name}: {problem}" if problem else f"✓ {name}" for name, problem in self.results.items()]
         good = len(self.results) - len(self.failures)
         return "\n".join([f"{self.id}: {good} of {len(self.results)} checks pass.", *lines])

@@ -6,7 +6,7 @@ export function render({ model, el }) {
   ui.root.querySelector(".cnn-badge").remove();         // where the number comes from, the cell says
   ui.root.querySelector(".cnn-head").prepend(h("span", { class: "predict-sign" }, "Predict"));
   const guesses = model.get("grid").guess, choice = typeof guesses[0] === "string", unit = model.get("unit");
-  const format = (value) => `${value.toLocaleString("en")} ${unit}`.trim();
+  const format = (value) => `${value.toLocaleString("en")} ${value === 1 ? unit.replace(/s$/, "") : unit}`.trim();
 
   const right = h("b", { "data-value": "right" }), verdict = h("span", { "data-value": "verdict" });
   const scale = h("div", { class: "predict-scale", "aria-hidden": "true" });

@@ -22,7 +22,7 @@ class Predict(BookWidget):
         question: what is asked, a sentence.
         answer: a number, or one of the guesses where these are texts.
         guesses: what the reader can choose: numbers, rising, are a slider; texts are a button each.
-        unit: stands after the numbers, such as "%" or "pixels".
+        unit: stands after the numbers, such as "%" or "pixels"; a plural loses its s after 1.
         why: one sentence that is shown together with the answer.
 
     Raises:
@@ -66,14 +66,15 @@ class Predict(BookWidget):
         return {"right": self._said(self._right), "verdict": verdict, "place": place(self._right, guesses)}
 
     def _said(self, value):
-        return value if isinstance(value, str) else f"{in_words(value)} {self.unit}".rstrip()
+        return value if isinstance(value, str) else with_unit(value, self.unit)
 
     def _apart(self, guess):
         """How far a number is from the answer: as a factor from 2 on, else as a difference."""
         low, high = sorted((guess, self._right))
         if low > 0 and high / low >= 2:
             return f"{in_words(float(f'{high / low:.2g}'))} times"
-        return f"{in_words(high - low)} {'points' if self.unit == '%' else self.unit}".rstrip()
+        unit = "" if self.unit.startswith("of ") else self.unit         # 2 of 7: 1 too low
+        return with_unit(high - low, "points" if unit == "%" else unit)
 
     def fallback_html(self):
         """Question and guesses, and the answer folded."""
@@ -91,6 +92,12 @@ def in_words(value):
     if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def with_unit(value, unit):
+    """A number and its unit: 2 blocks, 1 block."""
+    said = in_words(value)
+    return f"{said} {unit.removesuffix('s') if said == '1' else unit}".rstrip()
 
 
 def nearest(value, guesses):

@@ -40,6 +40,14 @@ def test_names_are_unique_and_stand_behind_their_chapter():
         bugs.list_exhibits("poetry")
 
 
+@pytest.mark.parametrize("exhibit_id, said", [
+    ("vgg/hundred-and-twelve", "Exposed by the check “right for any picture”."),
+    ("vgg/talking-network", "Exposed by the checks “nothing is printed”, “types and shapes are returned”."),
+])
+def test_one_check_or_several_checks_are_named(exhibit_id, said):
+    assert said in bugs.get(exhibit_id)._repr_html_()
+
+
 @pytest.mark.parametrize("exhibit_id", IDS)
 def test_the_faulty_program_fails_exactly_the_checks_that_expose_it(exhibit_id):
     exhibit = bugs.get(exhibit_id)
@@ -54,7 +62,7 @@ def test_nothing_handed_in_is_not_a_failure(exhibit_id):
     for nothing in (None, ...):
         report = bugs.check(exhibit_id, nothing)
         assert not report.passed
-        assert repr(report) == f"… {exhibit_id}: no repair yet; hand in your own version of the program."
+        assert repr(report) == f"… {exhibit_id}: no repair yet.\n  Hand in your own version of the program."
 
 
 @pytest.mark.parametrize("exhibit_id", IDS)

@@ -13,6 +13,7 @@ from cnnlib.course import chapters, reading
 
 MOST_WORDS, MOST_MINUTES = 1800, 20
 WIDEST = 590                # pixels of a figure: a phone shows it at 342, and its letters of 10 points at 9 pixels
+MOST_COLUMNS = 56           # of a printed line: what a phone shows (book/assets/book.css)
 PAGES = [path for chapter in reading.in_sections() for path in chapters.notebooks(chapter)]
 SECTIONS = [path for chapter in reading.in_sections() for path in reading.sections(chapter)]
 
@@ -48,6 +49,8 @@ def form(nb, name):
         problems += exercises(ids, {cell.id: cell.source for cell in nb.cells})
     problems += [f"{id}: a figure is {width} pixels wide; allowed: {WIDEST}" for id, width in figures(nb)
                  if width > WIDEST]
+    problems += [f"{id}: {line!r} is printed, {len(line)} columns; allowed: {MOST_COLUMNS}"
+                 for id, line in printed(nb) if len(line) > MOST_COLUMNS]
     return problems + [f"a visible cell uses {name!r}, which a hidden one makes" for name in hidden_names(nb)]
 
 
@@ -68,6 +71,13 @@ def figures(nb):
     pngs = [(cell.id, output.data["image/png"]) for cell in nb.cells for output in cell.get("outputs", [])
             if "image/png" in output.get("data", {})]
     return [(id, int.from_bytes(base64.b64decode(png)[16:20], "big")) for id, png in pngs]
+
+
+def printed(nb):
+    """(cell id, line) of all that cells print on the page."""
+    return [(cell.id, line) for cell in nb.cells
+            if cell.cell_type == "code" and not {"remove-cell", "remove-output"} & set(cell.metadata.get("tags", ()))
+            for output in cell.outputs if output.output_type == "stream" for line in output.text.splitlines()]
 
 
 def hidden_names(nb):
@@ -135,6 +145,7 @@ WIDE = base64.b64encode(bytes(16) + (700).to_bytes(4, "big") * 2).decode()      
     (append("exercise-1", " {glue:text}`error`"), "glued number"),
     (hide("setup"), "a visible cell uses 'cnnlib', which a hidden one makes"),
     (lambda nb: nb.cells[4].update(outputs=[new_output("display_data", {"image/png": WIDE})]), "figure is 700 pixels"),
+    (lambda nb: nb.cells[4].update(outputs=[new_output("stream", text="12\n" + 57 * "x")]), "is printed, 57 columns"),
     (lambda nb: [drop(f"{part}-{n}")(nb) for part in ("exercise", "answer", "solution") for n in (2, 3, 4)],
      "has 1 exercises"),
 ])

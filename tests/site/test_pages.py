@@ -55,6 +55,8 @@ def test_a_page_is_whole_and_shuts_nobody_out(visit, page_path, theme, viewport)
         page.evaluate(AXE)
         found = page.evaluate(VIOLATIONS, AXE_RULES)
         faults["sticks out"] = sticks_out(page) if viewport is PHONE else []
+        page.set_viewport_size(viewport)
+        faults["printed lines cut"] = page.evaluate(SCROLLS, ".cell_output .stream pre") if viewport is PHONE else []
         faults["code wider than its box"] = page.evaluate(SCROLLS) if section else []
     assert seen["theme"] == theme
     assert {fault: places for fault, places in {

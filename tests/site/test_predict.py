@@ -37,6 +37,17 @@ def test_nothing_is_told_before_the_guess(staged):
         assert page.errors == []
 
 
+def test_one_is_a_singular(visit, tmp_path):
+    with visit(stage(tmp_path, Predict("How many?", 1, range(4), unit="blocks"))) as page:
+        slider = page.locator("[data-widget=Predict] input")
+        slider.focus()
+        said = [slider.get_attribute("aria-valuetext")]
+        for _ in range(2):
+            page.keyboard.press("ArrowRight")
+            said.append(slider.get_attribute("aria-valuetext"))
+        assert said == ["0 blocks", "1 block", "2 blocks"]
+
+
 def test_a_number_is_guessed_by_keyboard_and_told_how_far_off_it_was(staged):
     with staged() as page:
         widget = question(page, "How many")

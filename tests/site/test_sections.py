@@ -16,9 +16,9 @@ TALLEST = 15_000            # pixels at a width of 1280
 PAGES = minutes.pages(ROOT)
 LANDINGS = [name for name in PAGES if name.endswith("/index")]
 # Widths in pixels of what is shown and of its place, where the first is the greater: there a scroll bar is.
-SCROLLS = """() => {
+SCROLLS = """(which) => {
     for (const fold of document.querySelectorAll('main details')) fold.open = true;
-    return [...document.querySelectorAll('.cell_input pre, .cell_output pre')]
+    return [...document.querySelectorAll(which ?? '.cell_input pre, .cell_output pre')]
         .filter((box) => box.scrollWidth > box.clientWidth)
         .map((box) => `${box.scrollWidth} of ${box.clientWidth}: ` + box.textContent.split('\\n')
             .reduce((long, line) => (line.length > long.length ? line : long)));

@@ -33,6 +33,19 @@ def test_a_guess_is_told_how_far_off_it_is(asked, guess, verdict):
     assert asked().compute(guess=guess)["verdict"] == verdict
 
 
+@pytest.mark.parametrize("unit, right, close, far", [
+    ("blocks", "1 block", "You said 0 blocks: 1 block too low.", "You said 3 blocks: 3 times too high."),
+    ("%", "1 %", "You said 0 %: 1 point too low.", "You said 3 %: 3 times too high."),
+    ("of four", "1 of four", "You said 0 of four: 1 too low.", "You said 3 of four: 3 times too high."),
+    ("", "1", "You said 0: 1 too low.", "You said 3: 3 times too high."),
+])
+def test_a_number_and_its_unit_agree(unit, right, close, far):
+    asked = Predict("How many?", 1, range(4), unit=unit)
+    assert asked.compute(guess=1)["right"] == right
+    assert [asked.compute(guess=guess)["verdict"] for guess in (0, 3)] == [close, far]
+    assert asked.compute(guess=1)["verdict"] == f"You said {right}: no number on the slider is nearer."
+
+
 def test_distance_is_a_factor_or_a_difference_that_leads_back_to_the_answer():
     """For every guess of a slider, read from the words: the reader can find the answer from the guess."""
     asked = factor()

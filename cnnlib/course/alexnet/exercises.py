@@ -301,22 +301,23 @@ def response_norm(answer):
 
 @exercise("overlap")
 def overlap():
-    """(outputs of windows of 3, step 2, on 55 numbers; numbers in two of them; numbers that windows of 2 leave out)"""
-    outputs = summary(nn.MaxPool1d(3, 2), (1, 1, 55)).rows[0].output_shape[-1]
+    """(numbers of a map of 13×13 that one, that two, that four windows of 3×3, step 2, read)"""
+    places = torch.ones_like(nn.functional.max_pool2d(torch.zeros(1, 1, 13, 13), 3, 2))
+    windows = nn.functional.conv_transpose2d(places, torch.ones(1, 1, 3, 3), stride=2)     # that read each number
+    once, twice, four = (int((windows == count).sum()) for count in (1, 2, 4))
     return Numbers(
-        Part("outputs", outputs, {
-            outputs + 1: "a window that hangs over the end is no output: round down, then add 1.",
-            outputs - 1: "you forgot the + 1: a window that fits exactly once has one place.",
-            53: "the windows move by 2, not by 1.",
-            18: "the windows overlap: they move by 2, not by 3.",
-        }, "Where may a window of 3 begin? At 0, 2, 4, … as long as it fits on 55 numbers."),
-        Part("in two windows", outputs - 1, {
-            outputs: f"only neighbours share a number, and {outputs} windows in a row have one pair fewer.",
-            2 * outputs: "neighbours share one number, not two: a window of 3 moves by 2.",
-            0: "windows of 3 that move by 2 overlap.",
-        }, "How many numbers do two neighbouring windows share, and how many pairs of neighbours are there?"),
-        Part("in no window", 55 - 2 * (55 // 2), {
-            0: "windows of 2 lie side by side, and 55 is odd.",
-            27: "that is the number of windows; which numbers lie in none?",
-        }, "Lay windows of 2 side by side; what is left at the end?"),
-        why="Windows of three see every number of an odd row, and every second one but the ends twice.")
+        Part("in one window", once, {
+            8: "that is one row of 13. A number of the map is read once if that holds for its row and for its column.",
+            9 * 36: "that is 36 windows of nine; each number that is shared is counted more than once.",
+            13 * 13: "windows that are 3 wide and move by 2 overlap.",
+        }, "In a row of 13, how many numbers lie in one window only? It must hold for the row and for the column."),
+        Part("in two windows", twice, {
+            5: "that is one row of 13; the map has two directions.",
+            once // 8 * 5: "those are shared by windows side by side; windows one above the other share some, too.",
+        }, "Such a number is shared in one direction and not in the other."),
+        Part("in four windows", four, {
+            5: "that is one row of 13; the map has two directions.",
+            36: "six windows each way have five pairs of neighbours each way.",
+            100: "each of them is one number, however many windows read it.",
+        }, "Such a number is shared in both directions."),
+        why="In plain pooling a number can be the largest of one window; here it can win up to four.")
