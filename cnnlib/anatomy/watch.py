@@ -15,7 +15,6 @@ import collections
 import copy
 import dataclasses
 import functools
-import math
 import types
 import weakref
 from collections.abc import Mapping
@@ -85,10 +84,11 @@ class Call:
         self.input, self.trace, self.uses = source, trace, trace.uses if trace else 0
 
 
-class Watch:
+class Watch(TorchDispatchMode):
     """Runs a stand-in of `model`. Subclasses are told of what happens: `left`, `called`, `joined`."""
 
     def __init__(self, model):
+        super().__init__()
         self.unused, self.used, self.params = {}, set(), []     # id of a tensor of the network's -> (own, its module)
         self.saved, self.traces = {}, {}                # by id of a storage: it is kept, so that no id comes again
         self.written, self.made = {}, {}                # storages of tensors with numbers
@@ -108,7 +108,7 @@ class Watch:
         pack = weakref.WeakMethod(self.pack)            # autograd's graph keeps its hooks, and the watch that graph
         try:
             with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(
-                    "forward asks for a gradient, and a summary has none")), _Functions(self), _Operations(self):
+                    "forward asks for a gradient, and a summary has none")), _Functions(self), self:
                 return self.root(*args, **kwargs)
         finally:
             for module in self.copies.values():         # in no circle, all this is freed at once
@@ -230,8 +230,9 @@ class Watch:
 
     # -- operations --
 
-    def operation(self, op, args, kwargs):
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         """The result of an operation; its multiply-accumulates are counted, and its trace is written."""
+        kwargs = kwargs or {}
         inputs = list(operands((*args, *kwargs.values()) if kwargs else args))
         for tensor in inputs:
             if id(tensor) in self.unused:
@@ -345,15 +346,6 @@ class _Functions(TorchFunctionMode):
         if name == "__get__":                           # an attribute
             return function(*args)
         return self.watch.function(function, name, args, kwargs or {})
-
-
-class _Operations(TorchDispatchMode):
-    def __init__(self, watch):
-        super().__init__()
-        self.watch = watch
-
-    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        return self.watch.operation(op, args, kwargs or {})
 
 
 def _refuse(why):
@@ -506,34 +498,22 @@ def _matrix(i):
     return lambda out, *args: out.numel() * args[i].shape[-1]
 
 
-def _convolution_macs(out, *args):
-    return (args[0] if args[6] else out).numel() * args[1][0].numel()
+def _filters(out, x, weight, *_):
+    """Each unit of the output is a sum over one filter."""
+    return out.numel() * weight[0].numel()
 
 
-def _trilinear_macs(out, a, b, c, expand_a, expand_b, expand_c, *_):
-    """The size of all three, put side by side."""
-    sizes = []
-    for tensor, expand in ((a, expand_a), (b, expand_b), (c, expand_c)):
-        shape = list(tensor.shape)
-        for dim in expand:
-            shape.insert(dim, 1)
-        sizes.append(shape)
-    return math.prod(map(max, *sizes))
-
-
-def _attention_macs(out, q, k, v, *_):
+def _attention(out, q, k, v, *_):
     return q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
 
 
 MACS = {
-    "convolution": _convolution_macs, "mm": _matrix(0), "bmm": _matrix(0), "mv": _matrix(0), "dot": _matrix(0),
-    "vdot": _matrix(0), "addmm": _matrix(1), "baddbmm": _matrix(1), "addmv": _matrix(1),
-    "addbmm": lambda out, c, a, b, **_: a.numel() * b.shape[-1], "_trilinear": _trilinear_macs,
-    "deform_conv2d": lambda out, x, weight, *_: out.numel() * weight[0].numel(),
-    "_cdist_forward": lambda out, a, b, *_: out.numel() * a.shape[-1],
+    "convolution": lambda out, x, weight, *more: _filters(x if more[4] else out, x, weight),
+    "deform_conv2d": _filters, "_trilinear": _filters, "addbmm": lambda out, c, a, b, *_: a.numel() * b.shape[-1],
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_cdist_forward"), _matrix(0)),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), _matrix(1)),
     **dict.fromkeys(("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
-                     "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
-                    lambda out, *args: _attention_macs(out[0], *args)),
+                     "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"), _attention),
 }
 
 
