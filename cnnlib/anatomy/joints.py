@@ -4,7 +4,6 @@ A joint is an addition (of a branch to a shortcut) or a concatenation (of new ma
 `joining` is open, every joint may be changed: that is how a branch is deleted, and a gradient sent along one path.
 """
 
-import copy
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -149,7 +148,8 @@ class _Finder(Watch):
 
     def __init__(self, model):
         super().__init__(model)
-        self.calls, self.returned, self.joints = {}, {}, []
+        self.calls, self.returned = {}, {}
+        self.joints = []                                # (kind, when its new operand was made, place, modules, owner)
 
     def left(self, call, args, out):
         if isinstance(out, torch.Tensor):
@@ -158,11 +158,16 @@ class _Finder(Watch):
 
     def joined(self, call, name, args):
         operands = joint_of(name, args)
-        if operands is not None:
-            traces = [copy.copy(self.trace(part)) for part in operands]     # as they are now
-            returned = [list(self.returned.get(id(part), ())) for part in operands]
-            self.joints.append((call.name, call.joints, name in CONCATENATIONS, traces, returned, call.began))
-            call.joints += 1
+        if operands is None:
+            return
+        kind = "dense" if name in CONCATENATIONS else "residual"
+        traces = [self.trace(part) for part in operands]
+        for new, old in _pairs(kind, traces):
+            born, made_by = traces[new].born, self.returned.get(id(operands[new]), ())
+            modules = [each for each in made_by if each and not f"{call.name}.".startswith(f"{each}.")]
+            self.joints.append((kind, born, Place(call.name, call.joints, new, old), modules,
+                                call.name if born > call.began else ""))
+        call.joints += 1
 
     def shapes(self, name):
         """(what the module took, what it gave), without N."""
@@ -172,29 +177,22 @@ class _Finder(Watch):
 
 def _joined(watch):
     """The residual and dense blocks among all joints that were seen."""
-    found, names = [], {}                               # (kind, origin of the new operand, place, modules, owner)
-    for owner, index, is_cat, origins, returned, began in watch.joints:
-        for new, old in _pairs(is_cat, origins):
-            own = [name for name in returned[new] if not f"{owner}.".startswith(f"{name}.") and name]
-            found.append(("dense" if is_cat else "residual", origins[new], Place(owner, index, new, old), own,
-                          owner if origins[new].born > began else ""))
-    makers = {}                                         # owner -> what was made in its forward and joined there
-    for _, origin, _, _, owner in found:
-        makers.setdefault(owner, set()).add(origin.born)
-    blocks = {}
-    for kind, origin, place, own, owner in found:
+    makers, names, blocks = {}, {}, {}                  # owner -> what was made in its forward and joined there
+    for _, born, _, _, owner in watch.joints:
+        makers.setdefault(owner, set()).add(born)
+    for kind, born, place, modules, owner in watch.joints:
         alone = owner and len(makers[owner]) == 1
-        name = names.setdefault(origin.born, owner if alone else own[-1] if own else f"{owner or 'sum'}[{place.index}]")
+        name = names.setdefault(born, owner if alone else [f"{owner or 'sum'}[{place.index}]", *modules][-1])
         blocks.setdefault((name, kind), []).append(place)
     return [Block(name, kind, tuple(dict.fromkeys(places)), (name,) * (name in watch.calls),
                   watch.shapes(name) if name in watch.calls else ())
             for (name, kind), places in blocks.items()]
 
 
-def _pairs(is_cat, origins):
+def _pairs(kind, traces):
     """(position of what is new, position of what it came from) among the operands of a joint."""
-    known = [(i, origin) for i, origin in enumerate(origins) if origin is not None]
-    if is_cat:
+    known = [(i, trace) for i, trace in enumerate(traces) if trace is not None]
+    if kind == "dense":
         for i, new in known:
             if sources := [j for j, old in known if j != i and new.comes_from(old)]:
                 yield i, sources[0]
