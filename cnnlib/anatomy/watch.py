@@ -28,7 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..models.sketch import FACTORIES
 from .receptive import RULES as REACHES
-from .receptive import Reach, viewed, widest
+from .receptive import Reach, Span, viewed, widest
 
 aten = torch.ops.aten
 
@@ -104,7 +104,8 @@ class Watch(TorchDispatchMode):
     def run(self, args, kwargs):
         """Call the stand-in with meta tensors, each the beginning of a trace."""
         for tensor in tensors((args, kwargs)):
-            self.write(tensor, Reach.of_picture(tensor.shape) if tensor.ndim == 4 else None, 0, 0, True)
+            of_picture = Reach(*map(Span, (2, 3), tensor.shape[2:])) if tensor.ndim == 4 else None
+            self.write(tensor, of_picture, 0, 0, True)
         pack = weakref.WeakMethod(self.pack)            # autograd's graph keeps its hooks, and the watch that graph
         try:
             with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(
