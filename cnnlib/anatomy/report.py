@@ -319,8 +319,8 @@ def kept_bytes(model, x):
         model: any `nn.Module`.
         x: its input.
     """
-    twins = stand_in(model, lambda tensor, _: tensor if isinstance(tensor, nn.Parameter) else tensor.clone())
-    own = [t.untyped_storage() for m in (model, twins[model]) for t in (*m.parameters(), *m.buffers())]
+    twin = stand_in(model, lambda tensor, _: tensor if isinstance(tensor, nn.Parameter) else tensor.clone())[""]
+    own = [t.untyped_storage() for m in (model, twin) for t in (*m.parameters(), *m.buffers())]
     saved = {id(storage): (0, storage) for storage in own}      # kept alive, so that no id is used again
 
     def pack(tensor):
@@ -330,7 +330,7 @@ def kept_bytes(model, x):
 
     x = x.detach().clone().requires_grad_(x.requires_grad)      # not the batch that it is a part of
     with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
-        twins[model](x)
+        twin(x)
     return sum(nbytes for nbytes, _ in saved.values())
 
 

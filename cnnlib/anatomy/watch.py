@@ -18,7 +18,6 @@ import functools
 import types
 import weakref
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -43,12 +42,6 @@ _READERS = {"item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__fl
 # What these keep depends on the kernel that a device has for them.
 _DEVICE_DECIDES = {"lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention",
                    "multi_head_attention_forward", "_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
-
-# These ask a tensor for its shape, not for what is in it.
-_SHAPE_ONLY = {"empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
-               "new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"}
-
-_VIEWS_IN_PLACE = {"as_strided_", "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}
 
 
 class Trace:
@@ -94,12 +87,12 @@ class Watch(TorchDispatchMode):
         self.written, self.made = {}, {}                # storages of tensors with numbers
         self.functions, self.clock, self.latest = 0, 1, None
         self.copies = stand_in(model, self.meta)
-        self.root = self.copies[model]
-        for name, module in model.named_modules():
+        self.root = self.copies[""]
+        for name, module in self.copies.items():
             if type(module) is not nn.Identity:
-                self.frame(name, self.copies[module])
-            vars(self.copies[module])["training"] = False
-        self.top = self.base = Call("", self.root, False, None, None, None, 0)
+                self.frame(name, module)
+            vars(module)["training"] = False
+        self.top = Call("", self.root, False, None, None, None, 0)
 
     def run(self, args, kwargs):
         """Call the stand-in with meta tensors, each the beginning of a trace."""
@@ -145,7 +138,7 @@ class Watch(TorchDispatchMode):
 
     def frame(self, name, module):
         """From now on the module says when it begins and ends; with hooks, before the first and after the last."""
-        own, forward = vars(module), module.forward
+        forward = module.forward
         is_row = not module._modules or any(p is not None for p in module._parameters.values())
         if module._forward_hooks or module._forward_pre_hooks:
             module.register_forward_pre_hook(lambda _, args, kwargs: self.enter(name, module, is_row, args, kwargs),
@@ -163,7 +156,7 @@ class Watch(TorchDispatchMode):
             finally:
                 self.top = call.parent
 
-        own["forward"] = framed
+        vars(module)["forward"] = framed
 
     def enter(self, name, module, is_row, args, kwargs):
         source = args[0] if args and isinstance(args[0], torch.Tensor) else next(tensors((args, kwargs)), None)
@@ -239,7 +232,7 @@ class Watch(TorchDispatchMode):
             if id(tensor) in self.unused:
                 self.use(tensor)
         facts = _facts(op)
-        if facts.name in _VIEWS_IN_PLACE and (trace := self.trace(args[0])) and trace.tensor is args[0]:
+        if facts.turns and (trace := self.trace(args[0])) and trace.tensor is args[0]:
             trace.tensor = aten.alias(args[0])          # it keeps its strides
         out = facts.rule(*args, **kwargs) if facts.rule else None
         if out is None:
@@ -293,22 +286,27 @@ class Watch(TorchDispatchMode):
     def follow(self, op, args, kwargs, inputs, out, weighted):
         """Write the trace of what an operation made of tensors that have one."""
         outs = (out,) if isinstance(out, torch.Tensor) else tuple(operands(out)) if type(out) in (list, tuple) else ()
-        if outs:
-            self.top.last = outs[0]
-        known = [(tensor, trace) for tensor in inputs if (trace := self.trace(tensor)) is not None]
-        if not known or not outs or op.name in _SHAPE_ONLY or not op.writes and self.trace(outs[0]) is not None:
+        if not outs:
+            return
+        self.top.last = outs[0]
+        if op.shape_only or not op.writes and self.trace(outs[0]) is not None:
             return                                      # the last: a view
-        self.clock += 1
-        depth, made_from = 0, 0
-        for _, trace in known:
+        known, depth, made_from, mixed = [], 0, 0, False
+        for tensor in inputs:
+            if (trace := self.trace(tensor)) is None:
+                continue
+            known.append((tensor, self.reach(tensor)))
             depth, made_from = max(depth, trace.depth), made_from | trace.made_from | 1 << trace.born
+            mixed |= tensor is not outs[0]
             if trace.function != self.functions:
                 trace.uses, trace.function = trace.uses + 1, self.functions
-        reaches = [(tensor, self.reach(tensor)) for tensor, _ in known]
+        if not known:
+            return
+        self.clock += 1
         reach = None
-        if op.reach is not None and all(reach is not None for _, reach in reaches):
-            reach = op.reach(reaches, args, kwargs, outs[0])
-        mixed = reach is None or any(x is not outs[0] for x, _ in known)
+        if op.reach is not None and all(reach is not None for _, reach in known):
+            reach = op.reach(known, args, kwargs, outs[0])
+        mixed |= reach is None
         for tensor in outs:
             self.write(tensor, reach if tensor is outs[0] else None, depth + weighted, made_from, mixed)
 
@@ -403,37 +401,40 @@ def _to_meta(tree):
 # ---- a stand-in of a network ----
 
 def stand_in(model, tensor_for):
-    """{module: its copy}: the same code with attributes of its own, so that what a forward stores is stored there.
+    """{name: copy of the module}: the same code with attributes of its own, so that what a forward stores is stored
+    there.
 
     `tensor_for(tensor, module)` answers with what takes the place of a parameter or a buffer of the copy `module`.
     """
-    copies = {module: object.__new__(type(module)) for module in model.modules()}
-    known = {id(module): twin for module, twin in copies.items()}
-    for module, twin in copies.items():
+    modules = dict(model.named_modules())
+    copies = {name: object.__new__(type(module)) for name, module in modules.items()}
+    known = {id(module): copies[name] for name, module in modules.items()}
+    for name, module in modules.items():
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None and id(tensor) not in known:
-                known[id(tensor)] = tensor_for(tensor, twin)
+                known[id(tensor)] = tensor_for(tensor, copies[name])
 
     def moved(value):
         kind = type(value)
         if kind in _PLAIN:
             return value
-        if kind in (dict, collections.OrderedDict):
-            return kind([(key, moved(each)) for key, each in value.items()]) if value else kind()
         if isinstance(value, (torch.Tensor, nn.Module)):
             return known.get(id(value), value)
+        if isinstance(value, dict):
+            new = value.copy() if kind in (dict, collections.OrderedDict) else copy.copy(value)
+            if value:
+                new.update([(key, moved(each)) for key, each in value.items()])
+            return new
+        if kind in (list, tuple, set, collections.deque):
+            return kind(map(moved, value))
         if kind is types.MethodType:
             return kind(value.__func__, moved(value.__self__)) if isinstance(value.__self__, nn.Module) else value
         if kind is functools.partial:
-            return kind(moved(value.func), *map(moved, value.args), **{k: moved(v) for k, v in value.keywords.items()})
-        if isinstance(value, dict):
-            new = copy.copy(value)
-            new.update([(key, moved(each)) for key, each in value.items()])
-            return new
-        return kind(map(moved, value)) if kind in (list, tuple, set, collections.deque) else value
+            return kind(moved(value.func), *map(moved, value.args), **moved(value.keywords))
+        return value
 
-    for module, twin in copies.items():
-        vars(twin).update([(name, moved(value)) for name, value in vars(module).items()])
+    for name, module in modules.items():
+        vars(copies[name]).update([(key, moved(value)) for key, value in vars(module).items()])
     return copies
 
 
@@ -489,8 +490,8 @@ def _cat(parts, dim=0):
 # long, without hardtanh's MobileNet-v2, without cat's a DenseNet takes a quarter more, without the convolution's all
 # networks a tenth. BatchNorm's has to stay for another reason, too: in evaluation it keeps what training keeps.
 RULES = {
-    "convolution.default": _convolution, "native_batch_norm.default": _batch_norm, "cat.default": _cat,
-    "relu_.default": _activation_, "hardtanh_.default": _activation_,
+    "convolution": _convolution, "native_batch_norm": _batch_norm, "cat": _cat,
+    "relu_": _activation_, "hardtanh_": _activation_,
 }
 
 
@@ -518,23 +519,17 @@ MACS = {
 }
 
 
-class _Facts(NamedTuple):
-    """Of an operation: its name, whether it writes into its argument, its shape rule, its multiply-accumulates, its
-    rule for receptive fields; None where there is none."""
-
-    name: str
-    writes: bool
-    rule: object
-    macs: object
-    reach: object
-
-
 @functools.cache
 def _facts(op):
-    full = op.name().rsplit("::", 1)[-1]
+    """Of an operation: its `name`, whether it `writes` into its argument, `turns` it as a view in place does, or asks
+    for its shape only; its `rule` for shapes, for multiply-accumulates and receptive fields, None where there is none.
+    """
+    full = op.name().rpartition("::")[2]
     name, _, overload = full.partition(".")
-    writes = "out" in overload or (name[-1] == "_" and (name[:2] != "__" or name[:3] == "__i")
-                                   and name not in _VIEWS_IN_PLACE)
+    turns = torch.Tag.inplace_view in op.tags
+    writes = "out" in overload or name[-1] == "_" and (name[:2] != "__" or name[:3] == "__i") and not turns
     plain = name.rstrip("_") if writes else name
-    reach = REACHES.get(plain) or (REACHES["pointwise"] if torch.Tag.pointwise in op.tags else None)
-    return _Facts(plain, writes, RULES.get(full if "." in full else f"{full}.default"), MACS.get(plain), reach)
+    return types.SimpleNamespace(
+        name=plain, writes=writes, turns=turns, shape_only=name.endswith("_like") or name.startswith("new_"),
+        rule=RULES.get(full), macs=MACS.get(plain),
+        reach=REACHES.get(plain) or (REACHES["pointwise"] if torch.Tag.pointwise in op.tags else None))
