@@ -4,6 +4,7 @@ A joint is an addition (of a branch to a shortcut) or a concatenation (of new ma
 `joining` is open, every joint may be changed: that is how a branch is deleted, and a gradient sent along one path.
 """
 
+import itertools
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -68,11 +69,10 @@ def residual(model, x=None):
     if not blocks:
         raise ValueError(f"model is a {type(model).__name__} without residual blocks, allowed: networks that add a "
                          "branch to a shortcut, such as cnnlib.create_model('resnet20').")
-    for outer in blocks:
-        for inner in blocks:
-            if inner is not outer and f"{inner.name}.".startswith(f"{outer.name}."):
-                raise ValueError(f"model has the residual block {inner.name} within {outer.name}, allowed: one after "
-                                 "the other.")
+    for outer, inner in itertools.permutations(blocks, 2):
+        if inner.name.startswith(f"{outer.name}."):
+            raise ValueError(f"model has the residual block {inner.name} within {outer.name}, allowed: one after the "
+                             "other.")
     return blocks
 
 

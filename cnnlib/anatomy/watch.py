@@ -234,9 +234,10 @@ class Watch(TorchDispatchMode):
         facts = _facts(op)
         if facts.turns and (trace := self.trace(args[0])) and trace.tensor is args[0]:
             trace.tensor = aten.alias(args[0])          # it keeps its strides
-        out = facts.rule(*args, **kwargs) if facts.rule else None
+        constants = [tensor for tensor in inputs if not tensor.is_meta]
+        out = facts.rule(*args, **kwargs) if facts.rule and not constants else None
         if out is None:
-            out = self.really(op, facts, args, kwargs, inputs)
+            out = self.really(op, facts, args, kwargs, constants, len(inputs) > len(constants))
         macs = facts.macs(out, *args) if facts.macs else 0
         self.top.macs += macs
         self.follow(facts, args, kwargs, inputs, out, bool(macs))
@@ -253,7 +254,7 @@ class Watch(TorchDispatchMode):
                 call = call.parent
             (call or self.top).params += own.numel()
 
-    def really(self, op, facts, args, kwargs, inputs):
+    def really(self, op, facts, args, kwargs, constants, mixed):
         """PyTorch's own answer, on the meta device. Tensors with numbers (constants of the network's) are computed
         with for real among themselves, but nothing is written into them that was there before."""
         if kwargs.get("device") is not None:
@@ -261,9 +262,9 @@ class Watch(TorchDispatchMode):
         if op in (aten.embedding.default, aten.embedding_bag.default) and args[1].is_floating_point():
             _refuse(f"an embedding wants whole numbers and gets {str(args[1].dtype)[6:]}: "
                     "say it, as in summary(model, (1, 7), dtypes=torch.long)")
-        if any(not tensor.is_meta for tensor in inputs):
+        if constants:
             into = kwargs.get("out", args[0]) if facts.writes else None
-            real = not any(tensor.is_meta or self.is_written(tensor) for tensor in inputs)
+            real = not mixed and not any(map(self.is_written, constants))
             if real and (into is None or id(into.untyped_storage()) in self.made):
                 out = op(*args, **kwargs)
                 self.made.update((id(s), s) for s in (t.untyped_storage() for t in tensors(out)))
@@ -441,9 +442,9 @@ def stand_in(model, tensor_for):
 # ---- operations: shapes where that saves time, and multiply-accumulates ----
 
 def _usual(*inputs):
-    """On the meta device, one after the other in memory, of one dtype."""
+    """One after the other in memory, of one dtype."""
     dtype = inputs[0].dtype
-    return all(x.is_meta and x.is_contiguous() and x.dtype == dtype for x in inputs)
+    return all(x.is_contiguous() and x.dtype == dtype for x in inputs)
 
 
 def _empty(shape, dtype):
@@ -466,14 +467,8 @@ def _convolution(x, weight, bias, stride, padding, dilation, transposed, output_
 
 def _batch_norm(x, weight, bias, mean, var, training, momentum, eps):
     """Also in evaluation with the mean and deviation of the batch, which training keeps."""
-    if not x.is_meta:
-        return None
     size, dtype = x.shape[1:2], x.dtype if weight is None else weight.dtype
     return like(x), _empty(size, dtype), _empty(size, dtype)
-
-
-def _activation_(x, *_):
-    return x if x.is_meta else None
 
 
 def _cat(parts, dim=0):
@@ -491,7 +486,7 @@ def _cat(parts, dim=0):
 # networks a tenth. BatchNorm's has to stay for another reason, too: in evaluation it keeps what training keeps.
 RULES = {
     "convolution": _convolution, "native_batch_norm": _batch_norm, "cat": _cat,
-    "relu_": _activation_, "hardtanh_": _activation_,
+    "relu_": lambda x: x, "hardtanh_": lambda x, *_: x,
 }
 
 
