@@ -275,13 +275,13 @@ def _blanks(model, shapes, dtypes):
     """{name or position: an input without numbers}"""
     own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
     usual = next(own, torch.get_default_dtype())
-    if isinstance(dtypes, (tuple, list)):
-        if len(dtypes) != len(shapes):
-            raise ValueError(f"dtypes has {len(dtypes)} entries, allowed: one, or one for each of the {len(shapes)} "
+    if not isinstance(dtypes, dict):
+        each = dtypes if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
+        if len(each) != len(shapes):
+            raise ValueError(f"dtypes has {len(each)} entries, allowed: one, or one for each of the {len(shapes)} "
                              "inputs.")
-        dtypes = dict(zip(shapes, dtypes, strict=True))
-    kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
-    return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta") for name, shape in shapes.items()}
+        dtypes = dict(zip(shapes, each, strict=True))
+    return {name: torch.empty(shape, dtype=dtypes.get(name) or usual, device="meta") for name, shape in shapes.items()}
 
 
 def _check_inputs(model, args, kwargs):
@@ -363,7 +363,7 @@ class _Table(Watch):
         return {"output_shape": shape, "receptive_field": field, "jump": jump}
 
     def called(self, call, name, out):
-        if not call.is_row and (call.macs or call.kept or call.kept is None or call.params):
+        if not call.is_row and (call.macs or call.params or call.kept != 0):
             first = next(tensors(out), None)
             if first is not None:
                 prefix = f"{call.name}." if call.name else ""
@@ -447,13 +447,13 @@ def _names(groups):
     """A name for each stage, that of most of its layers with weights; layers that only have numbers count up."""
     names, convs = [], 0
     for group in groups:
-        heads, numbered = Counter(), 0
+        heads = Counter()
         for block in group:
             head = _head(block.name)
-            if head is None and _pixels(block.output_shape):
-                numbered += block.layers
-            else:
-                heads[head or block.name.split(".")[0]] += block.layers
+            if not head and not _pixels(block.output_shape):
+                head = block.name.split(".")[0]
+            heads[head] += block.layers
+        numbered = heads.pop("", 0)
         first, convs = convs + 1, convs + numbered
         most = max(heads.values(), default=0)
         if numbered > most:
@@ -467,12 +467,10 @@ def _names(groups):
 
 def _head(name):
     """The part of a layer's name that tells its stage: the first with letters and a digit, `layer1` of
-    `layer1.0.conv1`; without one the first, None if a number follows it (`features.0`)."""
+    `layer1.0.conv1`; without one the first, "" if a number follows it (`features.0`)."""
     parts = name.split(".")
-    for part in parts:
-        if not part.isdigit() and any(c.isdigit() for c in part):
-            return part
-    return None if len(parts) > 1 and parts[1].isdigit() else parts[0]
+    with_digit = (part for part in parts if not part.isdigit() and any(map(str.isdigit, part)))
+    return next(with_digit, "" if parts[1:] and parts[1].isdigit() else parts[0])
 
 
 def _common(heads):
