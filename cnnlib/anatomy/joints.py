@@ -53,9 +53,8 @@ def find(model, x=None):
     Args:
         x: pictures (N, C, H, W) that the network takes; None: made up from its first convolution.
     """
-    x = pictures_for(model) if x is None else x
     watch = _Finder(model)
-    watch.run([like(x)], {})
+    watch.run([_pictures(model) if x is None else like(x)], {})
     return _joined(watch) or _plain(model, watch)
 
 
@@ -76,14 +75,13 @@ def residual(model, x=None):
     return blocks
 
 
-def pictures_for(model):
-    """Two random pictures (2, C, H, W), of the size that the network names, else 32x32."""
+def _pictures(model):
+    """Two pictures without numbers, of the size that the network names, else 32x32."""
     conv = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if conv is None:
         raise ValueError(f"model is a {type(model).__name__} without convolutions, allowed: networks for pictures.")
     side = getattr(model, "standard_size", 32)
-    pictures = torch.randn(2, conv.in_channels, side, side, generator=torch.Generator().manual_seed(0))
-    return pictures.to(conv.weight)
+    return torch.empty(2, conv.in_channels, side, side, dtype=conv.weight.dtype, device="meta")
 
 
 @contextmanager
@@ -138,9 +136,6 @@ def joint_of(name, args):
     if name in CONCATENATIONS and args and isinstance(args[0], (list, tuple)):
         return list(args[0])
     return None
-
-
-# -- finding ----------------------------------------------------------------------------------------------------------
 
 
 class _Finder(Watch):
