@@ -273,7 +273,7 @@ def _shape(size):
 
 def _blanks(model, shapes, dtypes):
     """{name or position: an input without numbers}"""
-    own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
+    own = (t.dtype for t in itertools.chain(model.parameters(), model.buffers()) if t.is_floating_point())
     usual = next(own, torch.get_default_dtype())
     if not isinstance(dtypes, dict):
         each = dtypes if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
