@@ -348,8 +348,7 @@ class _Table(Watch):
             call.macs = call.module.count_macs(*args, out)
         if call.is_row or call.kept or call.macs or call.params:
             self.row(call.name or type(call.module).__name__, type(call.module).__name__, call.output, call)
-        if call.parent is not None:
-            call.parent.inner |= bool(call.adds or call.concats or call.joins or call.inner)
+        call.parent.inner |= call.joins or call.inner
 
     def row(self, name, kind, out, call):
         row = Row(name=name, type=kind, params=call.params, macs=call.macs, kept_bytes=call.kept, **self.end(out))
@@ -364,10 +363,9 @@ class _Table(Watch):
 
     def called(self, call, name, out):
         if not call.is_row and (call.macs or call.params or call.kept != 0):
-            first = next(tensors(out), None)
+            first, name = next(tensors(out), None), name.strip("_")
             if first is not None:
-                prefix = f"{call.name}." if call.name else ""
-                self.row(f"{prefix}{name.strip('_')}", name.strip("_"), first, call)
+                self.row(f"{call.name}.{name}".lstrip("."), name, first, call)
 
     def joined(self, call, name, args):
         known = [(x, trace) for x in operands(args) if (trace := self.trace(x)) is not None]
@@ -385,11 +383,13 @@ class _Table(Watch):
 
     def summary(self, shape):
         """All that was seen."""
-        rows, blocks, sizes = [row for row, _, _ in self.lines], self.blocks(), [p.numel() for p in self.params]
+        rows, blocks, sizes = [row for row, _, _ in self.lines], self.blocks(), Counter()
+        for parameter in self.model.parameters():
+            sizes[parameter.requires_grad] += parameter.numel()
         used, macs, kept = _totals(rows).values()
-        return Summary(type(self.model).__name__, shape, rows, blocks, _stages(blocks), total_params=sum(sizes),
-                       trainable_params=sum(p.numel() for p in self.params if p.requires_grad),
-                       idle_params=sum(sizes) - used, total_macs=macs, total_kept_bytes=kept)
+        return Summary(type(self.model).__name__, shape, rows, blocks, _stages(blocks), total_params=sizes.total(),
+                       trainable_params=sizes[True], idle_params=sizes.total() - used, total_macs=macs,
+                       total_kept_bytes=kept)
 
     def blocks(self):
         """Lines of one block are together; a line of none is a block."""

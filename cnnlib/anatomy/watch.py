@@ -82,7 +82,7 @@ class Watch(TorchDispatchMode):
 
     def __init__(self, model):
         super().__init__()
-        self.unused, self.used, self.params = {}, set(), []     # id of a tensor of the network's -> (own, its module)
+        self.unused, self.used = {}, set()              # id of a tensor of the network's -> (own, its module)
         self.saved, self.traces = {}, {}                # by id of a storage: it is kept, so that no id comes again
         self.written, self.made = {}, {}                # storages of tensors with numbers
         self.functions, self.clock, self.latest = 0, 1, None
@@ -123,13 +123,11 @@ class Watch(TorchDispatchMode):
 
     def meta(self, tensor, module):
         """The stand-in of a parameter or a buffer."""
-        is_parameter = isinstance(tensor, nn.Parameter)
-        if is_parameter and tensor.is_meta and not tensor.is_inference():
-            new = tensor
-        else:
-            new = nn.Parameter(like(tensor), tensor.requires_grad) if is_parameter else like(tensor)
-        if is_parameter:
-            self.params.append(new)
+        new = tensor
+        if not isinstance(tensor, nn.Parameter):
+            new = like(tensor)
+        elif not tensor.is_meta or tensor.is_inference():
+            new = nn.Parameter(like(tensor), tensor.requires_grad)
         for each in (tensor, new):
             self.unused[id(each)] = new, module
             storage = each.untyped_storage()            # its memory is there anyway
