@@ -180,10 +180,10 @@ class Summary:
         """Everything as dicts, lists and numbers, ready for JSON; blocks name their rows and stages their blocks by
         position."""
         plain = json.loads(json.dumps(asdict(self)))
-        for parts, of in (plain["blocks"], "rows"), (plain["stages"], "blocks"):
-            positions = itertools.count()
+        for parts, members in (plain["blocks"], "rows"), (plain["stages"], "blocks"):
+            positions = itertools.count()               # every row is in one block, every block in one stage, in order
             for part in parts:
-                part[of] = [next(positions) for _ in part[of]]
+                part[members] = [next(positions) for _ in part[members]]
         return plain
 
     def to_csv(self):
