@@ -4,7 +4,7 @@ A joint is an addition (of a branch to a shortcut) or a concatenation (of new ma
 `joining` is open, every joint may be changed: that is how a branch is deleted, and a gradient sent along one path.
 """
 
-import copy
+import itertools
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -53,9 +53,8 @@ def find(model, x=None):
     Args:
         x: pictures (N, C, H, W) that the network takes; None: made up from its first convolution.
     """
-    x = pictures_for(model) if x is None else x
     watch = _Finder(model)
-    watch.run([like(x)], {})
+    watch.run([_pictures(model) if x is None else like(x)], {})
     return _joined(watch) or _plain(model, watch)
 
 
@@ -69,22 +68,20 @@ def residual(model, x=None):
     if not blocks:
         raise ValueError(f"model is a {type(model).__name__} without residual blocks, allowed: networks that add a "
                          "branch to a shortcut, such as cnnlib.create_model('resnet20').")
-    for outer in blocks:
-        for inner in blocks:
-            if inner is not outer and f"{inner.name}.".startswith(f"{outer.name}."):
-                raise ValueError(f"model has the residual block {inner.name} within {outer.name}, allowed: one after "
-                                 "the other.")
+    for outer, inner in itertools.permutations(blocks, 2):
+        if inner.name.startswith(f"{outer.name}."):
+            raise ValueError(f"model has the residual block {inner.name} within {outer.name}, allowed: one after the "
+                             "other.")
     return blocks
 
 
-def pictures_for(model):
-    """Two random pictures (2, C, H, W), of the size that the network names, else 32x32."""
+def _pictures(model):
+    """Two pictures without numbers, of the size that the network names, else 32x32."""
     conv = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if conv is None:
         raise ValueError(f"model is a {type(model).__name__} without convolutions, allowed: networks for pictures.")
     side = getattr(model, "standard_size", 32)
-    pictures = torch.randn(2, conv.in_channels, side, side, generator=torch.Generator().manual_seed(0))
-    return pictures.to(conv.weight)
+    return torch.empty(2, conv.in_channels, side, side, dtype=conv.weight.dtype, device="meta")
 
 
 @contextmanager
@@ -141,15 +138,13 @@ def joint_of(name, args):
     return None
 
 
-# -- finding ----------------------------------------------------------------------------------------------------------
-
-
 class _Finder(Watch):
     """Writes down the joints, what every module took and gave, and which modules returned a tensor."""
 
     def __init__(self, model):
         super().__init__(model)
-        self.calls, self.returned, self.joints = {}, {}, []
+        self.calls, self.returned = {}, {}
+        self.joints = []                                # (kind, when its new operand was made, place, modules, owner)
 
     def left(self, call, args, out):
         if isinstance(out, torch.Tensor):
@@ -158,11 +153,16 @@ class _Finder(Watch):
 
     def joined(self, call, name, args):
         operands = joint_of(name, args)
-        if operands is not None:
-            traces = [copy.copy(self.trace(part)) for part in operands]     # as they are now
-            returned = [list(self.returned.get(id(part), ())) for part in operands]
-            self.joints.append((call.name, call.joints, name in CONCATENATIONS, traces, returned, call.began))
-            call.joints += 1
+        if operands is None:
+            return
+        kind = "dense" if name in CONCATENATIONS else "residual"
+        traces = [self.trace(part) for part in operands]
+        for new, old in _pairs(kind, traces):
+            born, made_by = traces[new].born, self.returned.get(id(operands[new]), ())
+            modules = [each for each in made_by if each and not f"{call.name}.".startswith(f"{each}.")]
+            self.joints.append((kind, born, Place(call.name, call.joints, new, old), modules,
+                                call.name if born > call.began else ""))
+        call.joints += 1
 
     def shapes(self, name):
         """(what the module took, what it gave), without N."""
@@ -172,29 +172,22 @@ class _Finder(Watch):
 
 def _joined(watch):
     """The residual and dense blocks among all joints that were seen."""
-    found, names = [], {}                               # (kind, origin of the new operand, place, modules, owner)
-    for owner, index, is_cat, origins, returned, began in watch.joints:
-        for new, old in _pairs(is_cat, origins):
-            own = [name for name in returned[new] if not f"{owner}.".startswith(f"{name}.") and name]
-            found.append(("dense" if is_cat else "residual", origins[new], Place(owner, index, new, old), own,
-                          owner if origins[new].born > began else ""))
-    makers = {}                                         # owner -> what was made in its forward and joined there
-    for _, origin, _, _, owner in found:
-        makers.setdefault(owner, set()).add(origin.born)
-    blocks = {}
-    for kind, origin, place, own, owner in found:
+    makers, names, blocks = {}, {}, {}                  # owner -> what was made in its forward and joined there
+    for _, born, _, _, owner in watch.joints:
+        makers.setdefault(owner, set()).add(born)
+    for kind, born, place, modules, owner in watch.joints:
         alone = owner and len(makers[owner]) == 1
-        name = names.setdefault(origin.born, owner if alone else own[-1] if own else f"{owner or 'sum'}[{place.index}]")
+        name = names.setdefault(born, owner if alone else [f"{owner or 'sum'}[{place.index}]", *modules][-1])
         blocks.setdefault((name, kind), []).append(place)
     return [Block(name, kind, tuple(dict.fromkeys(places)), (name,) * (name in watch.calls),
                   watch.shapes(name) if name in watch.calls else ())
             for (name, kind), places in blocks.items()]
 
 
-def _pairs(is_cat, origins):
+def _pairs(kind, traces):
     """(position of what is new, position of what it came from) among the operands of a joint."""
-    known = [(i, origin) for i, origin in enumerate(origins) if origin is not None]
-    if is_cat:
+    known = [(i, trace) for i, trace in enumerate(traces) if trace is not None]
+    if kind == "dense":
         for i, new in known:
             if sources := [j for j, old in known if j != i and new.comes_from(old)]:
                 yield i, sources[0]

@@ -3,9 +3,8 @@
 RULES has those that mix places in a known way, and those that mix none. After any other nothing is known. For views
 no rule is needed: strides say where an axis of the picture went. Fields include padding, as is customary: near the
 border a unit sees less of the picture than its field; after an enlargement the field is the widest that neighbours may
-have. Normalisation by statistics of the whole map does not widen a
-field (BatchNorm, InstanceNorm); a gate does (`x * gate`: what the gate sees is seen); attention, which weighs all
-places by what is in them, has none.
+have. Normalisation by statistics of the whole map does not widen a field (BatchNorm, InstanceNorm); a gate does
+(`x * gate`: what the gate sees is seen); attention, which weighs all places by what is in them, has none.
 """
 
 import math
@@ -57,10 +56,6 @@ class Reach(NamedTuple):
 
     height: Span
     width: Span
-
-    @classmethod
-    def of_picture(cls, shape):
-        return cls(Span(2, shape[2]), Span(3, shape[3]))
 
     @property
     def field(self):
@@ -147,11 +142,11 @@ def _tuple(value, length, default=None):
 
 # ---- rules: ((tensor, reach) of all that comes from the input, arguments, first result) -> the reach of that ----
 
-def _one(rule):
-    """A rule for an operation on one tensor that comes from the input."""
+def _one(rule, *first):
+    """A rule for an operation on one tensor that comes from the input; it takes `first`, too."""
     def of_one(known, args, kwargs, out):
         (x, reach), *others = known
-        return rule(reach, x, out, *args[1:], **kwargs) if not others and x is args[0] else None
+        return rule(*first, reach, x, out, *args[1:], **kwargs) if not others and x is args[0] else None
 
     return of_one
 
@@ -177,13 +172,10 @@ def _convolution(reach, x, out, weight, bias, stride, padding, dilation, transpo
     return _windows(reach, x, kernel, stride, dilation, after)
 
 
-def _pool(n):
-    def rule(reach, x, out, kernel, stride=None, padding=0, dilation=1, *_, **__):
-        dilation = dilation if isinstance(dilation, list) else 1        # for averages, `ceil_mode` stands there
-        windows = _tuple(kernel, n), _tuple(stride, n, kernel), _tuple(dilation, n)
-        return _windows(reach, x, *windows, out.shape[-n:])
-
-    return rule
+def _pool(n, reach, x, out, kernel, stride=None, padding=0, dilation=1, *_, **__):
+    dilation = dilation if isinstance(dilation, list) else 1            # for averages, `ceil_mode` stands there
+    windows = _tuple(kernel, n), _tuple(stride, n, kernel), _tuple(dilation, n)
+    return _windows(reach, x, *windows, out.shape[-n:])
 
 
 def _adaptive(reach, x, out, size):
@@ -192,20 +184,17 @@ def _adaptive(reach, x, out, size):
     return _windows(reach, x, kernel, [math.ceil(n / bins) for n, bins in sizes], (1, 1), out.shape[-2:])
 
 
-def _enlarging(spread):
+def _enlarging(spread, reach, x, out, size, *corners, **_):
     """Every unit of the smaller map is seen by `spread` times as many of the larger; a single one by all."""
-    def rule(reach, x, out, size, *corners, **__):
-        def change(span, i):
-            before, after = x.shape[span.dim], out.shape[span.dim]
-            if before == 1 or before == after:
-                return span if before == after else span._replace(dim=None)
-            if after % before or corners[:1] == (True,):
-                return None
-            return span.enlarged(after // before, spread * after // before, after)
+    def change(span, i):
+        before, after = x.shape[span.dim], out.shape[span.dim]
+        if before == 1 or before == after:
+            return span if before == after else span._replace(dim=None)
+        if after % before or corners[:1] == (True,):
+            return None
+        return span.enlarged(after // before, spread * after // before, after)
 
-        return _last(reach, x, 2, change)
-
-    return rule
+    return _last(reach, x, 2, change)
 
 
 def _reduction(reach, x, out, dims=None, keep=False, **options):
@@ -228,46 +217,40 @@ def _padded(reach, x, out, *_, **__):
     return reach.each(lambda span: span._replace(size=out.shape[span.dim]) if _alone(span, x) else span)
 
 
-def _concatenated(known, args, kwargs, out):
+def _together(known, args, kwargs, out):
+    """Side by side along a dimension, of the tensors or a new one."""
     dim = kwargs.get("dim", args[1] if len(args) > 1 else 0) % out.ndim
     reach = widest([reach for _, reach in known])
+    if reach and known[0][0].ndim < out.ndim:
+        return reach.each(lambda span: span._replace(dim=span.dim + (span.dim >= dim)))
     return None if reach is None or dim in (reach.height.dim, reach.width.dim) else reach
 
 
-def _stacked(known, args, kwargs, out):
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0) % out.ndim
-    reach = widest([reach for _, reach in known])
-    return reach and reach.each(lambda span: span._replace(dim=span.dim + (span.dim >= dim)))
-
-
-def _product(first):
-    """Matrix products, whose left operand is the argument number `first`, with one operand from the input. What is
-    flattened is seen whole; a product along one axis of the maps mixes places in a way of its own."""
-    def rule(known, args, kwargs, out):
-        (x, reach), *others = known
-        if others or not any(x is operand for operand in args[first:first + 2]):
-            return None
-        summed = x.ndim - 1 if x is args[first] else max(x.ndim - 2, 0)
-        return reach.each(lambda span: span if span.dim != summed else
-                          None if span.size > 1 and _alone(span, x) else span.whole())
-
-    return rule
+def _product(known, args, kwargs, out):
+    """Matrix products, whose last arguments are the operands, with one operand from the input. What is flattened is
+    seen whole; a product along one axis of the maps mixes places in a way of its own."""
+    (x, reach), *others = known
+    left, right = args[-2:]
+    if others or x is not left and x is not right:
+        return None
+    summed = x.ndim - 1 if x is left else max(x.ndim - 2, 0)
+    return reach.each(lambda span: span if span.dim != summed else
+                      None if span.size > 1 and _alone(span, x) else span.whole())
 
 
 RULES = {
-    "pointwise": _pointwise, "copy": _copied, "convolution": _one(_convolution),
-    "max_pool2d_with_indices": _one(_pool(2)), "avg_pool2d": _one(_pool(2)), "avg_pool3d": _one(_pool(3)),
+    "copy": _copied, "convolution": _one(_convolution), "cat": _together, "stack": _together,
+    "max_pool2d_with_indices": _one(_pool, 2), "avg_pool2d": _one(_pool, 2), "avg_pool3d": _one(_pool, 3),
     "_adaptive_avg_pool2d": _one(_adaptive), "adaptive_max_pool2d": _one(_adaptive),
-    "upsample_nearest2d": _one(_enlarging(1)), "_upsample_nearest_exact2d": _one(_enlarging(1)),
-    "upsample_bilinear2d": _one(_enlarging(2)), "cat": _concatenated, "stack": _stacked,
-    **dict.fromkeys(("native_batch_norm", "native_group_norm", "native_layer_norm", "native_dropout", "clone",
-                     "_to_copy", "native_channel_shuffle", "channel_shuffle", "bernoulli", "fill", "zero"),
-                    _one(lambda reach, *_, **__: reach)),
-    **dict.fromkeys(("hardtanh", "relu", "relu6", "prelu", "_prelu_kernel", "rrelu_with_noise", "hardswish",
+    "upsample_nearest2d": _one(_enlarging, 1), "_upsample_nearest_exact2d": _one(_enlarging, 1),
+    "upsample_bilinear2d": _one(_enlarging, 2),
+    **dict.fromkeys(("pointwise", "native_batch_norm", "native_group_norm", "native_layer_norm", "native_dropout",
+                     "clone", "_to_copy", "native_channel_shuffle", "channel_shuffle", "bernoulli", "fill", "zero",
+                     "hardtanh", "relu", "relu6", "prelu", "_prelu_kernel", "rrelu_with_noise", "hardswish",
                      "hardsigmoid", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus", "clamp", "lerp", "where",
                      "addcmul", "addcdiv", "masked_fill"), _pointwise),
     **dict.fromkeys(("constant_pad_nd", "reflection_pad2d", "replication_pad2d"), _one(_padded)),
     **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min", "var", "std"), _one(_reduction)),
     **dict.fromkeys(("_softmax", "_log_softmax", "cumsum", "glu"), _one(_along)),
-    "mm": _product(0), "bmm": _product(0), "mv": _product(0), "addmm": _product(1), "baddbmm": _product(1),
+    **dict.fromkeys(("mm", "bmm", "mv", "addmm", "baddbmm"), _product),
 }

@@ -9,10 +9,12 @@ import csv
 import html
 import inspect
 import io
+import itertools
+import json
 import os.path
 import re
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -130,15 +132,12 @@ class Summary:
 
     def cells(self):
         """The table as text, one tuple a layer in the order of HEADER."""
-        return [
-            (r.name, r.type, _by(r.output_shape), f"{r.params:,}", f"{r.macs:,}", _number(r.kept_bytes),
-             _by(r.receptive_field), _by(r.jump))
-            for r in self.rows
-        ]
+        return [(r.name, r.type, _by(r.output_shape), *map(_number, (r.params, r.macs, r.kept_bytes)),
+                 _by(r.receptive_field), _by(r.jump)) for r in self.rows]
 
     def _total(self):
-        total = f"{self.total_params:,}", f"{self.total_macs:,}", _number(self.total_kept_bytes)
-        return ("total", "", "", *total, "", "")
+        totals = self.total_params, self.total_macs, self.total_kept_bytes
+        return ("total", "", "", *map(_number, totals), "", "")
 
     def _title(self):
         idle = f", with {self.idle_params:,} parameters not used here" if self.idle_params else ""
@@ -146,12 +145,12 @@ class Summary:
 
     def __str__(self):
         lines = [self.HEADER, *self.cells(), self._total()]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.HEADER))]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = [
             "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
             for line in lines
         ]
-        rule = "-" * max(map(len, text))
+        rule = "-" * len(text[0])
         return "\n".join([self._title(), rule, text[0], rule, *text[1:-1], rule, text[-1]])
 
     __repr__ = __str__
@@ -160,13 +159,11 @@ class Summary:
         totals = self.total_params, self.total_macs, self.total_kept_bytes
 
         def line(cells, values):
-            shown = [f'<th scope="row">{html.escape(cells[0])}</th>']
-            for i, cell in enumerate(cells[1:], 1):
-                share = ""
-                if 3 <= i <= 5 and values[i - 3] and totals[i - 3]:
-                    share = f' <small class="share">{values[i - 3] / totals[i - 3]:.1%}</small>'
-                shown.append(f"<td>{html.escape(cell)}{share}</td>")
-            return f"<tr>{''.join(shown)}</tr>"
+            first, *shown = map(html.escape, cells)
+            for i, (value, total) in enumerate(zip(values, totals, strict=True), 2):
+                if value and total:
+                    shown[i] += f' <small class="share">{value / total:.1%}</small>'
+            return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in shown)}</tr>'
 
         head = "".join(f'<th scope="col">{h}</th>' for h in self.HEADER)
         body = "".join(line(cells, (row.params, row.macs, row.kept_bytes))
@@ -182,15 +179,12 @@ class Summary:
     def to_dict(self):
         """Everything as dicts, lists and numbers, ready for JSON; blocks name their rows and stages their blocks by
         position."""
-        rows, blocks = {id(r): i for i, r in enumerate(self.rows)}, {id(b): i for i, b in enumerate(self.blocks)}
-        totals = ("total_params", "trainable_params", "idle_params", "total_macs", "total_kept_bytes")
-        return {
-            "model": self.model, "input_size": _listed(self.input_size),
-            **{name: getattr(self, name) for name in totals},
-            "rows": [_plain(r) for r in self.rows],
-            "blocks": [_plain(b) | {"rows": [rows[id(r)] for r in b.rows]} for b in self.blocks],
-            "stages": [_plain(s) | {"blocks": [blocks[id(b)] for b in s.blocks]} for s in self.stages],
-        }
+        plain = json.loads(json.dumps(asdict(self)))
+        for parts, members in (plain["blocks"], "rows"), (plain["stages"], "blocks"):
+            positions = itertools.count()               # every row is in one block, every block in one stage, in order
+            for part in parts:
+                part[members] = [next(positions) for _ in part[members]]
+        return plain
 
     def to_csv(self):
         """The rows as comma-separated values with a header line; shapes as 1×3×224×224, unknown values empty."""
@@ -201,13 +195,6 @@ class Summary:
             values = (getattr(row, name) for name in _COLUMNS)
             write("" if v is None else _by(v) if isinstance(v, tuple) else v for v in values)
         return text.getvalue()
-
-
-def _listed(size):
-    """Shapes, and shapes of several inputs, for JSON."""
-    if isinstance(size, dict):
-        return {name: list(shape) for name, shape in size.items()}
-    return [list(part) if isinstance(part, tuple) else part for part in size]
 
 
 def _by(size):
@@ -224,12 +211,8 @@ def _number(value):
     return "–" if value is None else f"{value:,}"
 
 
-def _plain(part):
-    """A Row, Block or Stage as a dict, without what it consists of."""
-    values = {each.name: getattr(part, each.name) for each in fields(part) if each.name not in ("rows", "blocks")}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
+@undisturbed()
+@torch.inference_mode(False)
 def summary(model, input_size, *more, dtypes=None):
     """Watch `model` run once, without numbers, and describe its layers.
 
@@ -247,17 +230,12 @@ def summary(model, input_size, *more, dtypes=None):
             it without numbers; the message says which.
     """
     _check_model(model)
-    with undisturbed(), torch.inference_mode(False):
-        return _summary(model, input_size, more, dtypes)
-
-
-def _summary(model, input_size, more, dtypes):
     by_name = isinstance(input_size, dict)
     shapes = input_size if by_name else dict(enumerate((input_size, *more)))
     shapes = {name: _shape(size) for name, size in shapes.items()}
     blanks = _blanks(model, shapes, dtypes)
     args, kwargs = ((), blanks) if by_name else (tuple(blanks.values()), {})
-    shapes = shapes if by_name else tuple(shapes.values())
+    shapes = shapes if by_name else tuple(shapes.values()) if more else shapes[0]
     _check_inputs(model, args, kwargs)
     table = _Table(model)
     try:
@@ -267,7 +245,7 @@ def _summary(model, input_size, more, dtypes):
             f"{type(error).__name__}: "
         cause = str(error).split("\nException raised from")[0] or "an assertion of its own fails"
         raise ValueError(f"{type(model).__name__} cannot take an input of {_by(shapes)}: {kind}{cause}") from error
-    return table.summary(shapes if by_name or more else shapes[0])
+    return table.summary(shapes)
 
 
 def _check_model(model):
@@ -295,15 +273,15 @@ def _shape(size):
 
 def _blanks(model, shapes, dtypes):
     """{name or position: an input without numbers}"""
-    own = (t.dtype for t in (*model.parameters(), *model.buffers()) if t.is_floating_point())
+    own = (t.dtype for t in itertools.chain(model.parameters(), model.buffers()) if t.is_floating_point())
     usual = next(own, torch.get_default_dtype())
-    if isinstance(dtypes, (tuple, list)):
-        if len(dtypes) != len(shapes):
-            raise ValueError(f"dtypes has {len(dtypes)} entries, allowed: one, or one for each of the {len(shapes)} "
+    if not isinstance(dtypes, dict):
+        each = dtypes if isinstance(dtypes, (tuple, list)) else [dtypes] * len(shapes)
+        if len(each) != len(shapes):
+            raise ValueError(f"dtypes has {len(each)} entries, allowed: one, or one for each of the {len(shapes)} "
                              "inputs.")
-        dtypes = dict(zip(shapes, dtypes, strict=True))
-    kinds = dtypes if isinstance(dtypes, dict) else dict.fromkeys(shapes, dtypes)
-    return {name: torch.empty(shape, dtype=kinds.get(name) or usual, device="meta") for name, shape in shapes.items()}
+        dtypes = dict(zip(shapes, each, strict=True))
+    return {name: torch.empty(shape, dtype=dtypes.get(name) or usual, device="meta") for name, shape in shapes.items()}
 
 
 def _check_inputs(model, args, kwargs):
@@ -341,8 +319,8 @@ def kept_bytes(model, x):
         model: any `nn.Module`.
         x: its input.
     """
-    twins = stand_in(model, lambda tensor, _: tensor if isinstance(tensor, nn.Parameter) else tensor.clone())
-    own = [t.untyped_storage() for m in (model, twins[model]) for t in (*m.parameters(), *m.buffers())]
+    twin = stand_in(model, lambda tensor, _: tensor if isinstance(tensor, nn.Parameter) else tensor.clone())[""]
+    own = [t.untyped_storage() for m in (model, twin) for t in (*m.parameters(), *m.buffers())]
     saved = {id(storage): (0, storage) for storage in own}      # kept alive, so that no id is used again
 
     def pack(tensor):
@@ -352,7 +330,7 @@ def kept_bytes(model, x):
 
     x = x.detach().clone().requires_grad_(x.requires_grad)      # not the batch that it is a part of
     with saved_tensors_hooks(pack, lambda tensor: tensor), torch.enable_grad():
-        twins[model](x)
+        twin(x)
     return sum(nbytes for nbytes, _ in saved.values())
 
 
@@ -370,8 +348,7 @@ class _Table(Watch):
             call.macs = call.module.count_macs(*args, out)
         if call.is_row or call.kept or call.macs or call.params:
             self.row(call.name or type(call.module).__name__, type(call.module).__name__, call.output, call)
-        if call.parent is not None:
-            call.parent.inner |= bool(call.adds or call.concats or call.joins or call.inner)
+        call.parent.inner |= call.joins or call.inner
 
     def row(self, name, kind, out, call):
         row = Row(name=name, type=kind, params=call.params, macs=call.macs, kept_bytes=call.kept, **self.end(out))
@@ -385,11 +362,10 @@ class _Table(Watch):
         return {"output_shape": shape, "receptive_field": field, "jump": jump}
 
     def called(self, call, name, out):
-        if not call.is_row and (call.macs or call.kept or call.kept is None or call.params):
-            first = next(tensors(out), None)
+        if not call.is_row and (call.macs or call.params or call.kept != 0):
+            first, name = next(tensors(out), None), name.strip("_")
             if first is not None:
-                prefix = f"{call.name}." if call.name else ""
-                self.row(f"{prefix}{name.strip('_')}", name.strip("_"), first, call)
+                self.row(f"{call.name}.{name}".lstrip("."), name, first, call)
 
     def joined(self, call, name, args):
         known = [(x, trace) for x in operands(args) if (trace := self.trace(x)) is not None]
@@ -407,24 +383,21 @@ class _Table(Watch):
 
     def summary(self, shape):
         """All that was seen."""
-        rows, blocks, sizes = [row for row, _, _ in self.lines], self.blocks(), [p.numel() for p in self.params]
+        rows, blocks, sizes = [row for row, _, _ in self.lines], self.blocks(), Counter()
+        for parameter in self.model.parameters():
+            sizes[parameter.requires_grad] += parameter.numel()
         used, macs, kept = _totals(rows).values()
-        return Summary(type(self.model).__name__, shape, rows, blocks, _stages(blocks), total_params=sum(sizes),
-                       trainable_params=sum(p.numel() for p in self.params if p.requires_grad),
-                       idle_params=sum(sizes) - used, total_macs=macs, total_kept_bytes=kept)
+        return Summary(type(self.model).__name__, shape, rows, blocks, _stages(blocks), total_params=sizes.total(),
+                       trainable_params=sizes[True], idle_params=sizes.total() - used, total_macs=macs,
+                       total_kept_bytes=kept)
 
     def blocks(self):
-        found = []                                      # [call of a module that joins or None, its lines]
-        for line in self.lines:
-            call = _block_of(line[-1])
-            if found and call is not None and found[-1][0] is call:
-                found[-1][1].append(line)
-            else:
-                found.append((call, [line]))
-        return [self.block(*each) for each in found]
+        """Lines of one block are together; a line of none is a block."""
+        together = itertools.groupby(self.lines, lambda line: id(_block_of(line[-1]) or line))
+        return [self.block(list(lines)) for _, lines in together]
 
-    def block(self, call, lines):
-        rows = [row for row, _, _ in lines]
+    def block(self, lines):
+        rows, call = [row for row, _, _ in lines], _block_of(lines[0][-1])
         of_all = _totals(rows) | {"layers": sum(weighted for _, weighted, _ in lines), "rows": rows}
         if call is None:
             return Block(name=rows[0].name, type=rows[0].type, **_end(rows[0]), **of_all)
@@ -465,12 +438,7 @@ def _pixels(shape):
 
 
 def _stages(blocks):
-    groups = []
-    for block in blocks:
-        if groups and _pixels(groups[-1][0].output_shape) == _pixels(block.output_shape):
-            groups[-1].append(block)
-        else:
-            groups.append([block])
+    groups = [list(group) for _, group in itertools.groupby(blocks, lambda block: _pixels(block.output_shape))]
     return [Stage(name=name, layers=sum(block.layers for block in group), blocks=group, **_end(group[-1]),
                   **_totals(group)) for name, group in zip(_names(groups), groups, strict=True)]
 
@@ -479,13 +447,13 @@ def _names(groups):
     """A name for each stage, that of most of its layers with weights; layers that only have numbers count up."""
     names, convs = [], 0
     for group in groups:
-        heads, numbered = Counter(), 0
+        heads = Counter()
         for block in group:
             head = _head(block.name)
-            if head is None and _pixels(block.output_shape):
-                numbered += block.layers
-            else:
-                heads[head or block.name.split(".")[0]] += block.layers
+            if not head and not _pixels(block.output_shape):
+                head = block.name.split(".")[0]
+            heads[head] += block.layers
+        numbered = heads.pop("", 0)
         first, convs = convs + 1, convs + numbered
         most = max(heads.values(), default=0)
         if numbered > most:
@@ -494,22 +462,15 @@ def _names(groups):
             names.append(_common([head for head, layers in heads.items() if 4 * layers >= most]))
         else:
             names.append(_head(group[0].name) or re.sub(r"\d*d$", "", group[0].type).lower())
-    repeated, again = Counter(names), Counter()
-    for i, name in enumerate(names):
-        if repeated[name] > 1:
-            again[name] += 1
-            names[i] = f"{name} {again[name]}"
-    return names
+    return [f"{name} {names[:i].count(name)}" if names.count(name) > 1 else name for i, name in enumerate(names, 1)]
 
 
 def _head(name):
     """The part of a layer's name that tells its stage: the first with letters and a digit, `layer1` of
-    `layer1.0.conv1`; without one the first, None if a number follows it (`features.0`)."""
+    `layer1.0.conv1`; without one the first, "" if a number follows it (`features.0`)."""
     parts = name.split(".")
-    for part in parts:
-        if not part.isdigit() and any(c.isdigit() for c in part):
-            return part
-    return None if len(parts) > 1 and parts[1].isdigit() else parts[0]
+    with_digit = (part for part in parts if not part.isdigit() and any(map(str.isdigit, part)))
+    return next(with_digit, "" if parts[1:] and parts[1].isdigit() else parts[0])
 
 
 def _common(heads):

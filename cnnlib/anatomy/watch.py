@@ -15,11 +15,9 @@ import collections
 import copy
 import dataclasses
 import functools
-import math
 import types
 import weakref
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -29,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..models.sketch import FACTORIES
 from .receptive import RULES as REACHES
-from .receptive import Reach, viewed, widest
+from .receptive import Reach, Span, viewed, widest
 
 aten = torch.ops.aten
 
@@ -44,12 +42,6 @@ _READERS = {"item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__fl
 # What these keep depends on the kernel that a device has for them.
 _DEVICE_DECIDES = {"lstm", "gru", "rnn_tanh", "rnn_relu", "scaled_dot_product_attention",
                    "multi_head_attention_forward", "_native_multi_head_attention", "_transformer_encoder_layer_fwd"}
-
-# These ask a tensor for its shape, not for what is in it.
-_SHAPE_ONLY = {"empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
-               "new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"}
-
-_VIEWS_IN_PLACE = {"as_strided_", "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}
 
 
 class Trace:
@@ -71,6 +63,10 @@ class Trace:
     def comes_from(self, other):
         return bool(self.made_from >> other.born & 1)
 
+    def reach_of(self, tensor):
+        """The Reach of a tensor on this memory."""
+        return self.reach if tensor is self.tensor else viewed(self.reach, self.tensor, tensor)
+
 
 class Call:
     """One call of a module: what happened in it, without what happened in the modules it called."""
@@ -85,30 +81,32 @@ class Call:
         self.input, self.trace, self.uses = source, trace, trace.uses if trace else 0
 
 
-class Watch:
+class Watch(TorchDispatchMode):
     """Runs a stand-in of `model`. Subclasses are told of what happens: `left`, `called`, `joined`."""
 
     def __init__(self, model):
-        self.unused, self.used, self.params = {}, set(), []     # id of a tensor of the network's -> (own, its module)
+        super().__init__()
+        self.unused, self.used = {}, set()              # id of a tensor of the network's -> (own, its module)
         self.saved, self.traces = {}, {}                # by id of a storage: it is kept, so that no id comes again
         self.written, self.made = {}, {}                # storages of tensors with numbers
         self.functions, self.clock, self.latest = 0, 1, None
         self.copies = stand_in(model, self.meta)
-        self.root = self.copies[model]
-        for name, module in model.named_modules():
+        self.root = self.copies[""]
+        for name, module in self.copies.items():
             if type(module) is not nn.Identity:
-                self.frame(name, self.copies[module])
-            vars(self.copies[module])["training"] = False
-        self.top = self.base = Call("", self.root, False, None, None, None, 0)
+                self.frame(name, module)
+            vars(module)["training"] = False
+        self.top = Call("", self.root, False, None, None, None, 0)
 
     def run(self, args, kwargs):
         """Call the stand-in with meta tensors, each the beginning of a trace."""
         for tensor in tensors((args, kwargs)):
-            self.write(tensor, Reach.of_picture(tensor.shape) if tensor.ndim == 4 else None, 0, 0, True)
+            of_picture = Reach(*map(Span, (2, 3), tensor.shape[2:])) if tensor.ndim == 4 else None
+            self.write(tensor, of_picture, 0, 0, True)
         pack = weakref.WeakMethod(self.pack)            # autograd's graph keeps its hooks, and the watch that graph
         try:
             with torch.enable_grad(), saved_tensors_hooks(lambda tensor: pack()(tensor), lambda _: _refuse(
-                    "forward asks for a gradient, and a summary has none")), _Functions(self), _Operations(self):
+                    "forward asks for a gradient, and a summary has none")), _Functions(self), self:
                 return self.root(*args, **kwargs)
         finally:
             for module in self.copies.values():         # in no circle, all this is freed at once
@@ -129,13 +127,11 @@ class Watch:
 
     def meta(self, tensor, module):
         """The stand-in of a parameter or a buffer."""
-        is_parameter = isinstance(tensor, nn.Parameter)
-        if is_parameter and tensor.is_meta and not tensor.is_inference():
-            new = tensor
-        else:
-            new = nn.Parameter(like(tensor), tensor.requires_grad) if is_parameter else like(tensor)
-        if is_parameter:
-            self.params.append(new)
+        new = tensor
+        if not isinstance(tensor, nn.Parameter):
+            new = like(tensor)
+        elif not tensor.is_meta or tensor.is_inference():
+            new = nn.Parameter(like(tensor), tensor.requires_grad)
         for each in (tensor, new):
             self.unused[id(each)] = new, module
             storage = each.untyped_storage()            # its memory is there anyway
@@ -144,7 +140,7 @@ class Watch:
 
     def frame(self, name, module):
         """From now on the module says when it begins and ends; with hooks, before the first and after the last."""
-        own, forward = vars(module), module.forward
+        forward = module.forward
         is_row = not module._modules or any(p is not None for p in module._parameters.values())
         if module._forward_hooks or module._forward_pre_hooks:
             module.register_forward_pre_hook(lambda _, args, kwargs: self.enter(name, module, is_row, args, kwargs),
@@ -162,7 +158,7 @@ class Watch:
             finally:
                 self.top = call.parent
 
-        own["forward"] = framed
+        vars(module)["forward"] = framed
 
     def enter(self, name, module, is_row, args, kwargs):
         source = args[0] if args and isinstance(args[0], torch.Tensor) else next(tensors((args, kwargs)), None)
@@ -230,18 +226,20 @@ class Watch:
 
     # -- operations --
 
-    def operation(self, op, args, kwargs):
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
         """The result of an operation; its multiply-accumulates are counted, and its trace is written."""
+        kwargs = kwargs or {}
         inputs = list(operands((*args, *kwargs.values()) if kwargs else args))
         for tensor in inputs:
             if id(tensor) in self.unused:
                 self.use(tensor)
         facts = _facts(op)
-        if facts.name in _VIEWS_IN_PLACE and (trace := self.trace(args[0])) and trace.tensor is args[0]:
+        if facts.turns and (trace := self.trace(args[0])) and trace.tensor is args[0]:
             trace.tensor = aten.alias(args[0])          # it keeps its strides
-        out = facts.rule(*args, **kwargs) if facts.rule else None
+        constants = [tensor for tensor in inputs if not tensor.is_meta]
+        out = facts.rule(*args, **kwargs) if facts.rule and not constants else None
         if out is None:
-            out = self.really(op, facts, args, kwargs, inputs)
+            out = self.really(op, facts, args, kwargs, constants, len(inputs) > len(constants))
         macs = facts.macs(out, *args) if facts.macs else 0
         self.top.macs += macs
         self.follow(facts, args, kwargs, inputs, out, bool(macs))
@@ -258,7 +256,7 @@ class Watch:
                 call = call.parent
             (call or self.top).params += own.numel()
 
-    def really(self, op, facts, args, kwargs, inputs):
+    def really(self, op, facts, args, kwargs, constants, mixed):
         """PyTorch's own answer, on the meta device. Tensors with numbers (constants of the network's) are computed
         with for real among themselves, but nothing is written into them that was there before."""
         if kwargs.get("device") is not None:
@@ -266,9 +264,9 @@ class Watch:
         if op in (aten.embedding.default, aten.embedding_bag.default) and args[1].is_floating_point():
             _refuse(f"an embedding wants whole numbers and gets {str(args[1].dtype)[6:]}: "
                     "say it, as in summary(model, (1, 7), dtypes=torch.long)")
-        if any(not tensor.is_meta for tensor in inputs):
+        if constants:
             into = kwargs.get("out", args[0]) if facts.writes else None
-            real = not any(tensor.is_meta or self.is_written(tensor) for tensor in inputs)
+            real = not mixed and not any(map(self.is_written, constants))
             if real and (into is None or id(into.untyped_storage()) in self.made):
                 out = op(*args, **kwargs)
                 self.made.update((id(s), s) for s in (t.untyped_storage() for t in tensors(out)))
@@ -290,23 +288,28 @@ class Watch:
 
     def follow(self, op, args, kwargs, inputs, out, weighted):
         """Write the trace of what an operation made of tensors that have one."""
-        outs = (out,) if isinstance(out, torch.Tensor) else tuple(operands(out)) if type(out) in (list, tuple) else ()
-        if outs:
-            self.top.last = outs[0]
-        known = [(tensor, trace) for tensor in inputs if (trace := self.trace(tensor)) is not None]
-        if not known or not outs or op.name in _SHAPE_ONLY or not op.writes and self.trace(outs[0]) is not None:
+        outs = list(operands([out]))
+        if not outs:
+            return
+        self.top.last = outs[0]
+        if op.shape_only or not op.writes and self.trace(outs[0]) is not None:
             return                                      # the last: a view
-        self.clock += 1
-        depth, made_from = 0, 0
-        for _, trace in known:
+        known, depth, made_from, mixed = [], 0, 0, False
+        for tensor in inputs:
+            if (trace := self.trace(tensor)) is None:
+                continue
+            known.append((tensor, trace.reach_of(tensor)))
             depth, made_from = max(depth, trace.depth), made_from | trace.made_from | 1 << trace.born
+            mixed |= tensor is not outs[0]
             if trace.function != self.functions:
                 trace.uses, trace.function = trace.uses + 1, self.functions
-        reaches = [(tensor, self.reach(tensor)) for tensor, _ in known]
+        if not known:
+            return
+        self.clock += 1
         reach = None
-        if op.reach is not None and all(reach is not None for _, reach in reaches):
-            reach = op.reach(reaches, args, kwargs, outs[0])
-        mixed = reach is None or any(x is not outs[0] for x, _ in known)
+        if op.reach is not None and all(reach is not None for _, reach in known):
+            reach = op.reach(known, args, kwargs, outs[0])
+        mixed |= reach is None
         for tensor in outs:
             self.write(tensor, reach if tensor is outs[0] else None, depth + weighted, made_from, mixed)
 
@@ -330,9 +333,7 @@ class Watch:
     def reach(self, tensor):
         """The Reach of a tensor; None if it is not known."""
         trace = self.trace(tensor)
-        if trace is None or trace.tensor is tensor:
-            return trace and trace.reach
-        return viewed(trace.reach, trace.tensor, tensor)
+        return trace and trace.reach_of(tensor)
 
 
 class _Functions(TorchFunctionMode):
@@ -345,15 +346,6 @@ class _Functions(TorchFunctionMode):
         if name == "__get__":                           # an attribute
             return function(*args)
         return self.watch.function(function, name, args, kwargs or {})
-
-
-class _Operations(TorchDispatchMode):
-    def __init__(self, watch):
-        super().__init__()
-        self.watch = watch
-
-    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        return self.watch.operation(op, args, kwargs or {})
 
 
 def _refuse(why):
@@ -410,46 +402,49 @@ def _to_meta(tree):
 # ---- a stand-in of a network ----
 
 def stand_in(model, tensor_for):
-    """{module: its copy}: the same code with attributes of its own, so that what a forward stores is stored there.
+    """{name: copy of the module}: the same code with attributes of its own, so that what a forward stores is stored
+    there.
 
     `tensor_for(tensor, module)` answers with what takes the place of a parameter or a buffer of the copy `module`.
     """
-    copies = {module: object.__new__(type(module)) for module in model.modules()}
-    known = {id(module): twin for module, twin in copies.items()}
-    for module, twin in copies.items():
+    modules = dict(model.named_modules())
+    copies = {name: object.__new__(type(module)) for name, module in modules.items()}
+    known = {id(module): copies[name] for name, module in modules.items()}
+    for name, module in modules.items():
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None and id(tensor) not in known:
-                known[id(tensor)] = tensor_for(tensor, twin)
+                known[id(tensor)] = tensor_for(tensor, copies[name])
 
     def moved(value):
         kind = type(value)
         if kind in _PLAIN:
             return value
-        if kind in (dict, collections.OrderedDict):
-            return kind([(key, moved(each)) for key, each in value.items()]) if value else kind()
         if isinstance(value, (torch.Tensor, nn.Module)):
             return known.get(id(value), value)
+        if isinstance(value, dict):
+            new = value.copy() if kind in (dict, collections.OrderedDict) else copy.copy(value)
+            if value:
+                new.update([(key, moved(each)) for key, each in value.items()])
+            return new
+        if kind in (list, tuple, set, collections.deque):
+            return kind(map(moved, value))
         if kind is types.MethodType:
             return kind(value.__func__, moved(value.__self__)) if isinstance(value.__self__, nn.Module) else value
         if kind is functools.partial:
-            return kind(moved(value.func), *map(moved, value.args), **{k: moved(v) for k, v in value.keywords.items()})
-        if isinstance(value, dict):
-            new = copy.copy(value)
-            new.update([(key, moved(each)) for key, each in value.items()])
-            return new
-        return kind(map(moved, value)) if kind in (list, tuple, set, collections.deque) else value
+            return kind(moved(value.func), *map(moved, value.args), **moved(value.keywords))
+        return value
 
-    for module, twin in copies.items():
-        vars(twin).update([(name, moved(value)) for name, value in vars(module).items()])
+    for name, module in modules.items():
+        vars(copies[name]).update([(key, moved(value)) for key, value in vars(module).items()])
     return copies
 
 
 # ---- operations: shapes where that saves time, and multiply-accumulates ----
 
 def _usual(*inputs):
-    """On the meta device, one after the other in memory, of one dtype."""
+    """One after the other in memory, of one dtype."""
     dtype = inputs[0].dtype
-    return all(x.is_meta and x.is_contiguous() and x.dtype == dtype for x in inputs)
+    return all(x.is_contiguous() and x.dtype == dtype for x in inputs)
 
 
 def _empty(shape, dtype):
@@ -472,14 +467,8 @@ def _convolution(x, weight, bias, stride, padding, dilation, transposed, output_
 
 def _batch_norm(x, weight, bias, mean, var, training, momentum, eps):
     """Also in evaluation with the mean and deviation of the batch, which training keeps."""
-    if not x.is_meta:
-        return None
     size, dtype = x.shape[1:2], x.dtype if weight is None else weight.dtype
     return like(x), _empty(size, dtype), _empty(size, dtype)
-
-
-def _activation_(x, *_):
-    return x if x.is_meta else None
 
 
 def _cat(parts, dim=0):
@@ -493,12 +482,11 @@ def _cat(parts, dim=0):
 
 
 # For the time that PyTorch takes for its own answer: without BatchNorm's rule ResNets and DenseNets take three times as
-# long, without hardtanh's MobileNet-v2, without cat's a DenseNet takes a quarter more, without the convolution's all
-# networks a tenth. BatchNorm's has to stay for another reason, too: in evaluation it keeps what training keeps.
-RULES = {
-    "convolution.default": _convolution, "native_batch_norm.default": _batch_norm, "cat.default": _cat,
-    "relu_.default": _activation_, "hardtanh_.default": _activation_,
-}
+# long, without hardtanh's MobileNet-v2 twice and a half, without cat's a DenseNet a quarter more, without the
+# convolution's networks a tenth to a third more, without ReLU's a few per cent. BatchNorm's has to stay for another
+# reason, too: in evaluation it keeps what training keeps.
+RULES = {"convolution": _convolution, "native_batch_norm": _batch_norm, "cat": _cat,
+         "hardtanh_": lambda x, *_: x, "relu_": lambda x: x}
 
 
 def _matrix(i):
@@ -506,54 +494,36 @@ def _matrix(i):
     return lambda out, *args: out.numel() * args[i].shape[-1]
 
 
-def _convolution_macs(out, *args):
-    return (args[0] if args[6] else out).numel() * args[1][0].numel()
+def _filters(out, x, weight, *_):
+    """Each unit of the output is a sum over one filter."""
+    return out.numel() * weight[0].numel()
 
 
-def _trilinear_macs(out, a, b, c, expand_a, expand_b, expand_c, *_):
-    """The size of all three, put side by side."""
-    sizes = []
-    for tensor, expand in ((a, expand_a), (b, expand_b), (c, expand_c)):
-        shape = list(tensor.shape)
-        for dim in expand:
-            shape.insert(dim, 1)
-        sizes.append(shape)
-    return math.prod(map(max, *sizes))
-
-
-def _attention_macs(out, q, k, v, *_):
+def _attention(out, q, k, v, *_):
     return q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
 
 
 MACS = {
-    "convolution": _convolution_macs, "mm": _matrix(0), "bmm": _matrix(0), "mv": _matrix(0), "dot": _matrix(0),
-    "vdot": _matrix(0), "addmm": _matrix(1), "baddbmm": _matrix(1), "addmv": _matrix(1),
-    "addbmm": lambda out, c, a, b, **_: a.numel() * b.shape[-1], "_trilinear": _trilinear_macs,
-    "deform_conv2d": lambda out, x, weight, *_: out.numel() * weight[0].numel(),
-    "_cdist_forward": lambda out, a, b, *_: out.numel() * a.shape[-1],
+    "convolution": lambda out, x, weight, *more: _filters(x if more[4] else out, x, weight),
+    "deform_conv2d": _filters, "_trilinear": _filters, "addbmm": lambda out, c, a, b, *_: a.numel() * b.shape[-1],
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_cdist_forward"), _matrix(0)),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), _matrix(1)),
     **dict.fromkeys(("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
-                     "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
-                    lambda out, *args: _attention_macs(out[0], *args)),
+                     "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"), _attention),
 }
-
-
-class _Facts(NamedTuple):
-    """Of an operation: its name, whether it writes into its argument, its shape rule, its multiply-accumulates, its
-    rule for receptive fields; None where there is none."""
-
-    name: str
-    writes: bool
-    rule: object
-    macs: object
-    reach: object
 
 
 @functools.cache
 def _facts(op):
-    full = op.name().rsplit("::", 1)[-1]
+    """Of an operation: its `name`, whether it `writes` into its argument, `turns` it as a view in place does, or asks
+    for its shape only; its `rule` for shapes, for multiply-accumulates and receptive fields, None where there is none.
+    """
+    full = op.name().rpartition("::")[2]
     name, _, overload = full.partition(".")
-    writes = "out" in overload or (name[-1] == "_" and (name[:2] != "__" or name[:3] == "__i")
-                                   and name not in _VIEWS_IN_PLACE)
+    turns = torch.Tag.inplace_view in op.tags
+    writes = "out" in overload or name[-1] == "_" and (name[:2] != "__" or name[:3] == "__i") and not turns
     plain = name.rstrip("_") if writes else name
-    reach = REACHES.get(plain) or (REACHES["pointwise"] if torch.Tag.pointwise in op.tags else None)
-    return _Facts(plain, writes, RULES.get(full if "." in full else f"{full}.default"), MACS.get(plain), reach)
+    return types.SimpleNamespace(
+        name=plain, writes=writes, turns=turns, shape_only=name.endswith("_like") or name.startswith("new_"),
+        rule=RULES.get(full), macs=MACS.get(plain),
+        reach=REACHES.get(plain) or (REACHES["pointwise"] if torch.Tag.pointwise in op.tags else None))

@@ -254,7 +254,7 @@ def test_kept_bytes_equal_saved_tensors(case):
 def without_rules(monkeypatch):
     """Shapes from PyTorch itself; only BatchNorm, which here works as in training, keeps its rule."""
     def remove():
-        monkeypatch.setattr(watch, "RULES", {"native_batch_norm.default": watch.RULES["native_batch_norm.default"]})
+        monkeypatch.setattr(watch, "RULES", {"native_batch_norm": watch.RULES["native_batch_norm"]})
         watch._facts.cache_clear()
 
     yield remove
