@@ -36,7 +36,7 @@ def whole(path):
         scratch.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def save_text(path, text):
     """Write a text as UTF-8, whole or not at all; return the path."""
     with whole(path) as scratch:
         scratch.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import write_text
+from ..files import save_text
 from . import chapters
 
 WELCOME = """\
@@ -142,7 +142,7 @@ def assign(names, to, solutions=False, nbgrader=False, force=False):
         "cnnlib": {"exercises": [exercise.key for exercise in chosen]},
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     })
-    write_text(to, nbformat.writes(notebook) + "\n")
+    save_text(to, nbformat.writes(notebook) + "\n")
     return chosen
 
 

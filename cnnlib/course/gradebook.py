@@ -5,7 +5,7 @@ import html
 import os
 from pathlib import Path
 
-from ..files import whole, write_text
+from ..files import save_text, whole
 from ..markup import html_table
 from . import assignments
 from .exercises import Verdict
@@ -66,7 +66,7 @@ def write_feedback(book, folder):
         while path.name.casefold() in taken:        # `a/b`, `a-b` and `A-B` are three students
             number += 1
             path = Path(folder) / f"{name}-{number}.html"
-        write_text(path, _page(student, marks, headings))
+        save_text(path, _page(student, marks, headings))
         taken.add(path.name.casefold())
     return len(taken)
 

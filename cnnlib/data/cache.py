@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..files import save_tensors, write_text
+from ..files import save_tensors, save_text
 
 
 def decoded(folder, paths, size=None):
@@ -93,7 +93,7 @@ def readable(folder, paths, sha256):
         opened = pool.map(lambda path: open_rgb(path).size, paths)
         for _ in tqdm(opened, "opening every photo once", len(paths), unit="photo", disable=len(paths) < 500):
             pass
-    _write(names, lambda name: write_text(name, state))
+    _write(names, lambda name: save_text(name, state))
 
 
 def pixels_of(paths, size=None):

@@ -6,7 +6,7 @@ Most files have their module: `python -m cnnlib.experiments.step_times` measures
 import json
 
 from ..checks import one_of
-from ..files import write_text
+from ..files import save_text
 from ..records import runs
 from .layer_times import one_thread
 
@@ -28,7 +28,7 @@ def about(command, threads=None):
 
 def write(file, content):
     """Write a measurement, whole or not at all."""
-    write_text(file, json.dumps(content, indent=0) + "\n")
+    save_text(file, json.dumps(content, indent=0) + "\n")
 
 
 def read(file):

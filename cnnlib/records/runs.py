@@ -19,7 +19,7 @@ import torch
 
 from .. import models
 from ..data import shape_of
-from ..files import CHECKOUT, DATA, write_text
+from ..files import CHECKOUT, DATA, save_text
 from ..training import Recipe
 
 SCHEMA = 3
@@ -85,7 +85,7 @@ def path_of(experiment, run, root=None):
 
 def write(run, root=None):
     """Write one run, whole or not at all; return its path."""
-    return write_text(path_of(run.experiment, run.run, root), json.dumps(asdict(run), indent=1) + "\n")
+    return save_text(path_of(run.experiment, run.run, root), json.dumps(asdict(run), indent=1) + "\n")
 
 
 def read(path):

@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import mean
 
-from ..files import DATA, write_text
+from ..files import DATA, save_text
 from . import runs
 from .grids import GRIDS
 
@@ -75,4 +75,4 @@ def write():
     text = readme.read_text(encoding="utf-8")
     if END not in text.partition(BEGIN)[2]:
         raise ValueError(f"readme is {str(readme)!r}, allowed: a file with the lines {BEGIN} and {END}, in this order.")
-    return write_text(readme, replaced(text))
+    return save_text(readme, replaced(text))
