@@ -112,10 +112,11 @@ class Checkpoint:
             raise ValueError(f"{self.path} belongs to another run: {'; '.join(others)}. "
                              "Name another file, or remove this one to begin anew.")
         self.model.load_state_dict(weights)
-        optimizer = self.optimizer.state_dict()
-        parameters = [i for group in optimizer["param_groups"] for i in group["params"]]
-        remembered = {i: state for i in parameters if (state := _below(f"optimizer.{i}", tensors))}
-        self.optimizer.load_state_dict({**optimizer, "state": remembered})
+        remembered = {}
+        for name, tensor in _below("optimizer", tensors).items():
+            i, _, key = name.partition(".")
+            remembered.setdefault(int(i), {})[key] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": remembered})
         for weight, state in self.optimizer.state.items():      # in the same order in memory, as before
             state |= {k: torch.empty_like(weight).copy_(v) for k, v in state.items() if v.shape == weight.shape}
         return metadata["position"], tensors["sums"]
