@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from cnnlib import cli
-from cnnlib.course import assignments, exercises, gradebook, grading
+from cnnlib.course import assignments, exercises, gradebook, grading, process
 from tests.course.exercises.test_exercises import CHAPTERS, cells
 
 from .submissions import RIGHT, SETUP, THREE, graded, hand_in, read
@@ -42,7 +42,8 @@ def test_all_solutions_of_the_book_are_correct(tmp_path):
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
-def test_every_kind_of_answer_gets_its_mark(tmp_path):
+def test_every_kind_of_answer_gets_its_mark(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "SLACK", 2)
     right = cells("lenet")[1]
     path = hand_in(tmp_path / "ada.ipynb", ["lenet"], {
         "lenet/sharing": "%%capture\n" + right["lenet/sharing"],
@@ -127,14 +128,25 @@ def as_nbformat_3(notebook):
                      "worksheets": [{"cells": code, "metadata": {}}]})
 
 
-@pytest.mark.parametrize("change", [as_colab, as_vscode, as_nbformat(0), as_nbformat(4), as_nbformat_3, dict],
-                         ids=["Colab", "VS Code", "4.0", "4.4", "3", "as written"])
-def test_files_of_other_programs(tmp_path, change):
-    path = hand_in(tmp_path / "ida.ipynb", THREE, RIGHT)
+def changed(path, change):
+    """Hand in three right answers in a notebook as another program writes it; what is read of it before and after."""
+    before = grading.read(hand_in(path, THREE, RIGHT))
     notebook = json.loads(path.read_text(encoding="utf-8"))
     change(notebook)
     path.write_text(json.dumps(notebook, ensure_ascii=False), encoding="utf-8-sig")       # with a byte order mark
-    assert [mark[0] for mark in graded(path).values()] == ["correct"] * 3
+    return before, grading.read(path)
+
+
+@pytest.mark.parametrize("change", [as_colab, as_vscode, dict], ids=["Colab", "VS Code", "as written"])
+def test_files_of_other_programs(tmp_path, change):
+    changed(tmp_path / "ida.ipynb", change)
+    assert [mark[0] for mark in graded(tmp_path / "ida.ipynb").values()] == ["correct"] * 3
+
+
+@pytest.mark.parametrize("change", [as_nbformat(0), as_nbformat(4), as_nbformat_3], ids=["4.0", "4.4", "3"])
+def test_files_of_older_formats_are_the_same_programs(tmp_path, change):
+    before, after = changed(tmp_path / "ida.ipynb", change)
+    assert before == after and after.problem is None
 
 
 def test_half_an_emoji_is_no_reason_to_lose_a_notebook(tmp_path):

@@ -16,7 +16,7 @@ from tests.course.exercises.test_exercises import cells
 from .submissions import RIGHT, SETUP, THREE, graded, hand_in, read
 
 DEAF = "import time\n\nwhile True:\n    try:\n        time.sleep(9)\n    except KeyboardInterrupt:\n        pass"
-DEAF_MESSAGE = "takes longer than 8 seconds and could not be interrupted."
+DEAF_MESSAGE = "takes longer than 4 seconds and could not be interrupted."
 KILLERS = {"os._exit(1)": process.DIED, "os.kill(os.getpid(), signal.SIGKILL)": process.DIED,
            "ctypes.string_at(0)": process.DIED, DEAF: DEAF_MESSAGE,
            "os.kill(os.getpid(), signal.SIGSTOP)": DEAF_MESSAGE}
@@ -26,6 +26,7 @@ KILLERS = {"os._exit(1)": process.DIED, "os.kill(os.getpid(), signal.SIGKILL)": 
 def test_a_killed_process_loses_no_other_answer(tmp_path, monkeypatch):
     """Every second cell kills it; names made before are there behind it."""
     monkeypatch.setattr(process, "PATIENCE", 1)
+    monkeypatch.setattr(process, "SLACK", 2)
     right = cells("vgg")[1]
     keys = list(right)[:2 * len(KILLERS) + 1]
     answers = {key: "assert squares[8] == 64\n" + right[key] for key in keys}
@@ -85,16 +86,17 @@ while len(open({str(pids)!r}).read().split()) < 3:
 
 def test_setup_is_not_the_students_time(tmp_path, monkeypatch):
     """Neither for a cell nor for the whole; a setup that has no end is said to be the reason."""
-    path = hand_in(tmp_path / "eve.ipynb", THREE, RIGHT, setup=SETUP + "\n\nimport time\ntime.sleep(9)")
+    monkeypatch.setattr(process, "SLACK", 2)
+    path = hand_in(tmp_path / "eve.ipynb", THREE, RIGHT, setup=SETUP + "\n\nimport time\ntime.sleep(5)")
     slow = tmp_path / "slow_import.py"
-    slow.write_text("import time\n\ntime.sleep(9)\n")
+    slow.write_text("import time\n\ntime.sleep(5)\n")
     notebook = read(path)
     for cell in notebook.cells:
         if cell.id == "vgg-string-answer":
             cell.source = f"import sys\nfrom slow_import import time\n{cell.source}"
     nbformat.write(notebook, path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    assert [mark[0] for mark in graded(path, seconds=2, total_seconds=16).values()] == ["correct"] * 3
+    assert [mark[0] for mark in graded(path, seconds=2, total_seconds=9).values()] == ["correct"] * 3
     monkeypatch.setattr(process, "SETUP", 3)
     path = hand_in(tmp_path / "fay.ipynb", THREE, RIGHT, setup="import time\n\ntime.sleep(600)\n" + SETUP)
     assert set(graded(path, seconds=3).values()) == {

@@ -59,9 +59,9 @@ def test_forward_and_backward(name, capsys):
 
 @pytest.mark.parametrize("name", cnnlib.list_models())
 def test_state_round_trips(name):
-    a, b = (cnnlib.create_model(name, **light(name)).eval() for _ in range(2))
+    a, b = cnnlib.create_model(name, **light(name)).eval(), meta(name, **light(name)).eval()
     state = a.state_dict()
-    b.load_state_dict(state, strict=True)
+    b.load_state_dict(state, strict=True, assign=True)          # it has no numbers but these
     x = small_input(name, batch=1)
     with torch.no_grad():
         assert torch.allclose(a(x), b(x), rtol=0, atol=0, equal_nan=True)   # 1202 untrained layers overflow
@@ -76,9 +76,9 @@ def test_state_round_trips(name):
 
 @pytest.mark.parametrize("name", cnnlib.list_models())
 def test_summary_equals_torchinfo(name):
-    model, x = cnnlib.create_model(name, **light(name)).eval(), small_input(name, batch=1)
-    ours = cnnlib.summary(model, tuple(x.shape))
-    oracle = torchinfo.summary(model, tuple(x.shape), verbose=0)
+    model, shape = meta(name, **light(name)).eval(), tuple(small_input(name, batch=1).shape)
+    ours = cnnlib.summary(model, shape)
+    oracle = torchinfo.summary(model, shape, verbose=0, device="meta")
     assert ours.total_params == oracle.total_params == sum(p.numel() for p in model.parameters())
     assert ours.trainable_params == oracle.trainable_params
     used = sum(row.params for row in ours.rows)
@@ -101,6 +101,7 @@ def forms(name):
 
 
 @pytest.mark.parametrize("name", cnnlib.list_models())
+@torch.no_grad()
 def test_on_the_meta_device(name):
     """Every form takes its standard picture, and needs no memory for that; the one for 32x32 has ten classes."""
     for options, model in forms(name):
@@ -114,6 +115,7 @@ def test_on_the_meta_device(name):
 
 
 @pytest.mark.parametrize("name", cnnlib.list_models())
+@torch.no_grad()
 def test_smallest_picture(name):
     """The smallest size that the error names works, in evaluation and in training; one pixel less is refused."""
     for (options, model), training in itertools.product(forms(name), (False, True)):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, fields
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -137,7 +138,7 @@ def test_training_macs_by_hand(tiny):
 
 def test_measured_rate_by_hand(monkeypatch):
     clock = iter((10.0, 12.0))
-    monkeypatch.setattr(recording.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(recording, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     assert recording.measured_rate("cpu", batch_size=2, steps=3) == 3 * 40_551_040 * 2 * 3 / 2.0
 
 

@@ -4,8 +4,6 @@ import itertools
 import math
 from statistics import mean, stdev
 
-from scipy import stats
-
 from ...anatomy import of
 from ...experiments import race
 from ...experiments.yardsticks import NAMES, OPTIONS
@@ -116,6 +114,8 @@ def area(answer):
 @exercise("interval")
 def interval(answer):
     """interval(values) -> (low, high), in which the mean over all seeds lies in 95 % of such experiments"""
+    from scipy import stats
+
     cases = [[0.03, 0.04, 0.05], [0.021, 0.019, 0.024, 0.030, 0.022], [1.0, 2.0]]
 
     def around(half):

@@ -5,8 +5,6 @@ import math
 from collections import OrderedDict
 
 import torch
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix
 from torch import nn
 
 from ...data import split_per_class
@@ -301,6 +299,8 @@ def leaked(answer):
 @exercise("confusion")
 def confusion(answer):
     """confusion(labels, answers, classes) -> (classes, classes), the row is the true class, the column the answer"""
+    from sklearn.metrics import confusion_matrix
+
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 2, 3])
     answers = torch.tensor([1, 1, 1, 0, 1, 1, 2, 2, 0, 2])
     right = torch.as_tensor(confusion_matrix(labels, answers, labels=range(5))).double()
@@ -411,6 +411,8 @@ def interval(answer):
 @exercise("paired")
 def paired(answer):
     """mcnemar(first, second): bool (N,), were they right? -> the exact two-sided p-value"""
+    from scipy.stats import binomtest
+
     def pair(both, only_first, only_second, neither):
         counts = torch.tensor([both, only_first, only_second, neither])
         return (torch.tensor([True, True, False, False]).repeat_interleave(counts),
