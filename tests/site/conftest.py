@@ -115,6 +115,9 @@ def visit(browser, build):
     return opened
 
 
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def settle(page):
     """Mount all widgets, also those that are far away, and wait until they are drawn."""
     page.evaluate("globalThis.cnnlib?.mountAll()")
@@ -124,7 +127,7 @@ def settle(page):
 
 def drawn(page):
     """Wait for two frames: what was asked for before is drawn in the first, and what that brought about in the next."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(TWO_FRAMES)
 
 
 def unfold(host):

@@ -14,10 +14,16 @@ from cnnlib.site.extension import WIDGET_MARK
 from tests.widgets.test_kernel_lab import map_of
 from tests.widgets.test_widgets import unpack
 
-from .conftest import BUILD, drawn, pages, spec_of, unfold
+from .conftest import BUILD, TWO_FRAMES, drawn, pages, spec_of, unfold
 
 SEVERAL = "book/anatomy/questions.html"         # two explorers
 
+# What a test asks of the page it asks at once: each question is a journey to the browser.
+ABOUT = """control => ({
+    kind: control.tagName === 'SELECT' ? 'select' : control.type, name: control.dataset.input,
+    named: control.labels.length > 0 || Boolean(control.ariaLabel), options: control.options?.length,
+    low: Number(control.min || 0), high: Number(control.max || 100), step: Number(control.step || 1),
+})"""
 SET_VALUE = """(control, value) => {
     control.focus();
     if (control.type === 'checkbox') { if (control.checked !== value) control.click(); return; }
@@ -37,35 +43,32 @@ def ends_and_middle(values):
 
 def choices(control):
     """What to set a control to: its lowest, middle and highest value, or both states of a box."""
-    kind = control.get_attribute("type")
-    if kind == "checkbox":
+    about = control.evaluate(ABOUT)
+    if about["kind"] == "checkbox":
         return [True, False]
-    if control.evaluate("control => control.tagName") == "SELECT":
-        return ends_and_middle(range(control.locator("option").count()))
-    low, high, step = (float(control.get_attribute(name) or default)
-                       for name, default in (("min", 0), ("max", 100), ("step", 1)))
+    if about["kind"] == "select":
+        return ends_and_middle(range(about["options"]))
+    low, high, step = (float(about[name]) for name in ("low", "high", "step"))
     return [low, low + step * int((high - low) / step / 2), high]
 
 
 def drive(control, value):
     """Set a control; a slider's ends by the keyboard, as readers without a mouse do."""
-    if control.get_attribute("type") == "range":
-        low, high = (float(control.get_attribute(name)) for name in ("min", "max"))
-        if value in (low, high):
-            control.focus()
-            control.press("Home" if value == low else "End")
-            return
-    control.evaluate(SET_VALUE, value)
+    about = control.evaluate(ABOUT)
+    if about["kind"] == "range" and value in (about["low"], about["high"]):
+        control.press("Home" if value == about["low"] else "End")
+    else:
+        control.evaluate(SET_VALUE, value)
 
 
 KNOBS = """host => [...host.querySelectorAll('[data-input]')].map(control => [control.dataset.input,
     control.type, control.type === 'checkbox' ? control.checked : control.selectedIndex ?? Number(control.value)])"""
 
 
-def shown_inputs(spec, host):
+def shown_inputs(spec, host, knobs=None):
     """The inputs that the controls of a widget show now, as `compute` takes them."""
     inputs = {name: spec["state"][name] for name in spec["inputs"]}
-    for name, kind, place in host.evaluate(KNOBS):
+    for name, kind, place in (host.evaluate(KNOBS) if knobs is None else knobs):
         if name in inputs:
             values = sorted(spec["grid"][name]) if kind == "range" else spec["grid"][name]
             inputs[name] = place if kind == "checkbox" else values[int(place)]
@@ -115,10 +118,13 @@ VALUES = """host => [...host.querySelectorAll('[data-value]')].filter(place => {
 }).map(place => [place.dataset.value, place.textContent])"""
 
 
-def compare(host, answer):
+DRAWN = f"async host => {{ await {TWO_FRAMES}; return [({KNOBS})(host), ({VALUES})(host)]; }}"
+
+
+def compare(host, answer, values=None):
     """Number of places where the widget shows a part of `answer`; fails where one says something else."""
     compared = 0
-    for key, text in host.evaluate(VALUES):
+    for key, text in (host.evaluate(VALUES) if values is None else values):
         try:
             value = at(answer, key)
         except KeyError:
@@ -201,15 +207,15 @@ def exercise(page, host):
     spec, moved, compared = spec_of(host), 0, 0
     for control in host.locator("[data-input], select, input").all():
         # a field to type in is the twin of a slider, see the next test
-        if not control.is_visible() or control.get_attribute("type") == "number":
+        about = control.evaluate(ABOUT)
+        if not control.is_visible() or about["kind"] == "number":
             continue
-        assert control.evaluate("c => c.labels.length > 0 || Boolean(c.ariaLabel)"), "a control without a name"
-        name = control.get_attribute("data-input")
+        assert about["named"], "a control without a name"
         for value in choices(control):
             drive(control, value)
             moved += 1
-            if control.get_attribute("type") == "range" and name in spec["inputs"]:
-                assert float(control.input_value()) == value, f"{name} did not move to {value}"
+            if about["kind"] == "range" and about["name"] in spec["inputs"]:
+                assert float(control.input_value()) == value, f"{about['name']} did not move to {value}"
             compared += agrees(page, host, spec)
     for button in host.locator("button").all():
         if button.is_visible() and button.is_enabled():
@@ -221,16 +227,18 @@ def exercise(page, host):
 
 def agrees(page, host, spec):
     """Number of places where the widget shows what Python answers to its inputs; fails where it does not."""
-    drawn(page)
     if spec["widget"] == "DrawDigit":
+        drawn(page)
         return prediction_agrees(host)
     if spec["widget"] == "KernelLab":
+        drawn(page)
         return map_agrees(host)
-    answer = python_answer(spec, shown_inputs(spec, host))
+    knobs, values = host.evaluate(DRAWN)
+    answer = python_answer(spec, shown_inputs(spec, host, knobs))
     if isinstance(answer, str):
         assert host.locator("[data-value=error]").text_content() == answer
         return 1
-    return compare(host, answer)
+    return compare(host, answer, values)
 
 
 def typed(host, field):
