@@ -45,6 +45,7 @@ STICKS_OUT = """[...document.querySelectorAll('main *')]
 def test_a_page_is_whole_and_shuts_nobody_out(visit, page_path):
     """Opened in the dark on a phone; the same page is then seen by day at a desk, as on a tablet that is turned."""
     with visit(page_path, "dark", PHONE) as page:
+        page.evaluate(AXE)
         faults = looked_at(page, "dark")
         faults["sticks out"] = sticks_out(page)
         page.errors.clear()                                             # axe asks for style sheets
@@ -73,8 +74,6 @@ def looked_at(page, theme):
                                        if alt is None or alt.lower().endswith((".png", ".svg", ".jpg"))],
               "icons without a rule in book/assets/icons.css": seen["blankIcons"],
               "formulas not set": seen["formulas"] - seen["formulasSet"]}
-    if not page.evaluate("Boolean(globalThis.axe)"):
-        page.evaluate(AXE)
     faults["barriers"] = list(barriers(page.evaluate(VIOLATIONS, AXE_RULES)))
     return {f"{fault} ({theme})": places for fault, places in faults.items()}
 

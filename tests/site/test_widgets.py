@@ -206,8 +206,8 @@ def exercise(page, host):
     """Move all controls of a widget, comparing after each step: (steps, places compared)."""
     spec, moved, compared = spec_of(host), 0, 0
     for control in host.locator("[data-input], select, input").all():
-        # a field to type in is the twin of a slider, see the next test
         about = control.evaluate(ABOUT)
+        # a field to type in is the twin of a slider, see `typed`
         if not control.is_visible() or about["kind"] == "number":
             continue
         assert about["named"], "a control without a name"
@@ -227,12 +227,9 @@ def exercise(page, host):
 
 def agrees(page, host, spec):
     """Number of places where the widget shows what Python answers to its inputs; fails where it does not."""
-    if spec["widget"] == "DrawDigit":
+    if own := {"DrawDigit": prediction_agrees, "KernelLab": map_agrees}.get(spec["widget"]):
         drawn(page)
-        return prediction_agrees(host)
-    if spec["widget"] == "KernelLab":
-        drawn(page)
-        return map_agrees(host)
+        return own(host)
     knobs, values = host.evaluate(DRAWN)
     answer = python_answer(spec, shown_inputs(spec, host, knobs))
     if isinstance(answer, str):
