@@ -23,6 +23,8 @@ PIP    := -m pip install --quiet --disable-pip-version-check
 # notebooks run on one thread each, two at a time.
 export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONUTF8 ?= 1
+# Each test process and kernel would compile the library anew where no bytecode is kept.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help book publish zip pdf links test test-library steps test-matrix test-lowest test-colab test-luck notebooks stamp trainer widgets clean
 .DEFAULT_GOAL := help

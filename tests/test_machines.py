@@ -5,6 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,27 @@ def test_a_test_draws_the_same_numbers_whatever_ran_before(time, request):
     if request.config.getoption("--hypothesis-profile") == "new":
         pytest.skip("test-luck draws new ones")
     assert torch.equal(torch.rand(9), torch.rand(9, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_test_asks_the_proxy_that_it_sets_whatever_ran_before(time, monkeypatch):
+    """Each time another; one that was kept would be gone."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.path.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{running.server_port}")
+        assert urllib.request.urlopen("http://book.invalid/").read() == b"http://book.invalid/"
+        assert urllib.request.urlopen(f"http://127.0.0.1:{running.server_port}/here").read() == b"/here"
+        running.shutdown()
 
 
 def silent(tree):

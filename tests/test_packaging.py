@@ -19,7 +19,7 @@ LARGEST = 15_000_000        # bytes
 DATA = ("gates", "lesions", "measured", "runs", "times", "weights")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     """The wheel as `pip` makes it from the checkout."""
     return pack.wheel(tmp_path_factory.mktemp("wheel"))

@@ -22,6 +22,8 @@ from . import cells
 HERE = Path(__file__).parent
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"   # of the index, see pack_column
 LAST_NUMBER = re.compile(r"(0|[1-9][0-9]{0,8})(?=[^0-9]*$)")                 # of a name, see progressions
+PLAIN = {int, bool, str, type(None)}
+SHORTEST = json.JSONEncoder(separators=(",", ":"))
 KINDS = {t.Int: "whole numbers", t.Float: "numbers", t.Bool: "False, True", t.Unicode: "text", t.List: "lists",
          t.Dict: "dicts"}
 
@@ -224,14 +226,16 @@ def pack_column(values):
     of whole numbers or names are written as `runs` instead: see `progressions`.
     """
     unique, positions = {}, []
-    for value in values:
-        positions.append(unique.setdefault(compact(value), len(unique)))
+    for value in values:                              # hundreds of thousands; a plain one needs no JSON to be known again
+        key = (type(value), value) if type(value) in PLAIN else compact(value)
+        positions.append(unique.setdefault(key, len(unique)))
     width = 0
     while 64 ** width < len(unique):
         width += 1
-    index = "".join(DIGITS[position >> 6 * place & 63]
-                    for position in positions for place in reversed(range(width)))
-    unique = [json.loads(value) for value in unique]
+    digits = ["".join(DIGITS[position >> 6 * place & 63] for place in reversed(range(width)))
+              for position in range(len(unique))]
+    index = "".join(digits[position] for position in positions)
+    unique = [key[1] if isinstance(key, tuple) else json.loads(key) for key in unique]
     if any(unique) and all(value is None or isinstance(value, list) and {*map(type, value)} <= {int, str}
                            for value in unique):
         runs = [value and progressions(value) for value in unique]
@@ -314,4 +318,4 @@ def _ahead(first, ahead):
 
 def compact(value):
     """The shortest JSON of a value."""
-    return json.dumps(value, separators=(",", ":"))
+    return SHORTEST.encode(value)

@@ -15,7 +15,7 @@ GLUED = {"error": "0.96%", "total": "60,000", "name": "it's", "seconds": "1.50"}
 SAID = {**GLUED, "error": "0.96\N{NO-BREAK SPACE}%"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ran(tmp_path_factory):
     """A notebook that glues and shows, executed and stripped as those of the book."""
     shown = " ".join(f"{{glue:text}}`{name}`" for name in GLUED)

@@ -1,7 +1,6 @@
 """Outside links, tried on a server of our own."""
 
 import threading
-import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -11,11 +10,8 @@ from tools import links
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server():
     """(its address, the paths that were asked for); a path such as /404 is answered so, /once with 503 at first."""
-    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(proxy, raising=False)
-    urllib.request.install_opener(urllib.request.build_opener())      # the one before may know a proxy that is gone
     asked = []
 
     class Answer(BaseHTTPRequestHandler):
