@@ -26,8 +26,8 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib, which
-    keeps those of its first question."""
+    """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib,
+    which keeps those of its first question."""
     if item.config.getoption("--hypothesis-profile") != "new":
         torch.manual_seed(0)
     urllib.request.install_opener(None)

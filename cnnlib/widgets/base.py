@@ -226,7 +226,7 @@ def pack_column(values):
     of whole numbers or names are written as `runs` instead: see `progressions`.
     """
     unique, positions = {}, []
-    for value in values:                              # hundreds of thousands; a plain one needs no JSON to be known again
+    for value in values:                    # hundreds of thousands; a plain one needs no JSON to be known again
         key = (type(value), value) if type(value) in PLAIN else compact(value)
         positions.append(unique.setdefault(key, len(unique)))
     width = 0

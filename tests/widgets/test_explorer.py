@@ -14,6 +14,7 @@ from cnnlib.anatomy import kept_bytes
 from cnnlib.records import runs
 from cnnlib.widgets import Explorer, explorer
 from cnnlib.widgets.families import FAMILIES, Knob
+from tests.models import Shapes, meta
 from tests.widgets.test_widgets import made_up_run, unpack
 
 # How many configurations are drawn of a family, 300 in all, and from what: within the live range, so that the network
@@ -47,8 +48,9 @@ def drawn(family, chance):
 def counted(name, options, pixels):
     """What torchinfo finds in the network for one picture: parameters, MACs (of convolutions and linear layers, without
     biases), and the output shape of every module by its name."""
-    model = create_model(name, **options).eval()
-    found = torchinfo.summary(model, (1, *pixels), verbose=0, depth=20)
+    model = meta(name, **options).eval()
+    with Shapes():
+        found = torchinfo.summary(model, (1, *pixels), verbose=0, depth=20, device="meta")
     names = {id(module): path for path, module in model.named_modules()}
     outputs, macs = {}, 0
     for layer in found.summary_list:
