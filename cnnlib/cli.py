@@ -227,15 +227,17 @@ def _save(model, file, metadata):
     """Write the weights to `file`, or, rather than lose what was learned, to another folder; return where they are."""
     from . import training
 
-    refused = None
+    refused = made = None
     for folder in (Path(file).parent, Path.home(), Path(tempfile.gettempdir())):
         try:
             if refused is not None:         # in a folder of its own: nothing of that name is overwritten
-                folder = Path(tempfile.mkdtemp(prefix="cnnlib-", dir=folder))
+                made = folder = Path(tempfile.mkdtemp(prefix="cnnlib-", dir=folder))
             training.save_weights(model, folder / Path(file).name, metadata=metadata)
             return folder / Path(file).name
         except OSError as error:
             refused = refused or error
+            if made:
+                shutil.rmtree(made, ignore_errors=True)
     raise OSError(f"{file} could not be written, and no copy in another folder: {refused}") from refused
 
 

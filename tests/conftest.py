@@ -31,3 +31,10 @@ def pytest_runtest_setup(item):
     if item.config.getoption("--hypothesis-profile") != "new":
         torch.manual_seed(0)
     urllib.request.install_opener(None)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No network, for the test and the processes that it starts: nobody answers where the proxy should be."""
+    for proxy in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")

@@ -142,10 +142,8 @@ def test_a_new_head_on_a_frozen_network_from_training_to_prediction(cnnlib, tmp_
     assert other.returncode == 2 and "model of these weights is 'resnet14', allowed: 'resnet8'" in other.stderr
 
 
-def test_imagenets_weights_without_a_network(cnnlib, monkeypatch, tmp_path):
+def test_imagenets_weights_without_a_network(cnnlib, monkeypatch, tmp_path, offline):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    for proxy in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     done = cnnlib("train", "resnet18", "--weights", "imagenet", "--head", "hidden", "--channels", "3", "--size", "32")
     assert done.returncode == 2 and "cannot be downloaded (https://" in done.stderr and "47 MB" in done.stderr
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,9 @@ def test_what_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(training, "save_weights", refuse)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
     with pytest.raises(SystemExit):
         main([*SMALL, "--limit", "50", "--save", "net.safetensors"])
     assert "net.safetensors could not be written, and no copy in another folder: [Errno 28]" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("cnnlib-*"))

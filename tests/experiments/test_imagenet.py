@@ -50,10 +50,8 @@ def test_a_file_with_other_names_is_refused():
         imagenet.with_weights("resnet18", state)
 
 
-def test_without_a_network_it_says_what_it_would_download(monkeypatch, tmp_path):
+def test_without_a_network_it_says_what_it_would_download(monkeypatch, tmp_path, offline):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    for proxy in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     said = []
     with pytest.raises(OSError, match=r"no weights of resnet18 at .*resnet18-\w+\.pth.*resnet18.*, 47 MB\)"):
         imagenet.pretrained("resnet18", said.append)

@@ -74,11 +74,9 @@ def test_a_case_may_be_trained_in_its_own_way_and_a_grid_wants_its_own_number_of
     assert runs.read(runs.path_of("own", "short-seed0", tmp_path)).recipe == run.recipe
 
 
-def test_record_in_processes_fills_the_grid(tmp_path, capsys, monkeypatch):
+def test_record_in_processes_fills_the_grid(tmp_path, capsys, monkeypatch, offline):
     """A real grid of the book in worker processes; its data set is found nowhere, so the error must arrive here."""
     monkeypatch.setenv("CNNLIB_DATA", str(tmp_path / "nothing"))
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(data.DataNotFound, match="CNNLIB_DATA"):
         recording.record("lenet-1998", seeds=1, threads=1, device="cpu",
                      data_root=tmp_path / "none", root=tmp_path / "runs")

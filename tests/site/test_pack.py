@@ -48,14 +48,12 @@ def test_its_first_page_leads_on(unpacked):
     assert "url=book/intro.html" in (unpacked / "pages" / "index.html").read_text(encoding="utf-8")
 
 
-def test_a_section_runs_with_the_wheel_beside_torch(unpacked, tmp_path, monkeypatch):
+def test_a_section_runs_with_the_wheel_beside_torch(unpacked, tmp_path, monkeypatch, offline):
     library = tmp_path / "library"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target",
                     str(library), *map(str, (unpacked / "wheel").iterdir())], check=True)
     monkeypatch.setenv("PYTHONPATH", str(library))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for proxy in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     path = unpacked / "notebooks" / "lenet" / "watch.ipynb"
     nb = nbformat.read(path, as_version=4)
     nb.cells.append(new_code_cell("import cnnlib\nprint(cnnlib.__file__)"))

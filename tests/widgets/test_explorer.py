@@ -17,8 +17,8 @@ from cnnlib.widgets.families import FAMILIES, Knob
 from tests.models import Shapes, meta
 from tests.widgets.test_widgets import made_up_run, unpack
 
-# How many configurations are drawn of a family, 300 in all, and from what: within the live range, so that the network
-# is cheap, because it is built for comparison. Knobs that are not named take one of the page's values.
+# How many configurations are drawn of a family, 300 in all, and from what: within the live range, and small, because
+# each network is built for comparison. Knobs that are not named take one of the page's values.
 COUNTS = {"lenet": 30, "alexnet": 10, "alexnet-cifar": 35, "vgg": 15, "vgg-cifar": 35, "inception": 15,
           "inception-cifar": 20, "resnet": 15, "resnet-cifar": 50, "densenet": 10, "densenet-cifar": 45,
           "mobilenet": 20}
