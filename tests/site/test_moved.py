@@ -29,8 +29,9 @@ def test_an_old_anchor_leads_to_its_section(visit, landing, fragment, page):
     with visit(landing) as tab:
         tab.evaluate("(hash) => { location.hash = hash; globalThis.old = true; setTimeout(() => location.reload()); }",
                      fragment)
-        tab.wait_for_url(f"**/{page}*")
-        tab.wait_for_function("!globalThis.old && document.readyState === 'complete'")
+        tab.wait_for_url(f"**/{page}*", timeout=10_000)
+        tab.wait_for_function("!globalThis.old")
+        tab.wait_for_load_state("networkidle")          # nothing is on its way any more, not even another page
         assert tab.url.split("#")[0].endswith(f"/{page}") and not tab.errors
         assert fragment.split("?")[0] in tab.url
 
