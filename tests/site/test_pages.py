@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from .conftest import BUILD, DESK, PHONE, drawn, unfold
+from .conftest import BUILD, DESK, PHONE, drawn, stage, unfold
 from .phone import served
 from .test_sections import PAGES as SECTIONS
 from .test_sections import SCROLLS, TALLEST
@@ -103,6 +103,15 @@ def over_budget(addresses, budget, but=()):
     sizes = {str(path): path.stat().st_size for path in files if path.name not in but}
     assert sizes, "no file seen: the count itself is broken"
     return sizes if sum(sizes.values()) > budget else {}
+
+
+def test_what_a_page_asks_of_other_machines_is_refused_and_listed(visit, tmp_path):
+    path, outside = stage(tmp_path), ["http://book.invalid/a.png", "http://192.0.2.1/b.png"]
+    body = "".join(f'<img src="{address}" alt="">' for address in outside)
+    path.write_text(path.read_text(encoding="utf-8").replace("</main>", f"{body}</main>"), encoding="utf-8")
+    with visit(path) as page:
+        assert page.refused == outside
+        assert sum("net::ERR_NAME_NOT_RESOLVED" in error for error in page.errors) == len(outside)
 
 
 def test_a_comma_stays_with_its_formula(page_path):
