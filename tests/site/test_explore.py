@@ -13,8 +13,8 @@ from cnnlib.widgets.explore import items
 from cnnlib.widgets.recorded_curves import MEASURES
 from tests.widgets.test_widgets import Line
 
+from .barriers import barriers
 from .conftest import DESK, PHONE, spec_of, stage
-from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, choices, drive, says, shown_inputs
 
 TITLE = "Blocks & channels"
@@ -334,9 +334,7 @@ def test_everyone_can_read_it(staged, theme, viewport):
         for name, control in (("depth", "depth"), ("growth rate k", "growth_rate")):
             assert page.get_by_role("slider", name=name).get_attribute("data-input") == control
         page.locator("[data-input=depth]").press("ArrowRight")           # with a refusal on the page
-        page.evaluate(AXE)
-        found = page.evaluate(VIOLATIONS, AXE_RULES)
-        assert [(violation["id"], [node["html"][:120] for node in violation["nodes"]]) for violation in found] == []
+        assert barriers(page) == []
 
 
 def test_print_and_forced_colours(staged):

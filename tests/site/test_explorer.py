@@ -10,8 +10,8 @@ from cnnlib.widgets import Explorer
 from tests.widgets.test_explorer import counted
 from tests.widgets.test_widgets import unpack
 
+from .barriers import barriers
 from .conftest import DESK, PHONE, spec_of, stage
-from .test_pages import AXE, AXE_RULES, VIOLATIONS
 from .test_widgets import at, says
 
 # Sets a knob by its position among the values; what the widget then shows is read in the same task, before any frame.
@@ -273,7 +273,5 @@ def test_is_accessible_and_fits(staged, three, theme, viewport):
     with staged(*three, theme=theme, viewport=viewport) as page:
         for summary in page.locator("summary").all():
             summary.click()
-        page.evaluate(AXE)
-        found = page.evaluate(VIOLATIONS, AXE_RULES)
-        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+        assert barriers(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]

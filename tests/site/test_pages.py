@@ -4,24 +4,12 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from .barriers import barriers
 from .conftest import BUILD, DESK, PHONE, drawn, stage, unfold
 from .phone import served
 from .test_sections import PAGES as SECTIONS
 from .test_sections import SCROLLS, TALLEST
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Only what is wrong: all that is right would be megabytes of JSON a page. And no style sheets asked for again, which a
-# page from files may not read, and none of these rules needs.
-VIOLATIONS = """async (rules) => {
-    const found = await axe.run(document, { runOnly: rules, resultTypes: ['violations'], preload: false });
-    return found.violations;
-}"""
-# Two of the theme's own: the names of its search button and theme switch, and its logo outside all landmarks.
-THEMES_OWN = {
-    "label-content-name-mismatch": ("search-button", "theme-switch-button"),
-    "region": ("navbar-brand",),
-}
 SCRIPT_BUDGET = 450_000          # bytes, uncompressed, all scripts of a page
 DATA = {"digits.js", "search-texts.js"}      # no program: 61 kB, see test_widgets.py; the text of the whole book
 WEIGHT = 1_200_000               # bytes, uncompressed, all that a page loads
@@ -46,7 +34,6 @@ STICKS_OUT = """[...document.querySelectorAll('main *')]
 def test_a_page_is_whole_and_shuts_nobody_out(visit, page_path):
     """Opened in the dark on a phone; the same page is then seen by day at a desk, as on a tablet that is turned."""
     with visit(page_path, "dark", PHONE) as page:
-        page.evaluate(AXE)
         faults = looked_at(page, "dark")
         faults["sticks out"] = sticks_out(page)
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
@@ -73,8 +60,8 @@ def looked_at(page, theme):
               "images without words": [src for src, alt in seen["images"]
                                        if alt is None or alt.lower().endswith((".png", ".svg", ".jpg"))],
               "icons without a rule in book/assets/icons.css": seen["blankIcons"],
-              "formulas not set": seen["formulas"] - seen["formulasSet"]}
-    faults["barriers"] = list(barriers(page.evaluate(VIOLATIONS, AXE_RULES)))
+              "formulas not set": seen["formulas"] - seen["formulasSet"],
+              "barriers": barriers(page)}
     return {f"{fault} ({theme})": places for fault, places in faults.items()}
 
 
@@ -87,14 +74,6 @@ def sticks_out(page):
         if page.evaluate("document.documentElement.scrollWidth") > width:
             wide += [width, *page.evaluate(STICKS_OUT)]
     return wide
-
-
-def barriers(violations):
-    """What axe found but for the theme's own."""
-    for violation in violations:
-        for node in violation["nodes"]:
-            if not any(mark in node["html"] for mark in THEMES_OWN.get(violation["id"], ())):
-                yield f"{violation['id']}: {node['target']} {node['html'][:120]}"
 
 
 def over_budget(addresses, budget, but=()):
@@ -112,6 +91,16 @@ def test_what_a_page_asks_of_other_machines_is_refused_and_listed(visit, tmp_pat
     with visit(path) as page:
         assert page.refused == outside
         assert sum("net::ERR_NAME_NOT_RESOLVED" in error for error in page.errors) == len(outside)
+
+
+def test_a_barrier_is_found_where_it_is(visit, tmp_path):
+    path = stage(tmp_path)
+    pale = '<p id="pale" style="color: #bbb; background: #fff">Hardly seen</p>'
+    path.write_text(path.read_text(encoding="utf-8").replace("</main>", f'{pale}<img src="data:,"></main>'),
+                    encoding="utf-8")
+    with visit(path) as page:
+        assert [found.split(":")[0] for found in barriers(page)] == ["color-contrast", "image-alt"]
+        assert [found.split(":")[0] for found in barriers(page, "#pale")] == ["color-contrast"]
 
 
 def test_a_comma_stays_with_its_formula(page_path):
