@@ -17,8 +17,7 @@ from tools import pdf
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CNNLIB_SITE", ROOT / "_build" / "html"))
-# The browser finds no other machine; to let Python decide on every request was slower, and went without the cache.
-CHROMIUM_FLAGS = [*pdf.FLAGS, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]
+CHROMIUM_FLAGS = pdf.FLAGS
 LEFT_BEHIND = "net::ERR_ABORTED"      # of what was being loaded when an address led on to another page
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -65,10 +64,18 @@ def browser():
         browser.close()
 
 
-def note_refused(page):
-    """List in `page.refused` what the page asks of other machines, which the browser refuses (`CHROMIUM_FLAGS`)."""
+def stay_here(page):
+    """Let the page reach this machine only; what else it asks for is listed in `page.refused`."""
     page.refused = []
-    page.on("request", lambda request: is_local(request.url) or page.refused.append(request.url))
+
+    def decide(route):
+        if is_local(route.request.url):
+            route.continue_()
+        else:
+            page.refused.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", decide)
 
 
 def is_local(url):
@@ -89,7 +96,7 @@ def visit(browser, build):
                                       **{"reduced_motion": "reduce", **media})
         page = context.new_page()
         page.errors, page.files, page.scripts = [], [], []
-        note_refused(page)
+        stay_here(page)
         page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("requestfailed", lambda request: request.failure != LEFT_BEHIND

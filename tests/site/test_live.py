@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 from cnnlib.anatomy import of
 from cnnlib.widgets import LesionBench
 
-from .conftest import ROOT, note_refused
+from .conftest import ROOT, stay_here
 
 CHAPTER = ROOT / "book" / "lenet" / "watch.ipynb"
 WIDGET, TRAIT = "SizeRule", "kernel"
@@ -96,7 +96,7 @@ def lab(browser, tmp_path_factory):
             nbformat.write(nb, tmp_path / "notebook.ipynb")
         context = browser.new_context(viewport={"width": 1400, "height": 1200})
         page = context.new_page()
-        note_refused(page)
+        stay_here(page)
         page.file = tmp_path / "notebook.ipynb"
         page.goto(f"http://127.0.0.1:{port}/{app}/notebook.ipynb?token={token}")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)

@@ -90,7 +90,7 @@ def test_what_a_page_asks_of_other_machines_is_refused_and_listed(visit, tmp_pat
     path.write_text(path.read_text(encoding="utf-8").replace("</main>", f"{body}</main>"), encoding="utf-8")
     with visit(path) as page:
         assert page.refused == outside
-        assert sum("net::ERR_NAME_NOT_RESOLVED" in error for error in page.errors) == len(outside)
+        assert {f"not loaded: {address}" for address in outside} <= set(page.errors)
 
 
 def test_a_barrier_is_found_where_it_is(visit, tmp_path):

@@ -14,7 +14,7 @@ from cnnlib.widgets import Explorer, Learning, RecordedCurves, SizeRule
 from tests.widgets.trainer.engine import in_page, unpacked
 from tests.widgets.trainer.networks import job_of, random_case
 
-from .conftest import PHONE, drawn, note_refused, stage
+from .conftest import PHONE, drawn, stage, stay_here
 from .phone import served
 
 # No eval, and nothing from elsewhere
@@ -218,7 +218,7 @@ def test_it_trains_over_http_under_a_strict_policy(browser, explorer, tmp_path):
     path.write_text(text)
     with served(tmp_path, POLICY) as site:
         page = browser.new_page()
-        note_refused(page)
+        stay_here(page)
         page.goto(f"{site}/{path.name}")
         root = train(page, depth=8)
         assert root.get_attribute("data-state") == "done" and error(root) < 20 and page.refused == []
