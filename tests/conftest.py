@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from cnnlib import randomness
+
 ANY_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, **ANY_MACHINE)
 settings.register_profile("new", **ANY_MACHINE)
@@ -19,9 +21,10 @@ os.environ["no_proxy"] = ",".join(filter(None, [os.environ.get("no_proxy", os.en
 
 def pytest_collection_finish():
     """Thousands of tests and what they import stay to the end: the garbage collector need not walk through them again
-    and again, which took a tenth of the time."""
+    and again, which took a tenth of the time; nor so often through what the tests keep."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(2_000, 20, 50)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,7 +32,7 @@ def pytest_runtest_setup(item):
     """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib,
     which keeps those of its first question."""
     if item.config.getoption("--hypothesis-profile") != "new":
-        torch.manual_seed(0)
+        randomness.seed(0, "cuda" if torch.cuda.is_initialized() else "cpu")
     urllib.request.install_opener(None)
 
 
@@ -38,3 +41,11 @@ def offline(monkeypatch):
     """No network, for the test and the processes that it starts: nobody answers where the proxy should be."""
     for proxy in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def gpu_seeds(monkeypatch):
+    """The seeds that the generators of GPUs get during the test, whether there is one or not."""
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    return seeds

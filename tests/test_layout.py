@@ -11,7 +11,7 @@ import cnnlib
 
 ROOT = Path(cnnlib.__file__).parent
 LIBRARY = ("models", "anatomy", "data", "training", "records")
-BASE = {"checks", "files", "caching"}
+BASE = {"checks", "files", "caching", "randomness"}
 SITE_TOOLS = {"IPython", "ipywidgets", "anywidget", "traitlets", "nbformat", "nbclient", "sphinx", "docutils",
               "latex2mathml"}
 

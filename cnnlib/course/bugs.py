@@ -8,15 +8,13 @@ Each chapter has a file with its exhibits and one file each for the faulty and f
 the library's own network wherever it has one.
 """
 
-import contextlib
 import html
 import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
-
+from ..randomness import seeded
 from .chapters import parts
 from .highlighting import python_html
 
@@ -57,7 +55,7 @@ class Exhibit:
 
     def seen(self):
         """The symptom, computed; the same at every call, and the random state is left as it was."""
-        with _seeded():
+        with seeded():
             return self.symptom()
 
     def _repr_html_(self):
@@ -110,13 +108,6 @@ def _source(program):
     return program if isinstance(program, str) else textwrap.dedent(inspect.getsource(program))
 
 
-@contextlib.contextmanager
-def _seeded():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def _exhibits(chapter=None):
     rooms = parts("bugs", chapter).items()
     exhibits = (replace(exhibit, id=f"{name}/{exhibit.id}") for name, room in rooms for exhibit in room.EXHIBITS)
@@ -162,7 +153,7 @@ def check(exhibit_id, repair=None):
 
 def _verdict(test, program):
     """What one check says; a program that breaks while being checked has failed that check."""
-    with _seeded():
+    with seeded():
         try:
             return test(program)
         except Exception as error:      # whatever a reader's program may raise

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 
+from .. import randomness
 from .cache import open_rgb
 from .images import Plan, Split, normalise, on
 
@@ -87,6 +88,5 @@ class _Opened(torch.utils.data.Dataset):
     def __getitem__(self, index_and_seed):
         index, seed = index_and_seed
         picture = open_rgb(self.paths[index])
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with randomness.seeded(seed):
             return self.transform(picture)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import data, training
+from .. import data, randomness, training
 from ..checks import one_of
 from ..models import ResNet, create_model
 from ..models.recompute import unchanged_averages
@@ -90,9 +90,7 @@ def gradient_norms(model, images, labels, *, seed=0):
                          "networks that have them.")
     device = next(model.parameters()).device
     images, labels = images.to(device), labels.to(device)
-    devices = [device] if images.is_cuda else []
-    with evaluating(model), unchanged_averages(model), torch.random.fork_rng(devices), torch.enable_grad():
-        torch.manual_seed(seed)
+    with evaluating(model), unchanged_averages(model), randomness.seeded(seed), torch.enable_grad():
         model.train()                                   # `evaluating` gives every module its mode back
         answer = training.outputs(model(images))[0]
         gradients = torch.autograd.grad(F.cross_entropy(answer, labels), list(layers.values()), allow_unused=True)
@@ -115,8 +113,7 @@ def without_norm(model, start="pytorch", *, seed=0):
         for name, child in parent.named_children():
             if isinstance(child, nn.BatchNorm2d):
                 setattr(parent, name, nn.Identity())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with randomness.seeded(seed):
         for layer in model.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 layer.reset_parameters()

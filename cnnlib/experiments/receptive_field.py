@@ -9,6 +9,7 @@ import copy
 import torch
 from torch import nn
 
+from .. import randomness
 from ..training.evaluation import evaluating
 
 
@@ -69,8 +70,7 @@ def calibrated(model, size, *, channels=3, pictures=2, seed=0):
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0                             # the running statistics are those of the last batch
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+    with randomness.seeded(seed), torch.no_grad():
         model.train()(torch.randn(pictures, channels, size, size))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -103,8 +103,7 @@ def spread(shares):
 def stack(depth, channels=16, seed=0, kernel=3):
     """`depth` random convolutions without padding, ReLU between them; its field is depth·(kernel − 1) + 1 pixels."""
     layers = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with randomness.seeded(seed):
         for number in range(depth):
             conv = nn.Conv2d(channels if number else 3, channels, kernel, bias=False)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from .. import randomness
 from ..models.inception import AUX_WEIGHT
 from . import distributed
 from .checkpoints import Checkpoint, check_interval
@@ -176,7 +177,7 @@ class Training:
     def step(self, epoch, number, x, y):
         """One step of the optimizer with this process's part of a batch: images (n, C, H, W), labels (n,)."""
         recipe, steps = self.recipe, self.steps
-        torch.manual_seed(seed_of(recipe.seed, epoch, number, self.rank))       # for what the network draws itself
+        randomness.seed(seed_of(recipe.seed, epoch, number, self.rank), self.device)    # for what the network draws
         for group in self.optimizer.param_groups:
             factor = group.get("lr_factor", 1.0)        # of a part that learns more slowly than the rest
             group["lr"] = factor * recipe.lr_at((epoch - 1) * steps + number - 1, recipe.epochs * steps)

@@ -93,14 +93,21 @@ def test_text_shows_fault_and_symptom_without_cause_hint_or_repair():
 
 
 @pytest.mark.parametrize("exhibit_id", IDS)
-def test_the_repair_passes_every_check_and_leaves_the_random_state(exhibit_id):
+def test_the_repair_passes_every_check_and_leaves_the_random_state(exhibit_id, gpu_seeds):
     exhibit = bugs.get(exhibit_id)
     assert len(bugs._source(exhibit.faulty).splitlines()) <= 20
     before = torch.random.get_rng_state()
     report = bugs.check(exhibit_id, exhibit.repaired)
     assert report.passed, report
     exhibit.seen()
-    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(before, torch.random.get_rng_state()) and gpu_seeds == []
+
+
+@pytest.mark.parametrize("exhibit_id", IDS)
+def test_what_is_no_number_passes_nowhere(exhibit_id):
+    """It is neither near to the right one nor far from it."""
+    for value in (math.nan, torch.tensor(math.nan), (math.nan, math.nan)):
+        assert not bugs.check(exhibit_id, lambda *given, value=value, **options: value).passed
 
 
 def test_an_unknown_exhibit_is_named():

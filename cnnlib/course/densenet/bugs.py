@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ... import models
+from ... import models, randomness
 from ...anatomy import kept_bytes
 from ..bugs import Exhibit
 from ..tools import (
@@ -246,7 +246,7 @@ class Lean(nn.Module):
 
 def trained(program, steps=3):
     """(output of the last step, gradients of all steps, averages) of a dense layer that is called through `program`."""
-    torch.manual_seed(0)
+    randomness.seed(0)
     network, gradients = Lean(program).train(), []
     for _ in range(steps):
         y = network(torch.randn(4, 8, 6, 6))
