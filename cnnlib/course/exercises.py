@@ -20,11 +20,15 @@ Right values come from the library, and no message gives them away.
 import dis
 import functools
 import inspect
+import reprlib
+import sys
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
+from .. import randomness
 from .answers import Choice, NotAnswered, Numbers, Part, Wrong
 from .chapters import parts
 
@@ -88,8 +92,7 @@ def judge(key, answer):
     """
     if key not in _judges():
         raise ValueError(f"exercise {key!r} is not known, allowed: {', '.join(list_exercises())}.")
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
+    with randomness.seeded(), torch.no_grad():
         try:
             _must_be_answered(answer)
             told = _judges()[key](answer) if asked(key) is None else asked(key).judge(answer)
@@ -125,6 +128,8 @@ def _must_be_answered(value):
     values = value if isinstance(value, (tuple, list)) else [value]
     if any(part is None or part is ... for part in values):
         raise NotAnswered
+    if any(isinstance(part, torch.Tensor) and part.is_meta for part in values):
+        raise Wrong("this is a tensor on the meta device, which has a shape and no numbers.")
 
 
 def _is_begun(answer):
@@ -150,6 +155,46 @@ def call(function, *args):
     return value
 
 
+def call_for_number(function, *args):
+    """`call` a function that is to give one finite number, also in a tensor or an array; returns a float."""
+    value = plain(call(function, *args))
+    if not is_number(value):
+        raise Wrong(f"a number is wanted, this is {_told(value)}.")
+    return float(value)
+
+
+def call_for_numbers(names, function, *args):
+    """`call` a function that is to give finite numbers, one for each of `names`; returns a tuple of them."""
+    value = plain(call(function, *args))
+    given = tuple(map(plain, value)) if isinstance(value, (tuple, list)) else ()
+    if len(given) != len(names) or not all(map(is_number, given)):
+        raise Wrong(f"{len(names)} numbers are wanted ({', '.join(names)}), this is {_told(value)}.")
+    return given
+
+
+def is_number(value):
+    """Is it one that a float can hold, and no truth value, NaN or infinity?"""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def plain(value):
+    """A tensor or an array as Python's own numbers and lists, which can be compared with any other value."""
+    return value.tolist() if isinstance(value, (torch.Tensor, np.ndarray, np.generic)) else value
+
+
+def as_tensor(value, wanted="a tensor is wanted"):
+    """What a reader's function gives as a tensor, where a list or an array of numbers will do."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise Wrong(f"{wanted}, this is {_told(value)}.") from None
+
+
+def _told(value):
+    """A value in a few words."""
+    return reprlib.repr(value) if isinstance(value, (int, float, complex, tuple, list)) else f"a {type(value).__name__}"
+
+
 def _is_stub(function):
     """Does a function, or what a module or its class does with its input, consist of dots alone?"""
     kind = function if isinstance(function, type) else type(function)
@@ -170,6 +215,9 @@ def tensor(value, right, what, mistakes=None):
     """Compare a tensor with the right one; `mistakes` maps what led to them to wrong tensors."""
     if not isinstance(value, torch.Tensor):
         raise Wrong(f"{what} gives {type(value).__name__}, a tensor is wanted.")
+    if value.is_complex():
+        raise Wrong(f"{what} gives complex numbers, real ones are wanted.")
+    value = value.to(right)                         # numbers of another kind, such as float64, will do
     for mistake, wrong in (mistakes or {}).items():
         if value.shape == wrong.shape and torch.allclose(value, wrong, atol=1e-5):
             raise Wrong(mistake)

@@ -177,7 +177,7 @@ def same_spread_equal(program):
         except ValueError as error:
             return (f"for 100 steps of {i} ms: {error}. The difference of two nearly equal sums can fall below 0; "
                     "add up squares of distances from the mean.")
-        if abs(spread) > 1e-9:
+        if not abs(spread) <= 1e-9:
             return f"100 equal steps of {i} ms have a spread of {1000 * spread:.6g} ms."
     return None
 

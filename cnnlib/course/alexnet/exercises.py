@@ -1,6 +1,7 @@
 """Judges of the exercises of the AlexNet chapter. The questions and the solutions are in the chapter itself."""
 
 import statistics
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,7 +12,7 @@ from ...experiments.augmentation import colour_shift, crop_scores, places
 from ...experiments.signal import he_std as he
 from ...models.alexnet import local_response_norm
 from .. import bugs
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, call, call_for_number, call_for_numbers, exercise, tensor
 
 
 @exercise("first-layer")
@@ -85,14 +86,12 @@ def batch():
 @exercise("spread")
 def spread(answer):
     """mean_and_spread(seconds) -> (mean, standard deviation of the list itself)"""
-    given = call(answer, [0.1, 0.2, 0.6])
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise Wrong(f"two numbers are wanted, (mean, spread); this gives {given!r}.")
-    if abs(given[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
+    program = partial(call_for_numbers, ("mean", "spread"), answer)
+    if abs(program([0.1, 0.2, 0.6])[1] - statistics.stdev([0.1, 0.2, 0.6])) < 1e-9:
         raise Wrong("divide by the length of the list, not by one less.")
     checks = bugs.get("alexnet/same-spread").checks
     for name, test in checks.items():
-        if problem := test(lambda seconds: call(answer, seconds)):
+        if problem := test(program):
             raise Wrong(f"{name}? No: {problem}")
     return f"It passes the {len(checks)} checks of the exhibit."
 
@@ -128,11 +127,7 @@ def he_std(answer):
         "nn.Conv2d(96, 256, 5, groups=2)": nn.Conv2d(96, 256, 5, groups=2),
     }
     for name, layer in cases.items():
-        given = call(answer, layer)
-        right = he(layer)
-        if not isinstance(given, (int, float, torch.Tensor)):
-            raise Wrong(f"a number is wanted, this gives {type(given).__name__}.")
-        given, n = float(given), layer.weight[0].numel()
+        given, right, n = call_for_number(answer, layer), he(layer), layer.weight[0].numel()
         if abs(given - right) < 1e-6:
             continue
         units = layer.weight.shape[0]

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ...anatomy import summary
 from ...experiments.size_rule import coverage, output_size
 from ...models import create_model
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, as_tensor, call, call_for_number, call_for_numbers, exercise, tensor
 
 
 @exercise("next-map")
@@ -59,13 +59,9 @@ def next_map():
 @exercise("sharpen")
 def sharpen(answer):
     """The 3×3 kernel of 2 × picture − (mean of the 3×3 pixels around each place), as three rows"""
-    try:
-        given = torch.as_tensor(answer, dtype=torch.float)
-    except (TypeError, ValueError):
-        raise Wrong(f"three rows of three numbers are wanted, this is {answer!r}.") from None
     blur, middle = torch.full((3, 3), 1 / 9), torch.zeros(3, 3)
     middle[1, 1] = 1
-    tensor(given, 2 * middle - blur, "the kernel", {
+    tensor(as_tensor(answer, "three rows of three numbers are wanted"), 2 * middle - blur, "the kernel", {
         "that is the blur.": blur,
         "that is the picture and its blur; the blur is to be subtracted.": 2 * middle + blur,
         "that is the blur without the picture: take it twice.": -blur,
@@ -182,9 +178,7 @@ def receptive_field(answer):
     choices = [(1, 1, 1), (3, 1, 1), (3, 2, 1), (2, 2, 1), (5, 1, 2), (7, 2, 1)]
     cases = [list(case) for length in (1, 2, 3) for case in itertools.product(choices, repeat=length)][:120]
     right = [_follow(case) for case in cases]
-    given = [call(answer, case) for case in cases]
-    if any(not isinstance(pair, tuple) or len(pair) != 2 for pair in given):
-        raise Wrong(f"a pair (field, jump) is wanted, this is {given[0]!r}.")
+    given = [call_for_numbers(("field", "jump"), answer, case) for case in cases]
     if given == right:
         return f"It agrees with the summary of {len(cases)} networks."
     mistakes = {
@@ -302,7 +296,7 @@ def top_k(answer):
     def right(k):
         return (scores.topk(k).indices != labels[:, None]).all(1).double().mean().item()
 
-    given = {k: float(call(answer, scores, labels, k)) for k in (1, 2, 5, 12)}
+    given = {k: call_for_number(answer, scores, labels, k) for k in (1, 2, 5, 12)}
 
     def says(value):
         return all(math.isclose(given[k], value(k), abs_tol=1e-6) for k in given)

@@ -47,7 +47,7 @@ def _share_problem(program, place, split):
         model.eval()
         pairs = batches(getattr(digits, split))
         right = sum((model(x).argmax(1) == y).sum().item() for x, y in pairs) / sum(len(y) for _, y in pairs)
-    if abs(found - right) > 1e-9:
+    if not abs(found - right) <= 1e-9:
         return (f"{found:.1%} is reported, and the network that comes out of it knows {right:.1%} of the {split} "
                 "digits when it is used.")
     return None

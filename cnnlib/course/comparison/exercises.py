@@ -7,17 +7,16 @@ from statistics import mean, stdev
 from ...anatomy import of
 from ...experiments import race
 from ...experiments.yardsticks import NAMES, OPTIONS
-from ..exercises import Choice, Numbers, Part, Wrong, call, exercise
+from ..exercises import Choice, Numbers, Part, Wrong, call, call_for_numbers, exercise, is_number, plain
 
 COSTS = {"A": (3, 9.0), "B": (5, 4.0), "C": (4, 6.0), "D": (9, 3.0), "E": (5, 4.0), "F": (6, 7.0)}
 
 
-def agree(function, cases, right, mistakes, what, read=lambda value: value):
+def agree(function, cases, right, mistakes, what, read=plain):
     """Compare a function with the right one in all cases, numbers to nine digits; `mistakes`: what is told of one that
     computes something else; `read`: what to make of a value first."""
     def same(a, b):
-        numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-        return a == b or (numbers and math.isclose(a, b, rel_tol=1e-9))
+        return a == b or (is_number(a) and is_number(b) and math.isclose(a, b, rel_tol=1e-9))
 
     given = [read(call(function, *case)) for case in cases]
     if all(same(value, right(*case)) for value, case in zip(given, cases, strict=True)):
@@ -124,9 +123,7 @@ def interval(answer):
     def t(values):
         return stats.t.ppf(0.975, len(values) - 1)
 
-    given = [call(answer, list(case)) for case in cases]
-    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in given):
-        raise Wrong(f"two numbers are wanted, (low, high); this is {given[0]!r}.")
+    given = [call_for_numbers(("low", "high"), answer, list(case)) for case in cases]
 
     def fits(formula):
         return all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for pair, case in zip(given, cases, strict=True)
@@ -188,7 +185,7 @@ def pareto(answer):
         return x[0] <= y[0] and x[1] <= y[1] and x != y
 
     def names(given):
-        if not isinstance(given, (list, set, tuple)):
+        if not isinstance(given, (list, set, tuple)) or not all(isinstance(name, str) for name in given):
             raise Wrong(f"a set or a list of names is wanted, this is {given!r}.")
         return set(given)
 

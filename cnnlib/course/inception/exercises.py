@@ -8,7 +8,7 @@ from ...experiments import separable
 from ...models import Inception, NaiveInception, blueprint
 from ...models.inception import AUX_WEIGHT, GoogLeNetOutputs
 from ...training.evaluation import evaluating
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, call, call_for_number, exercise, tensor
 
 
 def weights(module):
@@ -269,10 +269,7 @@ def agreement(answer):
 
     for model in (Total(), Places()):
         for pixels in (0, 2, 6, -1):
-            right, given = share_of(model, pixels), call(answer, model.train(), images.clone(), pixels)
-            given = given.item() if isinstance(given, torch.Tensor) and given.numel() == 1 else given
-            if not isinstance(given, (int, float)) or isinstance(given, bool):
-                raise Wrong(f"a share is one number, this is {type(given).__name__}.")
+            right, given = share_of(model, pixels), call_for_number(answer, model.train(), images.clone(), pixels)
             if abs(given - right) < 1e-6:
                 continue
             for mistake, wrong in {

@@ -10,7 +10,7 @@ from ...anatomy import summary
 from ...models import create_model
 from ...models.lenet import EuclideanRBF, ScaledTanh, SparseConv2d, Subsampling
 from .. import bugs
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, call, call_for_number, exercise, plain, tensor
 
 LENET_INPUT = (1, 1, 32, 32)
 
@@ -56,7 +56,7 @@ def out_size(answer):
         if p < k
     ]
     right = {case: _conv_size(*case) for case in cases}
-    given = {case: call(answer, *case) for case in cases}
+    given = {case: plain(call(answer, *case)) for case in cases}
     wrong = [case for case in cases if given[case] != right[case]]
     if not wrong:
         if not all(isinstance(size, int) for size in given.values()):
@@ -312,7 +312,7 @@ def accuracy(answer):
     """accuracy(model, batches): the fraction of right answers, for any batch size and any network"""
     checks = {**bugs.get("lenet/more-than-perfect").checks, **bugs.get("lenet/talking-test-set").checks}
     for name, test in checks.items():
-        problem = test(lambda model, batches: call(answer, model, batches))
+        problem = test(lambda model, batches: call_for_number(answer, model, batches))
         if problem:
             raise Wrong(f"{name}? No: {problem}")
     return f"It passes {len(checks)} checks: two exhibits of the bug museum would not have happened to you."

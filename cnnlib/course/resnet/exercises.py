@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ... import randomness
 from ...experiments import landscape
 from ...models import BasicBlock, Bottleneck, ResNet, ZeroPadShortcut, blueprint
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, call, call_for_number, exercise, is_number, plain, tensor
 
 
 def parameters(module):
@@ -24,7 +25,7 @@ def _added():
 def _compare(answer, right, mistakes, names, close=False):
     """Compare a function with the right values; `mistakes` maps what led to them to wrong functions."""
     same = (lambda a, b: _is_close(a, b)) if close else (lambda a, b: a == b and not isinstance(a, bool))
-    given = {case: call(answer, *case) for case in right}
+    given = {case: plain(call(answer, *case)) for case in right}
     wrong = [case for case in right if not same(given[case], right[case])]
     if not wrong:
         return
@@ -37,10 +38,7 @@ def _compare(answer, right, mistakes, names, close=False):
 
 
 def _is_close(a, b):
-    try:
-        return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
-    except TypeError:
-        return False
+    return is_number(a) and is_number(b) and math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
 
 
 def _through(branches, x, bits):
@@ -72,7 +70,7 @@ def identity_kernel(answer):
 @exercise("agreement")
 def agreement(answer):
     """agreement(model, a, b): cosine between the gradients of all parameters on two batches (images, labels)"""
-    torch.manual_seed(3)
+    randomness.seed(3)
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
     a, b = ((torch.randn(8, 1, 6, 6), torch.randint(4, (8,))) for _ in range(2))
 
@@ -89,10 +87,10 @@ def agreement(answer):
         g, h, both = gradient(a), gradient(b), gradient(a, b)
         right, weights = cosine(g, h), [p.detach().clone() for p in model.parameters()]
         model.zero_grad()
-        given, again = call(answer, model, a, b), call(answer, model, a, b)
+        given, again = (call_for_number(answer, model, a, b) for _ in range(2))
     if not all(torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True)):
         raise Wrong("the weights have changed; gradients are wanted, no step.")
-    if not _is_close(float(given), float(again)):
+    if not _is_close(given, again):
         raise Wrong("asked a second time, it gives another number: the earlier gradients are still there.")
     mean = sum(F.cosine_similarity(p, q, 0).item() for p, q in zip(g, h, strict=True)) / len(g)
     for mistake, wrong in {
@@ -101,10 +99,10 @@ def agreement(answer):
         "that is the mean over the parameter tensors; take all of them as one long vector.": mean,
         "that compares the gradients of one batch with themselves.": 1.0,
     }.items():
-        if math.isclose(float(given), wrong, rel_tol=1e-4, abs_tol=1e-6):
+        if math.isclose(given, wrong, rel_tol=1e-4, abs_tol=1e-6):
             raise Wrong(mistake)
-    if not math.isclose(float(given), right, rel_tol=1e-4, abs_tol=1e-6):
-        raise Wrong(f"{float(given):.4f} is not the cosine of the two gradients, {right:.4f}. Put the gradients of all "
+    if not math.isclose(given, right, rel_tol=1e-4, abs_tol=1e-6):
+        raise Wrong(f"{given:.4f} is not the cosine of the two gradients, {right:.4f}. Put the gradients of all "
                     "parameters into one long vector for each batch, cleared before, and compare the two.")
     return "1 means that both batches pull the same way, 0 that they have nothing to do with each other."
 
@@ -199,7 +197,7 @@ def identity(answer):
             nn.init.uniform_(norm.weight, 0.5, 1.5)
             nn.init.uniform_(norm.bias, -0.5, 0.5)
         changed = call(answer, subject)
-        if not isinstance(changed, nn.Module):
+        if not isinstance(changed, BasicBlock):
             raise Wrong(f"it should return the block, it returns {changed!r}.")
         x = torch.rand(4, subject.conv1.in_channels, 6, 6)
         for mode in ("eval", "train"):

@@ -10,7 +10,7 @@ from torch import nn
 from ...data import split_per_class
 from ...models.transfer import head_size, new_head, report_match
 from ...training.evaluation import wilson
-from ..exercises import Numbers, Part, Wrong, call, exercise, tensor
+from ..exercises import Numbers, Part, Wrong, as_tensor, call, call_for_number, call_for_numbers, exercise, tensor
 
 # ---------------------------------------------------------------- riddle
 
@@ -29,7 +29,7 @@ def filled(answer):
     model, other = _networks()
     state = other.state_dict()
     before = copy.deepcopy(model.state_dict())
-    given = call(answer, model, state)
+    given = call_for_number(answer, model, state)
     match = report_match(model, state)
     sizes = {name: p.numel() for name, p in model.named_parameters()}
     all_names = {name: tensor.numel() for name, tensor in model.state_dict().items()}
@@ -43,27 +43,18 @@ def filled(answer):
         "a name is not enough: compare the shapes, too.":
             sum(n for name, n in sizes.items() if name in state) / sum(sizes.values()),
     }
-    _share(given, right, mistakes)
-    if any(not torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()):
-        raise Wrong("the model has changed: look only, load nothing.")
-    if call(answer, model, model.state_dict()) != 1:
-        raise Wrong("the network's own state dict fills it, 1.0; yours says something else. Divide by the numbers of "
-                    "its parameters, not by those of the state dict.")
-    return "In the six runs it was 0.1 % of the DenseNet's frozen part."
-
-
-def _share(given, right, mistakes):
-    """Compare a share of 1 with the right one; `mistakes` maps what led to them to wrong ones."""
-    try:
-        given = float(given)
-    except (TypeError, ValueError):
-        raise Wrong(f"a share is wanted, a number from 0 to 1; this is {given!r}.") from None
     for mistake, wrong in mistakes.items():
         if math.isclose(given, wrong, abs_tol=1e-6) and not math.isclose(wrong, right, abs_tol=1e-6):
             raise Wrong(mistake)
     if not math.isclose(given, right, abs_tol=1e-6):
         raise Wrong(f"{given:.4f} is too {'much' if given > right else 'little'}. Add up the numbers in parameters "
                     "whose name and shape the state dict has, and divide by those in all parameters.")
+    if any(not torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()):
+        raise Wrong("the model has changed: look only, load nothing.")
+    if call_for_number(answer, model, model.state_dict()) != 1:
+        raise Wrong("the network's own state dict fills it, 1.0; yours says something else. Divide by the numbers of "
+                    "its parameters, not by those of the state dict.")
+    return "In the six runs it was 0.1 % of the DenseNet's frozen part."
 
 
 @exercise("unwrapped")
@@ -96,8 +87,8 @@ def moved(answer):
         net.bn2.num_batches_tracked += 1
     right = ["bn1.running_mean", "bn2.num_batches_tracked", "conv2.weight"]
     given = call(answer, before, net.state_dict())
-    if not isinstance(given, (list, tuple)):
-        raise Wrong(f"a list of names is wanted, this is {type(given).__name__}.")
+    if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
+        raise Wrong(f"a list of names is wanted, this is {type(given).__name__} {given!r}.")
     given = list(given)
     if set(right) - set(given) >= {"bn1.running_mean", "bn2.num_batches_tracked"}:
         raise Wrong("averages and counters are missing: go through the whole state dict, not the parameters only.")
@@ -109,7 +100,8 @@ def moved(answer):
         raise Wrong(f"{', '.join(sorted(set(right) - set(given)))} is missing.")
     if given != right:
         raise Wrong(f"the names are wanted sorted: {', '.join(given)} are not.")
-    if list(call(answer, before, before)):
+    again = call(answer, before, before)
+    if not isinstance(again, (list, tuple)) or again:
         raise Wrong("two equal state dicts differ nowhere: an empty list is wanted.")
     return "The shortest proof that frozen means frozen."
 
@@ -222,7 +214,10 @@ def stratified(answer):
     for split in splits:
         if not isinstance(split, (tuple, list)) or len(split) != 2:
             raise Wrong("two things are wanted, (train, test).")
-    (train, test), again, other = [[torch.as_tensor(part).long() for part in split] for split in splits]
+    (train, test), again, other = [[as_tensor(part).long() for part in split] for split in splits]
+    if any(part.ndim != 1 or len(part) and not 0 <= part.min() <= part.max() < len(labels)
+           for part in (train, test, *again, *other)):
+        raise Wrong(f"two lists of indices are wanted, from 0 to {len(labels) - 1}.")
     both = torch.cat([train, test])
     if len(both.unique()) < len(both):
         twice = len(both) - len(both.unique())
@@ -274,8 +269,7 @@ def leaked(answer):
     test[1, 0, 0, 0] += 1
     train[7] = test[7].flip(2)
     right = torch.tensor([i in (2, 5, 6) for i in range(8)])
-    given = call(answer, train.clone(), test.clone())
-    given = torch.as_tensor(given)
+    given = as_tensor(call(answer, train.clone(), test.clone()))
     if given.shape == (30,):
         raise Wrong("a value for each test picture is wanted; this is one for each training picture.")
     if given.shape != (8,):
@@ -304,10 +298,8 @@ def confusion(answer):
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 2, 3])
     answers = torch.tensor([1, 1, 1, 0, 1, 1, 2, 2, 0, 2])
     right = torch.as_tensor(confusion_matrix(labels, answers, labels=range(5))).double()
-    given = call(answer, labels.clone(), answers.clone(), 5)
-    if not isinstance(given, torch.Tensor):
-        given = torch.as_tensor(given)
-    tensor(given.double(), right, "the matrix", {
+    given = as_tensor(call(answer, labels.clone(), answers.clone(), 5))
+    tensor(given, right, "the matrix", {
         "rows and columns are exchanged: three pictures of class 0 were answered with 1, so row 0 has a 3.": right.T,
         "those are shares of the row; counts are wanted.": right / right.sum(1, keepdim=True).clamp(min=1),
         "each pair is counted once at most: an index used twice in `matrix[i, j] += 1` adds only once.":
@@ -362,17 +354,6 @@ def printed_loss():
 # ---------------------------------------------------------------- certainty
 
 
-def proportions(answer, cases):
-    """{case: (low, high)} of what the reader's function gives, as floats."""
-    given = {}
-    for case in cases:
-        pair = call(answer, *case)
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise Wrong(f"two numbers are wanted, (low, high); this is {pair!r}.")
-        given[case] = tuple(map(float, pair))
-    return given
-
-
 @exercise("interval")
 def interval(answer):
     """interval(right, total) -> (low, high), Wilson's interval with z = 1.96, fractions"""
@@ -384,7 +365,7 @@ def interval(answer):
         half = z * math.sqrt(p * (1 - p) / total + (more / total / 4 if spread else 0)) / (1 + more if centre else 1)
         return middle - half, middle + half
 
-    given = proportions(answer, cases)
+    given = {case: call_for_numbers(("low", "high"), answer, *case) for case in cases}
 
     def agrees(other):
         return all(math.isclose(a, b, abs_tol=1e-3) for case in cases
@@ -419,7 +400,7 @@ def paired(answer):
                 torch.tensor([True, False, True, False]).repeat_interleave(counts))
 
     cases = [(343, 1, 10, 1), (30, 5, 5, 3), (10, 0, 7, 0), (200, 8, 2, 40)]
-    given = [float(call(answer, *pair(*case))) for case in cases]
+    given = [call_for_number(answer, *pair(*case)) for case in cases]
 
     def p_value(case, alternative="two-sided"):
         _, first, second, _ = case

@@ -2,7 +2,6 @@
 
 import copy
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -10,7 +9,7 @@ from torch.nn import functional as F
 from ...anatomy import of, summary
 from ...experiments import likeness as measured
 from ...models import VGG, vgg
-from ..exercises import Numbers, Part, Wrong, call, exercise, number, tensor
+from ..exercises import Numbers, Part, Wrong, call, call_for_number, exercise, number, tensor
 
 
 @exercise("stack")
@@ -210,10 +209,7 @@ def likeness(answer):
     maps = network(x).flatten(1)
     normed = F.normalize(maps, dim=1)
     cosines = normed @ normed.T
-    given = call(answer, network, x)
-    given = given.item() if isinstance(given, torch.Tensor | np.generic) and given.ndim == 0 else given
-    if not isinstance(given, float):
-        raise Wrong(f"a number is wanted, this is {type(given).__name__}.")
+    given = call_for_number(answer, network, x)
     off = torch.corrcoef(maps)
     for what, wrong in {
         "a picture is not to be compared with itself: that adds ones.": cosines.mean().item(),

@@ -94,7 +94,7 @@ MUTANTS = [
     ("spread", lambda s: (sum(s), statistics.pstdev(s)), "the mean is right? No"),
     ("spread", lambda s: (sum(s) / len(s), abs(sum(d * d for d in s) / len(s) - (sum(s) / len(s)) ** 2) ** 0.5),
      "equal durations have no spread? No"),
-    ("spread", lambda s: statistics.pstdev(s), "two numbers are wanted"),
+    ("spread", lambda s: statistics.pstdev(s), "2 numbers are wanted (mean, spread), this is 0."),
     ("dropout", lambda x, rate, training: x * (torch.rand(x.shape) >= rate) if training else x, "must be enlarged"),
     ("dropout", lambda x, rate, training: F.dropout(x, rate, True), "in evaluation nothing may change"),
     ("dropout", lambda x, rate, training: x * (torch.rand(x.shape) >= rate) if training else x * (1 - rate),

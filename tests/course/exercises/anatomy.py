@@ -89,7 +89,7 @@ MUTANTS = [
     ("receptive-field", walked(lambda f, j, k, s, d: (f + (k - 1) * d, j * s)), "a step is as long as the jump"),
     ("receptive-field", walked(lambda f, j, k, s, d: (f + k * d * j, j * s)), "a window of k adds"),
     ("receptive-field", walked(lambda f, j, k, s, d: (f + (k - 1) * d * j, j + s - 1)), "they do not add up"),
-    ("receptive-field", lambda layers: 3, "a pair (field, jump) is wanted"),
+    ("receptive-field", lambda layers: 3, "2 numbers are wanted (field, jump), this is 3."),
     ("receptive-field", walked(lambda f, j, k, s, d: (f + 1, j)), "the summary says"),
     ("units", 658272, "the thousand outputs"),
     ("units", 622312, "fits no size"),

@@ -62,7 +62,7 @@ MUTANTS = [
     ("interval", around(lambda v: t(v, 0.95) * stdev(v) / math.sqrt(len(v))), "the quantile is 0.975"),
     ("interval", around(lambda v: t(v) * pstdev(v) / math.sqrt(len(v))), "one less than the number of seeds"),
     ("interval", around(lambda v: stats.t.ppf(0.975, len(v)) * stdev(v) / math.sqrt(len(v))), "degrees of freedom"),
-    ("interval", mean, "two numbers are wanted"),
+    ("interval", mean, "2 numbers are wanted (low, high), this is 0.04"),
     ("interval", around(lambda v: 1.0), "it should be mean ± t"),
     ("resamples", lambda a, b: share(a, b, product, lambda x, y: x <= y), "equal means are not ahead"),
     ("resamples", lambda a, b: share(b, a, product), "how often b is ahead"),

@@ -132,6 +132,6 @@ MUTANTS = [
     ("agreement", agreement(lambda same: 100 * same.float().mean().item()), "in per cent"),
     ("agreement", agreement(axis=2), "(axis 3)"),
     ("agreement", agreement(evaluate=False), "evaluation mode"),
-    ("agreement", agreement(lambda same: same), "one number"),
+    ("agreement", agreement(lambda same: same), "a number is wanted, this is [True, True"),
     ("agreement", lambda model, images, pixels: model.nothing, "stops with AttributeError"),
 ]

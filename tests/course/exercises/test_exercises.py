@@ -1,6 +1,7 @@
 """The exercises: a stub is not answered, a solution is right, and every wrong answer is told what is wrong with it."""
 
 import json
+import math
 import re
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 import cnnlib
 from cnnlib.course import chapters
-from cnnlib.course.exercises import CHECKED, check, exercise, judge, list_exercises
+from cnnlib.course.exercises import CHECKED, asked, check, exercise, judge, list_exercises
 
 CHAPTERS = list(chapters.parts("exercises"))
 
@@ -98,6 +99,20 @@ def test_a_wrong_answer_is_told_what_is_wrong(key, answer, told):
     assert told in verdict.message
 
 
+# Whatever a reader's program may give, or hand in in its place.
+ODD = ["x", 2.5, math.nan, 1j, 10**400, {}, (1, 2), ([500], [1]), ("x", 1j), (torch.rand(2, 2), torch.rand(1)),
+       torch.rand(4, 10), 1j * torch.rand(4, 10), torch.arange(3), torch.ones(3, device="meta"),
+       nn.Identity(), object()]
+
+
+@pytest.mark.parametrize("key", list_exercises())
+def test_whatever_is_answered_is_judged(key):
+    """A judge never stops, and takes nothing odd for right, least of all NaN, which is neither near nor far."""
+    programs = [] if asked(key) else [lambda *given, value=value: value for value in ODD]
+    for answer in [*ODD, *programs, nn.Identity]:
+        assert judge(key, answer).status == "wrong", (answer, answer() if answer in programs else "")
+
+
 @pytest.mark.parametrize("key", list_exercises())
 def test_every_exercise_has_three_mutants(key):
     assert sum(mutant == key for mutant, _, _ in MUTANTS) >= 3
@@ -141,7 +156,9 @@ def test_an_unknown_exercise_is_named():
         judge("lenet/none", 1)
 
 
-def test_judging_leaves_the_random_state():
+@pytest.mark.parametrize("key", ["lenet/rbf-output", "resnet/agreement", "densenet/recompute"])
+def test_judging_leaves_the_random_state(key, gpu_seeds):
+    """Also where the judge has a seed of its own."""
     before = torch.random.get_rng_state()
-    judge("lenet/rbf-output", lambda x, codes: torch.rand(4, 10))
-    assert torch.equal(before, torch.random.get_rng_state())
+    judge(key, lambda *given: torch.rand(4, 10))
+    assert torch.equal(before, torch.random.get_rng_state()) and gpu_seeds == []
