@@ -19,9 +19,9 @@ def seed(number, device="cpu"):
 
 
 @contextlib.contextmanager
-def seeded(number=0):
-    """While open, what is drawn follows from `number`; then every generator is as it was."""
-    devices = [*range(torch.cuda.device_count())] if torch.cuda.is_initialized() else []
+def seeded(number=0, gpus=True):
+    """While open, what is drawn follows from `number`, with `gpus` on those in use, too; then all is as it was."""
+    devices = [*range(torch.cuda.device_count())] if gpus and torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices):
         seed(number, "cuda" if devices else "cpu")
         yield

@@ -40,6 +40,8 @@ def test_a_gpu_in_use_is_seeded_and_then_as_it_was(gpu):
     with randomness.seeded(3):
         assert gpu["state"] == 3
     assert gpu["state"] == 7
+    with randomness.seeded(3, gpus=False):
+        assert gpu["state"] == 7
     randomness.seed(4)
     assert gpu["state"] == 7
     randomness.seed(4, "cuda")
