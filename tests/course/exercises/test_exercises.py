@@ -100,8 +100,8 @@ def test_a_wrong_answer_is_told_what_is_wrong(key, answer, told):
 
 
 # Whatever a reader's program may give, or hand in in its place.
-ODD = ["x", 2.5, math.nan, 1j, 10**400, {}, (1, 2), ([500], [1]), ("x", 1j), (torch.rand(2, 2), torch.rand(1)),
-       torch.rand(4, 10), 1j * torch.rand(4, 10), torch.arange(3), torch.ones(3, device="meta"),
+ODD = ["x", 2.5, math.nan, 1j, 10**400, {}, (1, 2), ([500], [1]), ("x", 1j), (torch.ones(2, 2) / 3, torch.ones(1)),
+       torch.arange(40.0).view(4, 10) / 40, 1j * torch.ones(4, 10), torch.arange(3), torch.ones(3, device="meta"),
        nn.Identity(), object()]
 
 
