@@ -5,19 +5,22 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY  := $(VENV)/.installed
 STEP   := $(BIN)/python tools/step.py
 BOOK   := $(BIN)/jupyter-book build . -W -n --keep-going
-# Two workers, a notebook or a test file each: what a file shares is made once, and cells stay in order. Pages share
-# little; there a worker that has nothing left takes over tests of the other.
+# Two workers, a notebook or a test file each, so that cells stay in order. With `--dist worksteal` each has half of the
+# tests, and one that has nothing left takes over tests of the other.
 UNITS  := -q -p no:cacheprovider -n 2 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(UNITS)
-CELLS  := book --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=400
-NBVAL  := env OMP_NUM_THREADS=1 $(PYTEST) $(CELLS)
+NBVAL  := --nbval --nbval-sanitize-with tests/nbval.cfg --nbval-cell-timeout=400
+CELLS  := book $(NBVAL) --nbval-current-env
+# In `make test` kernels are copies of a process that has imported PyTorch; on other versions they start by themselves.
+COPIES := book $(NBVAL) -p tests.kernels --nbval-kernel-name copy
 LIBRARY := tests --ignore tests/site
 
 # Environments of other versions: the lowest that requirements.txt allows, and Colab's (ipywidgets 7, IPython 7). Each is
 # downloaded and has a Python of its own, so they are targets by themselves, and no part of test-matrix.
 LOWEST := .venv-lowest
 COLAB  := .venv-colab
-PIP    := -m pip install --quiet --disable-pip-version-check
+# Bytecode is written when a module is first imported: for all of PyTorch's at once pip would take half a minute.
+PIP    := -m pip install --quiet --disable-pip-version-check --no-compile
 
 # Small networks on two cores: threads that wait must sleep, or a busy machine makes them ten times slower. Tests and
 # notebooks run on one thread each, two at a time.
@@ -52,7 +55,7 @@ $(READY): requirements.txt pyproject.toml
 	  { echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "==> making the environment $(VENV) (a few minutes the first time: torch is large)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python $(PIP) -r requirements.txt
 	@touch $@
 
 book: $(READY)
@@ -81,15 +84,14 @@ test: $(READY)
 	@$(MAKE) --no-print-directory --ignore-errors steps
 	@$(BIN)/python tools/step.py --table
 
-# In the order of the folders: by the number of tests, a long file of few tests would come last and leave a core idle.
 test-library: $(READY)
-	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) --no-loadscope-reorder $(LIBRARY)
+	@$(STEP) "library" env OMP_NUM_THREADS=1 $(PYTEST) --dist worksteal $(LIBRARY)
 
 steps:
 	@$(STEP) "ruff" $(BIN)/ruff check book cnnlib tests tools
 	@$(STEP) "notebooks: executed, clean, stamped" $(BIN)/python tools/notebooks.py check
 	@$(MAKE) --no-print-directory test-library
-	@$(STEP) "notebooks: run again and compared" $(NBVAL)
+	@$(STEP) "notebooks: run again and compared" env OMP_NUM_THREADS=1 $(PYTEST) $(COPIES)
 	@$(STEP) "book: jupyter-book" $(BOOK)
 	@$(STEP) "pages in a browser" $(PYTEST) --dist worksteal tests/site
 

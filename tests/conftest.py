@@ -27,6 +27,11 @@ def pytest_collection_finish():
     gc.set_threshold(2_000, 20, 50)
 
 
+def pytest_unconfigure():
+    """What is left when all is over need not be searched, as IPython and Python do for seconds."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib,

@@ -33,8 +33,9 @@ def light(name):
 
 def small_input(name, batch=2):
     channels, height, width = SMALL.get(name, (3, 64, 64))
-    if name.startswith(("vgg", "resn", "plain", "se_resn", "wide_resn", "densenet_", "densenet40", "densenet100",
-                        "fractalnet")):
+    if name.startswith(("densenet_", "densenet40", "densenet100")):
+        height = width = 16
+    elif name.startswith(("vgg", "resn", "plain", "se_resn", "wide_resn", "fractalnet")):
         height = width = 32
     return torch.randn(batch, channels, height, width)
 

@@ -82,35 +82,61 @@ def is_local(url):
     return urlsplit(url).scheme in {"file", "data", "blob"} or urlsplit(url).hostname in {"127.0.0.1", "localhost"}
 
 
+def watch(page):
+    """Keep the page on this machine, and list in its attributes what happens to it: see `visit`."""
+    stay_here(page)
+    page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("requestfailed", lambda request: request.failure != LEFT_BEHIND
+            and page.errors.append(f"not loaded: {request.url}"))
+    page.on("request", lambda request: page.files.append(request.url))
+    page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
+    return page
+
+
+def leave(page, javascript):
+    """Empty a tab for whoever comes next: a picture stands in it, no page that could still keep something."""
+    page.mouse.move(0, 0)
+    page.goto((BUILD / "_static" / "favicon.svg").as_uri())
+    if javascript:
+        page.evaluate("localStorage.clear(), sessionStorage.clear()")
+
+
 @pytest.fixture(scope="session")
 def visit(browser, build):
     """Open a page: `with visit("book/intro.html", theme="dark") as page`; `fragment` follows the # of its address,
     and further media (forced_colors="active") are named as in Playwright. `lazy` leaves it to the page when it mounts
     its widgets, `site` is an address where the build is served. The page has more attributes: `refused` (addresses
-    outside), `errors` (of console and scripts), `files` (addresses of all that was loaded), `scripts` among these."""
+    outside), `errors` (of console and scripts), `files` (addresses of all that was loaded), `scripts` among these.
+
+    A visit has a browser profile and a process of its own. With `shared` it has the tab of the visit before, emptied,
+    in half the time: for tests that look at pages and move what is on them, and leave the browser itself as it is.
+    """
+    tabs = {}                                           # {whether scripts run in it: an empty one}
 
     @contextmanager
     def opened(path, theme="light", viewport=DESK, javascript=True, fragment="", lazy=False,
-               site=None, **media):
-        context = browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=javascript,
-                                      **{"reduced_motion": "reduce", **media})
-        page = context.new_page()
-        page.errors, page.files, page.scripts = [], [], []
-        stay_here(page)
-        page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("requestfailed", lambda request: request.failure != LEFT_BEHIND
-                and page.errors.append(f"not loaded: {request.url}"))
-        page.on("request", lambda request: page.files.append(request.url))
-        page.on("request", lambda request: request.resource_type == "script" and page.scripts.append(request.url))
-        page.goto((f"{site}/{path}" if site else (build / path).as_uri()) + (fragment and f"#{fragment}"),
-                  wait_until="load")
-        if javascript and not lazy:
-            settle(page)
+               site=None, shared=False, **media):
+        media = {"color_scheme": theme, "reduced_motion": "reduce", **media}
+        if shared and javascript in tabs:
+            page = tabs.pop(javascript)
+            page.set_viewport_size(viewport)
+            page.emulate_media(**{"media": "null", "forced_colors": "null", **media})
+        else:
+            page = watch(browser.new_context(viewport=viewport, java_script_enabled=javascript, **media).new_page())
+        page.errors, page.files, page.scripts, page.refused = [], [], [], []
         try:
+            page.goto((f"{site}/{path}" if site else (build / path).as_uri()) + (fragment and f"#{fragment}"),
+                      wait_until="load")
+            if javascript and not lazy:
+                settle(page)
             yield page
+            if shared:
+                leave(page, javascript)
+                tabs.setdefault(javascript, page)
         finally:
-            context.close()
+            if page not in tabs.values():
+                page.context.close()
 
     return opened
 

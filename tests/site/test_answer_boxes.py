@@ -27,7 +27,7 @@ def said(key, answer):
 
 def test_numbers_are_typed_checked_and_told_by_keyboard(visit):
     path, key = NUMBERS
-    with visit(path) as page:
+    with visit(path, shared=True) as page:
         box = box_of(page, key)
         fields = box.get_by_role("textbox")
         assert box.locator("label").all_inner_texts() == [part.name for part in asked(key).parts]
@@ -52,7 +52,7 @@ def test_numbers_are_typed_checked_and_told_by_keyboard(visit):
 
 def test_a_word_is_chosen_by_keyboard(visit):
     path, key = WORDS
-    with visit(path) as page:
+    with visit(path, shared=True) as page:
         box = box_of(page, key)
         for word in asked(key).options:
             box.locator("select").focus()
@@ -66,7 +66,7 @@ def test_a_word_is_chosen_by_keyboard(visit):
 @pytest.mark.parametrize(("path", "key"), [NUMBERS, WORDS])
 @pytest.mark.parametrize(("theme", "viewport"), [("light", DESK), ("dark", PHONE)])
 def test_no_barrier_and_nothing_sticks_out_with_any_verdict(visit, path, key, theme, viewport):
-    with visit(path, theme=theme, viewport=viewport) as page:
+    with visit(path, theme=theme, viewport=viewport, shared=True) as page:
         box, page_width = box_of(page, key), page.evaluate("document.documentElement.scrollWidth")
         options = getattr(asked(key), "options", None)
         for answer in ("", "wrong", "right"):

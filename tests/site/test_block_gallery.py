@@ -21,7 +21,7 @@ def staged(visit, tmp_path):
         if shown.collection == "gallery":
             shown.inputs["out_channels"] = sorted({24, 32, shown.out_channels})
         shown.grid = shown.inputs
-        return visit(stage(tmp_path, shown, theme=theme), theme, viewport=viewport)
+        return visit(stage(tmp_path, shown, theme=theme), theme, viewport=viewport, shared=True)
 
     return open_page
 

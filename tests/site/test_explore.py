@@ -59,7 +59,7 @@ def staged(visit, tmp_path):
     """Open a page with the given widgets, or with the one above."""
 
     def opened(*shown, theme="light", **options):
-        return visit(stage(tmp_path, *(shown or [made()]), theme=theme), theme, **options)
+        return visit(stage(tmp_path, *(shown or [made()]), theme=theme), theme, shared=True, **options)
 
     return opened
 

@@ -41,7 +41,8 @@ SHOWN = """host => ({
 @pytest.fixture
 def staged(visit, tmp_path):
     """Open a page with the given widgets."""
-    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, **options)
+    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, shared=True,
+                                                                  **options)
 
 
 def move(host, spec, chance):

@@ -15,7 +15,8 @@ from .test_widgets import drive
 @pytest.fixture
 def staged(visit, tmp_path):
     """Open a page with the given widget."""
-    return lambda widget, theme="light", **options: visit(stage(tmp_path, widget, theme=theme), theme, **options)
+    return lambda widget, theme="light", **options: visit(stage(tmp_path, widget, theme=theme), theme, shared=True,
+                                                          **options)
 
 
 def weights(page):

@@ -15,7 +15,8 @@ from .test_widgets import compare, drive
 @pytest.fixture
 def staged(visit, tmp_path):
     """Open a page with the given widgets."""
-    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, **options)
+    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, shared=True,
+                                                          **options)
 
 
 def shown(page, name):

@@ -26,7 +26,7 @@ from .conftest import settle
     ("book/resnet/lesions.html", "the-block", "lesions.html"),
 ])
 def test_an_old_anchor_leads_to_its_section(visit, landing, fragment, page):
-    with visit(landing) as tab:
+    with visit(landing, lazy=True, shared=True) as tab:
         tab.evaluate("(hash) => { location.hash = hash; globalThis.old = true; setTimeout(() => location.reload()); }",
                      fragment)
         tab.wait_for_url(f"**/{page}*", timeout=10_000)

@@ -33,7 +33,7 @@ STICKS_OUT = """[...document.querySelectorAll('main *')]
 
 def test_a_page_is_whole_and_shuts_nobody_out(visit, page_path):
     """Opened in the dark on a phone; the same page is then seen by day at a desk, as on a tablet that is turned."""
-    with visit(page_path, "dark", PHONE) as page:
+    with visit(page_path, "dark", PHONE, shared=True) as page:
         faults = looked_at(page, "dark")
         faults["sticks out"] = sticks_out(page)
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
@@ -84,6 +84,26 @@ def over_budget(addresses, budget, but=()):
     return sizes if sum(sizes.values()) > budget else {}
 
 
+LEFT = """() => [scrollX, scrollY, location.hash, document.querySelectorAll(':hover').length, localStorage.length,
+    sessionStorage.length, matchMedia('(forced-colors: active)').matches, document.documentElement.dataset.theme,
+    document.querySelector('.cnnlib-widget input[type=range]').value]"""
+
+
+def test_nothing_is_left_in_a_tab_that_visits_share(visit):
+    path = "book/resnet/degradation.html"
+    with visit(path) as page:
+        new = sorted(page.files), page.evaluate(LEFT)
+    with visit(path, "dark", PHONE, shared=True, forced_colors="active") as page:
+        knob = page.locator(".cnnlib-widget input[type=range]").first
+        knob.press("End" if knob.input_value() == "0" else "Home")
+        knob.hover()
+        page.wait_for_function("location.hash.includes('?')")
+        page.evaluate("localStorage.left = sessionStorage.left = 'here'")
+        assert all(one != other for one, other in zip(page.evaluate(LEFT)[1:], new[1][1:], strict=True))
+    with visit(path, shared=True) as page:
+        assert (sorted(page.files), page.evaluate(LEFT)) == new and page.errors == page.refused == []
+
+
 def test_what_a_page_asks_of_other_machines_is_refused_and_listed(visit, tmp_path):
     path, outside = stage(tmp_path), ["http://book.invalid/a.png", "http://192.0.2.1/b.png"]
     body = "".join(f'<img src="{address}" alt="">' for address in outside)
@@ -109,7 +129,7 @@ def test_a_comma_stays_with_its_formula(page_path):
 
 
 def test_without_javascript_a_table_stands_where_a_widget_would(visit, widget_page):
-    with visit(widget_page, viewport=PHONE, javascript=False) as page:
+    with visit(widget_page, viewport=PHONE, javascript=False, shared=True) as page:
         assert page.locator(".cnnlib-widget").count()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         for host in page.locator(".cnnlib-widget").all():

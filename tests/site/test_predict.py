@@ -16,7 +16,7 @@ def staged(visit, tmp_path):
     def opened(theme="light", **options):
         asked = [Predict("How many times as many?", 31_000, GUESSES, unit="times", why="Counted."),
                  Predict("Which of the three?", "tanh", ["sigmoid", "tanh", "ReLU"], why="Measured.")]
-        return visit(stage(tmp_path, *asked, theme=theme), theme, **options)
+        return visit(stage(tmp_path, *asked, theme=theme), theme, shared=True, **options)
 
     return opened
 

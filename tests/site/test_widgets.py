@@ -187,7 +187,7 @@ def test_each_kind_of_widget_is_on_a_page():
 @pytest.mark.parametrize("path", with_widgets() or ["NO WIDGETS"])
 def test_widgets_are_independent_and_every_control_and_typed_value_is_answered(visit, path):
     """One load for all that is asked of a page; first what needs questions that nobody has answered yet."""
-    with visit(path) as page:
+    with visit(path, shared=True) as page:
         assert all(host.get_attribute("data-mounted") == "static" for host in hosts(page))
         tried = independent(page)
         typed_in = sum(typed(host, field) for host in hosts(page)
