@@ -32,8 +32,13 @@ def pytest_configure(config):
     if sys.platform == "linux":
         address = str(Path(folder.name, "socket"))
         command = [sys.executable, "-S", __file__, "ask", address, "{connection_file}"]
-        server = subprocess.Popen([sys.executable, "-P", __file__, "serve", address], stdin=subprocess.PIPE)
-        config.add_cleanup(lambda: server.communicate())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(address)
+            listener.listen()
+            number = listener.fileno()
+            server = subprocess.Popen([sys.executable, "-P", __file__, "serve", str(number)], pass_fds=[number],
+                                      stdin=subprocess.PIPE)
+        config.add_cleanup(server.communicate)
     spec = Path(folder.name, "kernels", "copy", "kernel.json")
     spec.parent.mkdir(parents=True)
     spec.write_text(json.dumps({"argv": command, "display_name": "copy", "language": "python"}), encoding="utf-8")
@@ -50,13 +55,11 @@ def ask(address, connection_file):
         line.recv(1)
 
 
-def serve(address):
-    """Import once, then answer whoever asks at `address` with a copy, until standard input is closed."""
+def serve(number):
+    """Import once, then answer whoever asks at the socket of this number with a copy, until standard input ends."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"      # as ipykernel sets it
     os.environ["JPY_PARENT_PID"] = "1"                                          # no parent to look after
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(address)
-        listener.listen()
+    with socket.socket(fileno=int(number)) as listener:
         for name in IMPORTED:
             __import__(name)
         import_for_shapes()
@@ -91,7 +94,8 @@ def become_kernel(line, streams, folder, variables, connection_file):
     os.environ.clear()
     os.environ.update(variables)
     threading.Thread(target=obey, args=[line], daemon=True).start()
-    IPKernelApp.launch_instance(["-f", connection_file])
+    sys.argv[1:] = ["-f", connection_file]
+    IPKernelApp.launch_instance()
     os._exit(0)
 
 
