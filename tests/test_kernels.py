@@ -7,7 +7,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from jupyter_client.manager import KernelManager
+from nbval.kernel import start_new_kernel
 
 from tests import kernels
 
@@ -22,13 +22,9 @@ def start():
         kernels.pytest_configure(SimpleNamespace(add_cleanup=cleanup.callback))
 
         def started():
-            manager = KernelManager(kernel_name="copy")
-            manager.start_kernel()
-            client = manager.client()
-            client.start_channels()
+            manager, client = start_new_kernel(kernel_name="copy", startup_timeout=120)
             cleanup.callback(client.stop_channels)
             cleanup.callback(manager.shutdown_kernel, now=True)
-            client.wait_for_ready(timeout=120)
             return manager, client
 
         yield started

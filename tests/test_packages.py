@@ -26,9 +26,9 @@ ALLOWED = {"torch.utils._python_dispatch"}
 # Declared and not imported, because...
 WHEEL_WITHOUT_IMPORT = {"ipywidgets"}               # anywidget answers the kernel through it
 REPOSITORY_WITHOUT_IMPORT = {
-    "ipywidgets", "ipykernel", "jupyterlab", "notebook",            # the notebooks run on them
+    "ipywidgets", "jupyterlab", "notebook",                         # the notebooks run on them
     "jupyter-book", "sphinxcontrib-bibtex", "ghp-import",       # `make book` and `make publish` call them
-    "nbval", "pytest-xdist", "pytest-random-order", "ruff",     # and `make test` these
+    "pytest-xdist", "pytest-random-order", "ruff",              # and `make test` these
 }
 
 
