@@ -6,10 +6,7 @@ import os
 import urllib.request
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-
-from cnnlib import randomness
 
 ANY_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, **ANY_MACHINE)
@@ -36,6 +33,10 @@ def pytest_unconfigure():
 def pytest_runtest_setup(item):
     """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib,
     which keeps those of its first question."""
+    import torch                # not above: the process that only hands out tests would wait for it
+
+    from cnnlib import randomness
+
     if item.config.getoption("--hypothesis-profile") != "new":
         randomness.seed(0, "cuda" if torch.cuda.is_initialized() else "cpu")
     urllib.request.install_opener(None)
@@ -51,6 +52,8 @@ def offline(monkeypatch):
 @pytest.fixture
 def gpu_seeds(monkeypatch):
     """The seeds that the generators of GPUs get during the test, whether there is one or not."""
+    import torch
+
     seeds = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     return seeds

@@ -108,8 +108,8 @@ def test_the_whole_has_a_limit(tmp_path):
     path = hand_in(tmp_path / "gil.ipynb", THREE, {
         "vgg/stack": RIGHT["vgg/stack"], "vgg/letter-c": "import time\n\ntime.sleep(600)\n" + RIGHT["vgg/letter-c"],
         "vgg/string": RIGHT["vgg/string"]})
-    marks = graded(path, seconds=300, total_seconds=10)
-    late = ("error", "the notebook takes longer than 10 seconds.")
+    marks = graded(path, seconds=300, total_seconds=6)
+    late = ("error", "the notebook takes longer than 6 seconds.")
     assert marks["stack"][0] == "correct" and marks["string"] == marks["letter-c"] == late
 
 
