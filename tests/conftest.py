@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from hypothesis import HealthCheck, settings
 
+# PyTorch is imported where it is needed: the process that only hands out the tests would wait for it.
+
 ANY_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, **ANY_MACHINE)
 settings.register_profile("new", **ANY_MACHINE)
@@ -33,7 +35,7 @@ def pytest_unconfigure():
 def pytest_runtest_setup(item):
     """Nothing is left over from the tests that the worker ran before: PyTorch's numbers, and the proxies of urllib,
     which keeps those of its first question."""
-    import torch                # not above: the process that only hands out tests would wait for it
+    import torch
 
     from cnnlib import randomness
 

@@ -70,8 +70,9 @@ def serve(number):
             if os.fork() == 0:
                 listener.close()
                 become_kernel(line, streams, **json.loads(message))
-            for stream in (*streams, line):
-                os.close(stream) if isinstance(stream, int) else stream.close()
+            line.close()
+            for stream in streams:
+                os.close(stream)
 
 
 def import_for_shapes():
