@@ -177,6 +177,13 @@ html[data-theme=dark] {{ --pst-color-text-base: #eee; color: #eee; background: #
     return path
 
 
+@pytest.fixture
+def staged(visit, tmp_path):
+    """Open a page with the given widgets."""
+    return lambda *shown, theme="light", **options: visit(
+        stage(tmp_path, *shown, theme=theme), theme, shared=True, **options)
+
+
 def spec_of(host):
     """The JSON that a widget on a page carries."""
     return json.loads(host.locator("script[type='application/json']").first.text_content())

@@ -11,7 +11,7 @@ from tests.widgets.test_explorer import counted
 from tests.widgets.test_widgets import unpack
 
 from .barriers import barriers
-from .conftest import DESK, PHONE, spec_of, stage
+from .conftest import DESK, PHONE, spec_of
 from .test_widgets import at, says
 
 # Sets a knob by its position among the values; what the widget then shows is read in the same task, before any frame.
@@ -36,13 +36,6 @@ SHOWN = """host => ({
     curves: host.querySelector("[data-curve=chosen] b")?.textContent ?? "",
     unrecorded: [...host.querySelectorAll(".ex-unrecorded")].some((part) => part.checkVisibility()),
 })"""
-
-
-@pytest.fixture
-def staged(visit, tmp_path):
-    """Open a page with the given widgets."""
-    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, shared=True,
-                                                                  **options)
 
 
 def move(host, spec, chance):

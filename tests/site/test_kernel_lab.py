@@ -8,15 +8,8 @@ from cnnlib.widgets.kernel_lab import HIDDEN, PRESETS
 from tests.widgets.test_kernel_lab import map_of
 
 from .barriers import barriers
-from .conftest import DESK, PHONE, drawn, stage
+from .conftest import DESK, PHONE, drawn
 from .test_widgets import drive
-
-
-@pytest.fixture
-def staged(visit, tmp_path):
-    """Open a page with the given widget."""
-    return lambda widget, theme="light", **options: visit(stage(tmp_path, widget, theme=theme), theme, shared=True,
-                                                          **options)
 
 
 def weights(page):

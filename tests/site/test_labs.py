@@ -8,15 +8,8 @@ from cnnlib.experiments import lesion_records, paths
 from cnnlib.widgets import LesionBench, PathLab
 
 from .barriers import barriers
-from .conftest import DESK, PHONE, drawn, stage
+from .conftest import DESK, PHONE, drawn
 from .test_widgets import compare, drive
-
-
-@pytest.fixture
-def staged(visit, tmp_path):
-    """Open a page with the given widgets."""
-    return lambda *shown, theme="light", **options: visit(stage(tmp_path, *shown, theme=theme), theme, shared=True,
-                                                          **options)
 
 
 def shown(page, name):
