@@ -11,6 +11,7 @@
 
 import ast
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -49,6 +50,8 @@ def main(job):
     shell, run = _shell(), _timer()
     exercises.list_exercises()                  # imports all judges, and torch
     tools.output_shape(tools.on_meta(create_model, "vgg11"), 1, 3, 224, 224)    # and what torch imports late
+    gc.freeze()
+    gc.enable()                                 # `process` turned it off
     judge, streams, cell = exercises.judge, (sys.stdout, sys.stderr), 0
 
     def reporting(key, answer):

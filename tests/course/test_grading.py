@@ -46,7 +46,7 @@ def test_every_kind_of_answer_gets_its_mark(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "SLACK", 2)
     right = cells("lenet")[1]
     path = hand_in(tmp_path / "ada.ipynb", ["lenet"], {
-        "lenet/sharing": "%%capture\n" + right["lenet/sharing"],
+        "lenet/sharing": "%%capture\nimport gc\n\nassert gc.isenabled()\n" + right["lenet/sharing"],
         "lenet/out-size": 'check("lenet/out-size", lambda n, k, s, p: (n - k) // s + 1)',
         "lenet/c3-table": 'check("lenet/c3-table", (1, 2))\n' + right["lenet/c3-table"],
         "lenet/connections": 'check("lenet/connections", 1 / 0)',

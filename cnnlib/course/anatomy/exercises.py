@@ -177,8 +177,8 @@ def receptive_field(answer):
     """receptive_field(layers) -> (field, jump), layers being a list of (kernel, stride, dilation)"""
     choices = [(1, 1, 1), (3, 1, 1), (3, 2, 1), (2, 2, 1), (5, 1, 2), (7, 2, 1)]
     cases = [list(case) for length in (1, 2, 3) for case in itertools.product(choices, repeat=length)][:120]
-    right = [_follow(case) for case in cases]
     given = [call_for_numbers(("field", "jump"), answer, case) for case in cases]
+    right = [_follow(case) for case in cases]
     if given == right:
         return f"It agrees with the summary of {len(cases)} networks."
     mistakes = {

@@ -73,11 +73,11 @@ def widths(answer):
     """widths(stem, blocks, k, theta) -> the channels that each dense block hands on"""
     cases = [(16, (3, 3), 8, 1.0), (64, (6, 12, 24, 16), 32, 1.0), (64, (6, 12, 24, 16), 32, 0.5),
              (24, (16, 16, 16), 12, 0.5), (10, (2, 3, 1), 5, 0.7)]
-    right = {case: block_outputs(_small(*case)) for case in cases}
     given = {case: plain(call(answer, *case)) for case in cases}
     if any(not isinstance(value, (list, tuple)) for value in given.values()):
         raise Wrong(f"a list is wanted, one number a block; it gives {given[cases[0]]!r}.")
     given = {case: [*map(plain, value)] for case, value in given.items()}
+    right = {case: block_outputs(_small(*case)) for case in cases}
     if given == right:
         if not all(isinstance(width, int) for value in given.values() for width in value):
             raise Wrong("the values are right, but channels are whole numbers: take int(...) of what theta leaves.")

@@ -10,6 +10,7 @@ from ...anatomy import of, summary
 from ...experiments import likeness as measured
 from ...models import VGG, vgg
 from ..exercises import Numbers, Part, Wrong, call, call_for_number, exercise, number, tensor
+from ..tools import on_meta, parameters
 
 
 @exercise("stack")
@@ -145,8 +146,8 @@ def count(answer):
     strings = [*vgg.CONFIGURATIONS.values(), "8", "8 M 16 16 M", "4 LRN 1x1-8 M", "7x7-4 M 2"]
     for channels in (3, 1):
         for text in strings:
-            right = sum(p.numel() for p in VGG(text, in_channels=channels, dense=0, grid=1).features.parameters())
             given = call(answer, text, channels)
+            right = parameters(on_meta(VGG, text, in_channels=channels, dense=0, grid=1).features)
             kernels = {word.partition("x")[0] for word in text.split() if "x" in word}
             number(given, right, f"count({text!r}, {channels})", {
                 _counted(text, channels, bias=0): "each map has a bias.",

@@ -1,5 +1,6 @@
 """The exercises: a stub is not answered, a solution is right, and every wrong answer is told what is wrong with it."""
 
+import functools
 import json
 import math
 import re
@@ -21,6 +22,7 @@ CHAPTERS = list(chapters.parts("exercises"))
 # ---------------------------------------------------------------- stubs and solutions, as they stand in the chapters
 
 
+@functools.cache
 def cells(chapter):
     """Exercise key -> (stub, solution), taken from the chapter's notebooks."""
     pages = [json.loads(path.read_text(encoding="utf-8")) for path in chapters.notebooks(chapter)]
