@@ -87,20 +87,18 @@ while len(open({str(pids)!r}).read().split()) < 3:
 def test_setup_is_not_the_students_time(tmp_path, monkeypatch):
     """Neither for a cell nor for the whole; a setup that has no end is said to be the reason."""
     monkeypatch.setattr(process, "SLACK", 2)
-    keys = THREE[:2]                                            # of one page: it sets up once
-    right = {key: RIGHT[key] for key in keys}
-    path = hand_in(tmp_path / "eve.ipynb", keys, right, setup=SETUP + "\n\nimport time\ntime.sleep(5)")
+    path = hand_in(tmp_path / "eve.ipynb", THREE, RIGHT, setup=SETUP + "\n\nimport time\ntime.sleep(5)")
     slow = tmp_path / "slow_import.py"
     slow.write_text("import time\n\ntime.sleep(5)\n")
     notebook = read(path)
     for cell in notebook.cells:
-        if cell.id == "vgg-letter-c-answer":
+        if cell.id == "vgg-string-answer":
             cell.source = f"import sys\nfrom slow_import import time\n{cell.source}"
     nbformat.write(notebook, path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    assert [mark[0] for mark in graded(path, seconds=2, total_seconds=9).values()] == ["correct"] * 2
+    assert [mark[0] for mark in graded(path, seconds=2, total_seconds=9).values()] == ["correct"] * 3
     monkeypatch.setattr(process, "SETUP", 3)
-    path = hand_in(tmp_path / "fay.ipynb", keys, right, setup="import time\n\ntime.sleep(600)\n" + SETUP)
+    path = hand_in(tmp_path / "fay.ipynb", THREE, RIGHT, setup="import time\n\ntime.sleep(600)\n" + SETUP)
     assert set(graded(path, seconds=3).values()) == {
         ("error", "NameError: name 'check' is not defined (its setup stopped before: takes longer than 3 seconds.)")}
 
